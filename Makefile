@@ -1,0 +1,57 @@
+# ThatDAM. Two commands: `make demo` shows the whole system, `make test` proves it.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+MEDIA ?=
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test check fmt sim bench lock venv system clean
+
+help:            ## what each target does
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
+
+$(VENV)/.ready: requirements/all.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet 'uv==0.9.30'
+	$(BIN)/uv pip sync --quiet --python $(BIN)/python requirements/all.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@
+
+venv: $(VENV)/.ready
+
+web/dist/index.html: $(VENV)/.ready $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+	$(BIN)/python tools/build_web.py
+
+system: $(VENV)/.ready
+	$(BIN)/python tools/system.py
+
+demo: venv web/dist/index.html        ## a mesh of three nodes on this machine, with cameras, recordings and searches
+	$(BIN)/thatdam demo $(if $(MEDIA),--media "$(MEDIA)")
+
+test: venv web/dist/index.html system ## every test
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+check: venv                           ## format, lint, types, imports and the fast tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+fmt: venv                             ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+sim: venv                             ## simulations: ten minutes of seeds
+	$(BIN)/thatdam sim run --all --minutes 10
+
+bench: venv web/dist/index.html system ## the figures, each beside its baseline
+	$(BIN)/python -m simulations.benchmarks
+
+lock: venv                            ## write the locked dependencies anew from pyproject.toml
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements/core.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra ai --extra hnsw --group dev -c requirements/core.txt -o requirements/all.txt
+
+clean:                                ## remove what was made here
+	rm -rf $(VENV) web/dist web/node_modules build *.egg-info .demo

@@ -1,0 +1,1 @@
+"""Actors: references, bounded mailboxes, supervision, and the drivers that perform a core's effects."""

@@ -1,0 +1,1 @@
+"""The real world behind the ports: QUIC, disk, SQLite, vector indexes, processes, mDNS, clocks, entropy."""

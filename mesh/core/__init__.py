@@ -1,0 +1,1 @@
+"""Pure protocol cores: ``handle(event, now) -> effects``. Nothing here touches clock, socket, file or chance."""

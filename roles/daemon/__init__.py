@@ -1,0 +1,1 @@
+"""Daemon: records a track at full quality while it is shown live."""

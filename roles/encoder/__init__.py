@@ -1,0 +1,1 @@
+"""Encoder: leased jobs over assets: posters, L1 frames, L2 scenes, and the vectors they give."""

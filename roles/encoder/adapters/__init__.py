@@ -1,0 +1,1 @@
+"""Where the encoder meets libav and models: worker processes and embedders."""

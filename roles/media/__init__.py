@@ -1,0 +1,1 @@
+"""Pure media: access units, groups, CMAF parts, timelines, playlists. No libav, no clock, no file."""

@@ -1,0 +1,1 @@
+"""Storage: chunks, catalogue partitions and index shards of this node."""

@@ -1,0 +1,1 @@
+"""The simulator: the real node on virtual time, a fake network and a fake disk; scenarios, checkers, benchmarks."""

@@ -1,0 +1,1 @@
+"""Benchmarks. Each prints its own baseline, measured in the same run."""

@@ -1,0 +1,1 @@
+"""The verbs. Each talks to a node over its HTTP API."""

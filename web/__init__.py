@@ -1,0 +1,1 @@
+"""The built viewer, as package data under ``dist/``. No code."""
