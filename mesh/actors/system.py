@@ -1,0 +1,560 @@
+"""The actor system of one node: names, bounded mailboxes, asks and tells within and between nodes, events, streams.
+
+Decides how a message finds its actor and its answer the asker. ``tell`` is at most once. ``ask`` has a deadline; with
+an idempotency key, a repeated ask within ``DEDUPE_WINDOW`` answers what the first one did. Order holds per sender,
+actor and channel. A full mailbox is an answer (Unavailable), never a wait.
+
+Invariant: an actor handles at most ``concurrency`` messages at once and ``mailbox_max`` wait; whatever an actor raises
+reaches the asker as one of the port errors and leaves the node running.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fnmatch
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, runtime_checkable
+
+import structlog
+
+from mesh.actors.pipe import PipeStream, pipe
+from mesh.actors.supervisor import Supervisor
+from mesh.ports import (
+    ByteStream,
+    Channel,
+    Clock,
+    Corrupt,
+    Entropy,
+    Flow,
+    Link,
+    Network,
+    NotFound,
+    PortError,
+    Refused,
+    Unavailable,
+)
+from proto import codec
+from proto.codec import Malformed
+from proto.envelope import Envelope, Failure, Kind
+from proto.ids import NodeId, short_id
+
+A = TypeVar("A")
+
+DEDUPE_WINDOW = 1024
+"""Answers kept, over all actors, for repeated asks with an idempotency key."""
+EVENTS_WAITING_MAX = 1024
+"""Events waiting for one peer; the oldest is dropped, and counted."""
+STREAMS_MAX = 256
+"""Streams one actor serves at once; one more is reset."""
+
+correlation: ContextVar[str] = ContextVar("correlation", default="")
+"""The correlation id of what is being handled; it follows asks, tells and events to other nodes."""
+
+_log = structlog.get_logger("actors")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who sent a message, what it belongs to, and when (loop time, seconds) its asker stops waiting."""
+
+    sender: NodeId
+    correlation_id: str
+    deadline_s: float | None
+
+
+class Actor(Protocol):
+    """Takes messages one after another (or ``concurrency`` at once)."""
+
+    async def receive(self, message: Any, context: Context) -> Any | None:
+        """Handle a message; what it gives is the answer to an ask. Port errors are answers too."""
+
+
+@runtime_checkable
+class StreamActor(Protocol):
+    """An actor that serves streams as well."""
+
+    async def serve(self, message: Any, stream: ByteStream, context: Context) -> None:
+        """Serve one stream that was opened with ``message``; it is reset when this raises."""
+
+
+EventHandler = Callable[[str, Any, Context], Awaitable[None]]
+
+
+@dataclass(slots=True)
+class _Waiting:
+    message: Any
+    context: Context
+    answer: Callable[[Any | None, BaseException | None], Awaitable[None]] | None
+
+
+@dataclass(slots=True)
+class _Cell:
+    name: str
+    actor: Actor
+    mailbox: asyncio.Queue[_Waiting]
+    streams: int = 0
+    handled: int = 0
+    overflows: int = 0
+    errors: int = 0
+
+
+@dataclass(slots=True)
+class _Outbox:
+    events: deque[bytes] = field(default_factory=deque)
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    dropped: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CellReport:
+    """How one actor is doing."""
+
+    name: str
+    waiting: int
+    handled: int
+    overflows: int
+    errors: int
+    streams: int
+
+
+class ActorSystem:
+    """The actors of one node; the ``LinkHandler`` of its network."""
+
+    def __init__(self, node_id: NodeId, network: Network, clock: Clock, entropy: Entropy) -> None:
+        self.node_id = node_id
+        self.supervisor = Supervisor(clock, entropy)
+        self._network = network
+        self._clock = clock
+        self._entropy = entropy
+        self._cells: dict[str, _Cell] = {}
+        self._seq = 0
+        self._asked: dict[int, tuple[NodeId, asyncio.Future[Envelope]]] = {}
+        self._answers: OrderedDict[tuple[NodeId, str, str], asyncio.Future[Any]] = OrderedDict()
+        self._subscribers: list[tuple[str, EventHandler]] = []
+        self._outboxes: dict[NodeId, _Outbox] = {}
+        self._datagram_handlers: list[Callable[[Link, bytes], None]] = []
+        self._link_handlers: list[Callable[[NodeId, bool], None]] = []
+        self.dead_letters = 0
+        self.events_dropped = 0
+
+    # ------------------------------------------------------------ actors of this node
+
+    def spawn(self, name: str, actor: Actor, *, mailbox_max: int = 256, concurrency: int = 1) -> None:
+        """Give an actor its name and mailbox; ValueError when the name is taken."""
+        if name in self._cells:
+            raise ValueError(f"actor {name!r} exists already")
+        cell = self._cells[name] = _Cell(name, actor, asyncio.Queue(mailbox_max))
+        for number in range(concurrency):
+            self.supervisor.run(f"actor/{name}/{number}", lambda: self._work(cell))
+
+    def report(self) -> list[CellReport]:
+        """Give how every actor is doing, by name."""
+        return [
+            CellReport(cell.name, cell.mailbox.qsize(), cell.handled, cell.overflows, cell.errors, cell.streams)
+            for _, cell in sorted(self._cells.items())
+        ]
+
+    async def close(self) -> None:
+        """Stop every actor; asks still waiting fail as Unavailable."""
+        for _, future in list(self._asked.values()):
+            if not future.done():
+                future.set_exception(Unavailable("this node is shutting down"))
+        await self.supervisor.close()
+
+    # ------------------------------------------------------------ asking and telling
+
+    async def tell(self, node: NodeId, actor: str, message: Any, *, channel: Channel = Channel.REQUEST) -> None:
+        """Send a message at most once; Unavailable when it certainly did not arrive."""
+        if node == self.node_id:
+            self._post(actor, _Waiting(message, self._local_context(None), None))
+            return
+        envelope = Envelope(Kind.TELL, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
+        await self._link(node).send(channel, envelope.pack())
+
+    async def ask(
+        self,
+        node: NodeId,
+        actor: str,
+        message: Any,
+        answer: type[A],
+        *,
+        timeout_s: float = 5.0,
+        idempotency_key: str = "",
+        channel: Channel = Channel.REQUEST,
+    ) -> A:
+        """Ask an actor and give its answer, which is an ``answer``.
+
+        Unavailable: no link, no answer in time, mailbox full. Refused, NotFound, Corrupt: as the actor said. PortError:
+        the other side has a bug, or answered something else.
+        """
+        try:
+            async with asyncio.timeout(timeout_s):
+                if node == self.node_id:
+                    given = await self._ask_here(actor, message, timeout_s, idempotency_key)
+                else:
+                    given = await self._ask_there(node, actor, message, timeout_s, idempotency_key, channel)
+        except TimeoutError as error:
+            raise Unavailable(f"{actor} on {node[:8]} did not answer within {timeout_s:g} s") from error
+        if not isinstance(given, answer):
+            raise PortError(f"{actor} on {node[:8]} answered a {type(given).__name__}, not a {answer.__name__}")
+        return given
+
+    async def stream(self, node: NodeId, actor: str, message: Any, flow: Flow) -> ByteStream:
+        """Open a stream to an actor; ``message`` tells it what the stream is about."""
+        if node == self.node_id:
+            mine, theirs = pipe()
+            self._open_here(actor, message, theirs)
+            return mine
+        envelope = Envelope(Kind.STREAM, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
+        return await self._link(node).open_stream(flow, envelope.pack())
+
+    async def _ask_here(self, actor: str, message: Any, timeout_s: float, key: str) -> Any:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+        async def answered(given: Any | None, error: BaseException | None) -> None:
+            if future.done():
+                return
+            if error is not None:
+                future.set_exception(_as_port_error(error))
+            else:
+                future.set_result(given)
+
+        context = self._local_context(timeout_s)
+        self._admit(actor, _Waiting(message, context, answered), key)
+        return await future
+
+    async def _ask_there(
+        self, node: NodeId, actor: str, message: Any, timeout_s: float, key: str, channel: Channel
+    ) -> Any:
+        link = self._link(node)
+        self._seq += 1
+        seq = self._seq
+        future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
+        self._asked[seq] = (node, future)
+        envelope = Envelope(
+            Kind.ASK,
+            seq,
+            actor,
+            codec.encode_tagged(message),
+            correlation_id=correlation.get(),
+            deadline_ms=min(3_600_000, max(1, int(timeout_s * 1000))),
+            idempotency_key=key,
+        )
+        try:
+            await link.send(channel, envelope.pack())
+            answer = await future
+        finally:
+            self._asked.pop(seq, None)
+        if answer.kind is Kind.FAILURE:
+            raise _failure_error(answer)
+        return codec.decode_tagged(answer.body)
+
+    def _link(self, node: NodeId) -> Link:
+        link = self._network.links().get(node)
+        if link is None:
+            raise Unavailable(f"no link to node {node[:8]}")
+        return link
+
+    def _local_context(self, timeout_s: float | None) -> Context:
+        deadline_s = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
+        return Context(self.node_id, correlation.get(), deadline_s)
+
+    # ------------------------------------------------------------ events
+
+    def subscribe(self, pattern: str, handler: EventHandler) -> Callable[[], None]:
+        """Hear events whose topic matches a shell-style pattern; gives what ends the subscription."""
+        entry = (pattern, handler)
+        self._subscribers.append(entry)
+
+        def end() -> None:
+            if entry in self._subscribers:
+                self._subscribers.remove(entry)
+
+        return end
+
+    async def publish(self, topic: str, event: Any) -> None:
+        """Tell an event to every linked node and to subscribers here. Never waits for a slow peer."""
+        envelope = Envelope(
+            Kind.EVENT, 0, "", codec.encode_tagged(event), correlation_id=correlation.get(), topic=topic
+        )
+        packed = envelope.pack()
+        for outbox in self._outboxes.values():
+            if len(outbox.events) >= EVENTS_WAITING_MAX:
+                outbox.events.popleft()
+                outbox.dropped += 1
+                self.events_dropped += 1
+            outbox.events.append(packed)
+            outbox.wake.set()
+        await self._heard(topic, event, self._local_context(None))
+
+    async def _heard(self, topic: str, event: Any, context: Context) -> None:
+        for pattern, handler in list(self._subscribers):
+            if fnmatch.fnmatchcase(topic, pattern):
+                try:
+                    await handler(topic, event, context)
+                except Exception as error:  # noqa: BLE001 - one subscriber's bug is not the others'
+                    _log.error("event handler failed", topic=topic, error=str(error), exc_info=error)
+
+    async def _pump(self, peer: NodeId, outbox: _Outbox) -> None:
+        while True:
+            while outbox.events:
+                link = self._network.links().get(peer)
+                if link is None:
+                    return
+                with contextlib.suppress(Unavailable):
+                    await link.send(Channel.EVENTS, outbox.events.popleft())
+            outbox.wake.clear()
+            await outbox.wake.wait()
+
+    # ------------------------------------------------------------ the network's handler
+
+    def listen_datagrams(self, handler: Callable[[Link, bytes], None]) -> None:
+        """Have every datagram given to ``handler``."""
+        self._datagram_handlers.append(handler)
+
+    def watch_links(self, handler: Callable[[NodeId, bool], None]) -> None:
+        """Have links told to ``handler`` as they come (True) and go (False)."""
+        self._link_handlers.append(handler)
+
+    def on_link_up(self, link: Link) -> None:
+        """Take note of a peer, and start sending it events."""
+        peer = link.peer
+        if peer not in self._outboxes:
+            outbox = self._outboxes[peer] = _Outbox()
+            self.supervisor.run(f"events/{peer}", lambda: self._pump(peer, outbox))
+        for handler in self._link_handlers:
+            handler(peer, True)
+
+    def on_link_down(self, link: Link, reason: str) -> None:
+        """Fail what waited for this peer."""
+        peer = link.peer
+        for node, future in list(self._asked.values()):
+            if node == peer and not future.done():
+                future.set_exception(Unavailable(f"link to {peer[:8]} lost: {reason}"))
+        if self._outboxes.pop(peer, None) is not None:
+            self.supervisor.once(f"events-end/{peer}", self.supervisor.stop(f"events/{peer}"))
+        for handler in self._link_handlers:
+            handler(peer, False)
+
+    def on_datagram(self, link: Link, data: bytes) -> None:
+        """Give a datagram to those who listen."""
+        for handler in self._datagram_handlers:
+            handler(link, data)
+
+    async def on_frame(self, link: Link, channel: Channel, frame: bytes) -> None:
+        """Take one envelope. Malformed propagates: the network drops a peer that sends such."""
+        envelope = Envelope.unpack(frame)
+        match envelope.kind:
+            case Kind.ANSWER | Kind.FAILURE:
+                peer, future = self._asked.get(envelope.seq, (None, None))
+                if future is not None and peer == link.peer and not future.done():
+                    future.set_result(envelope)
+            case Kind.EVENT:
+                event = _known(envelope.body)
+                if event is not None:
+                    await self._heard(envelope.topic, event, Context(link.peer, envelope.correlation_id, None))
+            case Kind.TELL:
+                message = _known(envelope.body)
+                if message is not None:
+                    self._told(
+                        envelope.actor, _Waiting(message, Context(link.peer, envelope.correlation_id, None), None)
+                    )
+            case Kind.ASK:
+                await self._asked_by(link, channel, envelope)
+            case Kind.STREAM:
+                raise Malformed("a stream's envelope came as a frame")
+
+    async def on_stream(self, link: Link, flow: Flow, header: bytes, stream: ByteStream) -> None:
+        """Serve a stream a peer opened."""
+        del flow
+        envelope = Envelope.unpack(header)
+        if envelope.kind is not Kind.STREAM:
+            raise Malformed("a stream opens with a stream's envelope")
+        message = codec.decode_tagged(envelope.body)
+        await self._serve(envelope.actor, message, stream, Context(link.peer, envelope.correlation_id, None))
+
+    async def _asked_by(self, link: Link, channel: Channel, envelope: Envelope) -> None:
+        async def answered(given: Any | None, error: BaseException | None) -> None:
+            reply = _reply(envelope, given, error)
+            with contextlib.suppress(Unavailable):
+                await link.send(channel, reply.pack())
+
+        now = asyncio.get_running_loop().time()
+        deadline_s = now + envelope.deadline_ms / 1000 if envelope.deadline_ms else None
+        try:
+            message = codec.decode_tagged(envelope.body)
+            context = Context(link.peer, envelope.correlation_id, deadline_s)
+            self._admit(envelope.actor, _Waiting(message, context, answered), envelope.idempotency_key)
+        except (PortError, Malformed) as error:
+            await answered(None, error)
+
+    # ------------------------------------------------------------ mailboxes
+
+    def _admit(self, actor: str, waiting: _Waiting, key: str) -> None:
+        """Put an ask into its mailbox, or join the one with the same key that is there or was answered."""
+        if not key or waiting.answer is None:
+            self._post(actor, waiting)
+            return
+        name = (waiting.context.sender, actor, key)
+        known = self._answers.get(name)
+        answer = waiting.answer
+        if known is None:
+            shared: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+
+            async def settle(given: Any | None, error: BaseException | None) -> None:
+                if error is not None:
+                    # A failed ask may be tried again: only answers are remembered.
+                    self._answers.pop(name, None)
+                    shared.set_exception(_as_port_error(error))
+                    shared.exception()
+                else:
+                    shared.set_result(given)
+                await answer(given, error)
+
+            self._post(actor, _Waiting(waiting.message, waiting.context, settle))
+            self._answers[name] = shared
+            while len(self._answers) > DEDUPE_WINDOW:
+                self._answers.popitem(last=False)
+            return
+
+        async def repeat() -> None:
+            try:
+                given = await asyncio.shield(known)
+            except PortError as error:
+                await answer(None, error)
+            else:
+                await answer(given, None)
+
+        self._seq += 1
+        self.supervisor.once("actors/repeated-ask", repeat())
+
+    def _told(self, actor: str, waiting: _Waiting) -> None:
+        """Post what nobody waits for; what finds no room or no actor is a dead letter, already counted."""
+        with contextlib.suppress(Unavailable):
+            self._post(actor, waiting)
+
+    def _post(self, actor: str, waiting: _Waiting) -> None:
+        cell = self._cells.get(actor)
+        if cell is None:
+            self.dead_letters += 1
+            raise _NoActor(f"no actor {actor!r} on node {self.node_id[:8]}")
+        try:
+            cell.mailbox.put_nowait(waiting)
+        except asyncio.QueueFull:
+            cell.overflows += 1
+            if waiting.answer is None:
+                self.dead_letters += 1
+            raise Unavailable(f"{actor} on {self.node_id[:8]} is overloaded") from None
+
+    async def _work(self, cell: _Cell) -> None:
+        while True:
+            waiting = await cell.mailbox.get()
+            deadline_s = waiting.context.deadline_s
+            if deadline_s is not None and asyncio.get_running_loop().time() > deadline_s:
+                self.dead_letters += 1
+                if waiting.answer is not None:
+                    await waiting.answer(None, Unavailable("the deadline passed while the ask waited"))
+                continue
+            correlation.set(waiting.context.correlation_id or short_id(self._entropy.token(16)))
+            given: Any | None = None
+            error: BaseException | None = None
+            try:
+                given = await cell.actor.receive(waiting.message, waiting.context)
+            except PortError as raised:
+                error = raised
+            except Exception as raised:  # noqa: BLE001 - an actor's bug is answered, logged and survived
+                cell.errors += 1
+                error = raised
+                _log.error("actor failed", actor=cell.name, error=str(raised), exc_info=raised)
+            cell.handled += 1
+            if waiting.answer is not None:
+                await waiting.answer(given, error)
+
+    def _open_here(self, actor: str, message: Any, theirs: PipeStream) -> None:
+        context = self._local_context(None)
+
+        async def run() -> None:
+            try:
+                await self._serve(actor, message, theirs, context)
+            except PortError:
+                theirs.reset()
+            except Exception:
+                theirs.reset()
+                raise
+
+        self.supervisor.once(f"stream/{actor}", run())
+
+    async def _serve(self, actor: str, message: Any, stream: ByteStream, context: Context) -> None:
+        cell = self._cells.get(actor)
+        if cell is None or not isinstance(cell.actor, StreamActor):
+            self.dead_letters += 1
+            raise _NoActor(f"no actor {actor!r} serves streams here")
+        if cell.streams >= STREAMS_MAX:
+            cell.overflows += 1
+            raise Unavailable(f"{actor} serves {STREAMS_MAX} streams already")
+        correlation.set(context.correlation_id or short_id(self._entropy.token(16)))
+        cell.streams += 1
+        try:
+            await cell.actor.serve(message, stream, context)
+        finally:
+            cell.streams -= 1
+
+
+class _NoActor(Unavailable):
+    """There is no such actor on that node, at least not yet."""
+
+
+def _known(body: bytes) -> Any | None:
+    """Decode a message that nobody waits for; one of a newer version is let go."""
+    try:
+        return codec.decode_tagged(body)
+    except Malformed as error:
+        if "unknown message number" in str(error):
+            return None
+        raise
+
+
+_FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
+    (_NoActor, Failure.NO_ACTOR),
+    (NotFound, Failure.NOT_FOUND),
+    (Refused, Failure.REFUSED),
+    (Corrupt, Failure.CORRUPT),
+    (Unavailable, Failure.UNAVAILABLE),
+    (Malformed, Failure.MALFORMED),
+)
+
+
+def _reply(asked: Envelope, given: Any | None, error: BaseException | None) -> Envelope:
+    if error is None and given is not None:
+        return Envelope(Kind.ANSWER, asked.seq, asked.actor, codec.encode_tagged(given))
+    failure = Failure.BUG
+    detail = "the actor gave no answer"
+    if error is not None:
+        failure = next((name for kind, name in _FAILURES if isinstance(error, kind)), Failure.BUG)
+        detail = str(error)[:1000]
+    return Envelope(Kind.FAILURE, asked.seq, asked.actor, b"", failure=failure, detail=detail)
+
+
+def _failure_error(envelope: Envelope) -> PortError:
+    match envelope.failure:
+        case Failure.NO_ACTOR | Failure.OVERLOADED | Failure.UNAVAILABLE:
+            return Unavailable(envelope.detail)
+        case Failure.REFUSED:
+            return Refused(envelope.detail)
+        case Failure.NOT_FOUND:
+            return NotFound(envelope.detail)
+        case Failure.CORRUPT:
+            return Corrupt(envelope.detail)
+        case Failure.MALFORMED | Failure.BUG | None:
+            return PortError(envelope.detail)
+
+
+def _as_port_error(error: BaseException) -> PortError:
+    return error if isinstance(error, PortError) else PortError(f"{type(error).__name__}: {error}")
+
+
+__all__ = ["Actor", "ActorSystem", "CellReport", "Context", "StreamActor", "correlation"]
