@@ -1,0 +1,284 @@
+"""Settings of a node: one frozen dataclass a room. TOML file < environment < flags; an error names the key.
+
+A setting ``section.key`` is ``[section] key`` in the file and ``THATDAM_SECTION_KEY`` in the environment. The mesh
+secret is ``THATDAM_SECRET`` in the environment alone, or a file named by ``mesh.secret_file``: it has no place in a
+settings file.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import tomllib
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from mesh.ports import Host
+
+ROLES = ("proxy", "daemon", "storage", "encoder")
+DEFAULT_PORT = 8326
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the text names it and says what would be right."""
+
+
+def _setting(default: Any, told: str) -> Any:
+    if isinstance(default, list | tuple):
+        return field(default_factory=lambda: tuple(default), metadata={"told": told})
+    return field(default=default, metadata={"told": told})
+
+
+@dataclass(frozen=True, slots=True)
+class NodeConfig:
+    """[node]: this machine."""
+
+    name: str = _setting("", "what people call this node; empty: the machine's name")
+    data: str = _setting("", "the data folder; empty: the platform's place for it")
+    roles: tuple[str, ...] = _setting((), "proxy, daemon, storage, encoder; empty: chosen from the machine")
+    reserve_mb: int = _setting(512, "MiB of the disk that are left to others; recording stops safely there")
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """[mesh]: this node among others."""
+
+    host: str = _setting("", "address for QUIC; empty: loopback for a lone node, all addresses with a secret")
+    port: int = _setting(DEFAULT_PORT, "UDP port for QUIC; 0 takes a free one")
+    join: tuple[str, ...] = _setting((), "host:port of nodes to join where multicast does not reach")
+    advertise: tuple[str, ...] = _setting((), "host:port other nodes shall try; empty: found out")
+    mdns: bool = _setting(True, "find nodes of this mesh on the LAN by mDNS")
+    zone: str = _setting("", "nodes of one zone fail together; copies spread over zones first")
+    secret_file: str = _setting("", "file that holds the mesh secret, instead of THATDAM_SECRET")
+    copies: int = _setting(3, "copies wanted of everything kept, or as many as there are storage nodes")
+    away_after_s: float = _setting(300.0, "seconds until a dead storage node is away and stand-ins take over")
+    datagram_bytes: int = _setting(1350, "UDP payload of QUIC packets; larger where every path carries it")
+
+
+@dataclass(frozen=True, slots=True)
+class HttpConfig:
+    """[http]: the viewer and the API."""
+
+    port: int = _setting(DEFAULT_PORT, "TCP port; 0 takes a free one")
+    lan: bool = _setting(False, "serve HTTPS on the LAN addresses, so that phones can open the viewer")
+    upload_max_gb: float = _setting(64.0, "GiB of the largest file taken by upload")
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyConfig:
+    """[proxy]: cameras."""
+
+    file_folders: tuple[str, ...] = _setting((), "folders whose files may be played as cameras (file: sources)")
+
+
+@dataclass(frozen=True, slots=True)
+class StorageConfig:
+    """[storage]: this node's share."""
+
+    capacity_gb: float = _setting(0.0, "GiB this node offers, which weighs its share; 0: the disk's size")
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderConfig:
+    """[encoder]: analysis."""
+
+    model: str = _setting("", "sentence-transformers model id or folder (CLIP); empty: the offline one of thatdam[ai]")
+    workers: int = _setting(1, "jobs at once")
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """[log]: what is told."""
+
+    format: str = _setting("text", "text or json")
+    level: str = _setting("info", "debug, info, warning or error")
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of a node."""
+
+    node: NodeConfig = field(default_factory=NodeConfig)
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    http: HttpConfig = field(default_factory=HttpConfig)
+    proxy: ProxyConfig = field(default_factory=ProxyConfig)
+    storage: StorageConfig = field(default_factory=StorageConfig)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+    secret: str = field(default="", repr=False)
+
+    @property
+    def data_folder(self) -> Path:
+        """The data folder, whether set or the platform's own."""
+        return Path(self.node.data).expanduser() if self.node.data else default_data_folder()
+
+
+def default_data_folder() -> Path:
+    """Give the platform's place for a node's data."""
+    return Path(platformdirs.user_data_dir("thatdam", appauthor=False))
+
+
+def settings() -> list[tuple[str, str, Any, str]]:
+    """Give every setting as (key, type, default, what it is), for the reference."""
+    rows = []
+    for section in dataclasses.fields(Config):
+        if section.name == "secret":
+            continue
+        kind = _section_type(section.name)
+        hints = typing.get_type_hints(kind)
+        made = kind()
+        rows.extend(
+            (
+                f"{section.name}.{item.name}",
+                _type_name(hints[item.name]),
+                getattr(made, item.name),
+                str(item.metadata["told"]),
+            )
+            for item in dataclasses.fields(kind)
+        )
+    return rows
+
+
+def load(
+    file: Path | None = None, environment: Mapping[str, str] | None = None, flags: Mapping[str, Any] | None = None
+) -> Config:
+    """Put the settings together; ConfigError names what is wrong and where it was said."""
+    environment = os.environ if environment is None else environment
+    said: dict[str, dict[str, tuple[Any, str]]] = {}
+    _take_file(said, file)
+    _take_environment(said, environment)
+    for key, value in (flags or {}).items():
+        if value is not None and value != ():
+            section, _, name = key.partition(".")
+            said.setdefault(section, {})[name] = (value, f"--{name.replace('_', '-')}")
+    sections = {
+        section.name: _build(section.name, said.get(section.name, {}))
+        for section in dataclasses.fields(Config)
+        if section.name != "secret"
+    }
+    config = Config(**sections, secret=environment.get("THATDAM_SECRET", "").strip())
+    if not config.secret and config.mesh.secret_file:
+        try:
+            secret = Path(config.mesh.secret_file).expanduser().read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise ConfigError(f"mesh.secret_file: cannot read {config.mesh.secret_file}: {error.strerror}") from error
+        config = dataclasses.replace(config, secret=secret)
+    _check(config)
+    return config
+
+
+def parse_host(text: str, key: str, default_port: int = DEFAULT_PORT) -> Host:
+    """Read ``host:port``, ``host`` or ``[v6]:port``; ConfigError names ``key``."""
+    rest = text.strip()
+    if rest.startswith("["):
+        host, _, tail = rest[1:].partition("]")
+        port_text = tail.removeprefix(":")
+    elif rest.count(":") == 1:
+        host, _, port_text = rest.partition(":")
+    else:
+        host, port_text = rest, ""
+    port = int(port_text) if port_text.isdecimal() else (default_port if not port_text else -1)
+    if not host or not 0 < port < 65536:
+        raise ConfigError(f"{key}: {text!r} is no address; write host:port, for example 192.168.1.20:{default_port}")
+    return host, port
+
+
+def _section_type(name: str) -> type[Any]:
+    hints = typing.get_type_hints(Config)
+    return typing.cast("type[Any]", hints[name])
+
+
+def _type_name(kind: Any) -> str:
+    return (
+        "list of text"
+        if typing.get_origin(kind) is tuple
+        else {str: "text", int: "number", float: "number"}.get(kind, "true or false")
+    )
+
+
+def _take_file(said: dict[str, dict[str, tuple[Any, str]]], file: Path | None) -> None:
+    path = file or Path(platformdirs.user_config_dir("thatdam", appauthor=False)) / "thatdam.toml"
+    if file is None and not path.is_file():
+        return
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"cannot read the settings file {path}: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} is no TOML: {error}") from error
+    known = {row[0] for row in settings()}
+    for section, values in content.items():
+        if not isinstance(values, dict):
+            raise ConfigError(f"{path}: {section!r} must be a [section]")
+        for name, value in values.items():
+            if f"{section}.{name}" not in known:
+                raise ConfigError(f"{path}: there is no setting {section}.{name}; docs/CONFIG.md lists them all")
+            said.setdefault(section, {})[name] = (value, str(path))
+
+
+def _take_environment(said: dict[str, dict[str, tuple[Any, str]]], environment: Mapping[str, str]) -> None:
+    for key, _, _, _ in settings():
+        section, _, name = key.partition(".")
+        variable = f"THATDAM_{section}_{name}".upper()
+        if variable in environment:
+            said.setdefault(section, {})[name] = (environment[variable], variable)
+
+
+def _build(section: str, said: Mapping[str, tuple[Any, str]]) -> Any:
+    kind = _section_type(section)
+    hints = typing.get_type_hints(kind)
+    return kind(**{name: _convert(f"{section}.{name}", hints[name], *said[name]) for name in said})
+
+
+def _convert(key: str, kind: Any, value: Any, source: str) -> Any:
+    wrong = ConfigError(f"{key} (from {source}): {value!r} is no {_type_name(kind)}")
+    if typing.get_origin(kind) is tuple:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        if isinstance(value, list | tuple) and all(isinstance(part, str) for part in value):
+            return tuple(value)
+        raise wrong
+    if kind is bool:
+        if isinstance(value, bool):
+            return value
+        if str(value).lower() in ("1", "true", "yes", "on"):
+            return True
+        if str(value).lower() in ("0", "false", "no", "off"):
+            return False
+        raise wrong
+    if kind is str:
+        if isinstance(value, str):
+            return value
+        raise wrong
+    try:
+        if isinstance(value, bool):
+            raise wrong
+        return kind(value)
+    except (TypeError, ValueError) as error:
+        raise wrong from error
+
+
+def _check(config: Config) -> None:
+    for role in config.node.roles:
+        if role not in ROLES:
+            raise ConfigError(f"node.roles: there is no role {role!r}; the roles are {', '.join(ROLES)}")
+    for key, port in (("mesh.port", config.mesh.port), ("http.port", config.http.port)):
+        if not 0 <= port < 65536:
+            raise ConfigError(f"{key}: {port} is no port; write a number from 0 to 65535")
+    if not 1 <= config.mesh.copies <= 16:
+        raise ConfigError(f"mesh.copies: {config.mesh.copies}; write a number from 1 to 16")
+    if not 1200 <= config.mesh.datagram_bytes <= 16000:
+        raise ConfigError(f"mesh.datagram_bytes: {config.mesh.datagram_bytes}; write a number from 1200 to 16000")
+    if config.log.format not in ("text", "json"):
+        raise ConfigError(f"log.format: {config.log.format!r}; write text or json")
+    if config.log.level not in ("debug", "info", "warning", "error"):
+        raise ConfigError(f"log.level: {config.log.level!r}; write debug, info, warning or error")
+    for text in config.mesh.join:
+        parse_host(text, "mesh.join")
+    for text in config.mesh.advertise:
+        parse_host(text, "mesh.advertise")
