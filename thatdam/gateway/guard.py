@@ -1,0 +1,77 @@
+"""Who may ask: the session cookie or bearer token, the Host and Origin checks, and the role a route needs.
+
+Invariant: deny by default. A route without a guard does not exist but those that tell nothing (health, sign-in, the
+viewer's own files). A browser on a foreign page can neither change state nor open a WebSocket here.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends
+from starlette.requests import HTTPConnection
+
+from mesh.actors.access import Access
+from mesh.core.access import Denied, Person, Role
+from thatdam.gateway.problems import Problem
+
+COOKIE = "thatdam_session"
+_SAFE = ("GET", "HEAD", "OPTIONS")
+
+
+class Guard:
+    """Checks who asks. ``names`` are host names this node is known by, besides plain addresses and localhost."""
+
+    def __init__(self, access: Access, names: Callable[[], frozenset[str]]) -> None:
+        self._access = access
+        self._names = names
+
+    def require(self, role: Role | str) -> Any:
+        """Give the dependency of a route that needs at least ``role``; it gives the Person."""
+        needed = Role(role)
+
+        async def check(connection: HTTPConnection) -> Person:
+            person = await self.who(connection)
+            if not person.role.includes(needed):
+                raise Problem(403, f"this needs the role {needed.value}; you are {person.role.value}")
+            return person
+
+        return Depends(check)
+
+    async def who(self, connection: HTTPConnection) -> Person:
+        """Tell who asks; Denied when nobody known."""
+        self.check_host(connection)
+        header = connection.headers.get("authorization", "")
+        if header.lower().startswith("bearer "):
+            return await self._access.whose_token(header[7:].strip())
+        cookie = connection.cookies.get(COOKIE)
+        if not cookie:
+            raise Denied("sign in first, or send a token")
+        changes = connection.scope["type"] == "websocket" or connection.scope.get("method", "GET") not in _SAFE
+        if changes:
+            self.check_origin(connection)
+        return await self._access.whose_session(cookie)
+
+    def check_host(self, connection: HTTPConnection) -> None:
+        """Refuse a Host that is neither an address nor a name of this node (DNS rebinding)."""
+        host = urlsplit("//" + connection.headers.get("host", "")).hostname or ""
+        if host in ("localhost", *self._names()):
+            return
+        try:
+            ipaddress.ip_address(host)
+        except ValueError:
+            raise Problem(421, f"this node is not called {host!r}") from None
+
+    def check_origin(self, connection: HTTPConnection) -> None:
+        """Refuse a state change or WebSocket that another site's page started."""
+        origin = connection.headers.get("origin", "")
+        host = connection.headers.get("host", "")
+        if urlsplit(origin).netloc != host:
+            raise Problem(403, "a request with a session cookie must come from this node's own pages (Origin)")
+
+
+Require = Callable[[Role | str], Any]
+Handler = Callable[..., Awaitable[Any]]
