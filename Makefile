@@ -26,10 +26,10 @@ web/dist/index.html: $(VENV)/.ready $(shell find web -path web/node_modules -pru
 system: $(VENV)/.ready
 	$(BIN)/python tools/system.py
 
-demo: venv web/dist/index.html        ## a mesh of three nodes on this machine, with cameras, recordings and searches
+demo: venv        ## a mesh of three nodes on this machine, with cameras, recordings and searches
 	$(BIN)/thatdam demo $(if $(MEDIA),--media "$(MEDIA)")
 
-test: venv web/dist/index.html system ## every test
+test: venv system ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: venv                           ## format, lint, types, imports and the fast tests
@@ -46,7 +46,7 @@ fmt: venv                             ## format the code
 sim: venv                             ## simulations: ten minutes of seeds
 	$(BIN)/thatdam sim run --all --minutes 10
 
-bench: venv web/dist/index.html system ## the figures, each beside its baseline
+bench: venv system ## the figures, each beside its baseline
 	$(BIN)/python -m simulations.benchmarks
 
 lock: venv                            ## write the locked dependencies anew from pyproject.toml
