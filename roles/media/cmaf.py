@@ -1,8 +1,8 @@
 """CMAF: initialisation segments and media parts (ISO/IEC 23000-19 over ISO/IEC 14496-12), made from access units alone.
 
 Invariant: the bytes depend on nothing but the units, their tracks and the part's name, so two recorders of one source
-make the same parts. Each part's moof ends with a ``uuid`` box that names it, so that an orphan found after a crash can be
-put back. ``tfdt`` counts from the source's epoch; whoever serves a part elsewhere moves it with ``move_part``.
+make the same parts. Each part's moof ends with a ``uuid`` box that names it, so that an orphan found after a crash can
+be put back. ``tfdt`` counts from the source's epoch; whoever serves a part elsewhere moves it with ``move_part``.
 """
 
 from __future__ import annotations

@@ -1,0 +1,1 @@
+"""libav, safely opened: what roles' worker processes share. Only worker processes import it."""

@@ -1,0 +1,137 @@
+"""How libav may open things.
+
+libav follows references: a playlist, a concat script or an SDP text makes it open other files and hosts. So every file
+is given to it as an open handle, no protocol is allowed behind that handle, and only demuxers that read nothing but
+their own bytes may look at it. Each kind of network source has a protocol and a demuxer list of its own.
+
+Invariant: no byte of an untrusted file names something that libav then opens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+FILE_DEMUXERS = (
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "avi",
+    "mpegts",
+    "mpeg",
+    "mpegvideo",
+    "flv",
+    "asf",
+    "ogg",
+    "wav",
+    "w64",
+    "aiff",
+    "caf",
+    "mp3",
+    "aac",
+    "flac",
+    "ac3",
+    "mxf",
+    "gxf",
+    "dv",
+    "ivf",
+    "h264",
+    "hevc",
+    "obu",
+    "m4v",
+    "mjpeg",
+    "gif",
+    "apng",
+    "jpeg_pipe",
+    "png_pipe",
+    "webp_pipe",
+    "bmp_pipe",
+    "tiff_pipe",
+    "rm",
+    "nut",
+    "yuv4mpegpipe",
+)
+"""Demuxers that read their own bytes alone. Not hls, dash, concat, sdp, image2, imf or any other that opens files."""
+
+RTSP_PROTOCOLS = "rtsp,rtsps,rtp,srtp,tcp,udp,tls"
+
+
+class CannotOpenError(Exception):
+    """A source cannot be used; one sentence that says why, for the one who gave it."""
+
+
+def explain(error: BaseException, name: str) -> str:
+    """Give libav's error as a sentence about ``name``."""
+    match error:
+        case av.error.InvalidDataError():
+            return f"{name} is no media file that can be read"
+        case av.error.EOFError():
+            return f"{name} is empty or cut short"
+        case av.error.TimeoutError() | av.error.ExitError():
+            return f"{name} did not answer in time"
+        case av.error.ConnectionRefusedError():
+            return f"{name} refused the connection; is the camera on, and the port right?"
+        case av.error.HTTPUnauthorizedError():
+            return f"{name} wants a user and password, or those given are wrong"
+        case av.error.HTTPNotFoundError():
+            return f"{name} has no such stream; check the path"
+        case av.error.OSError():
+            return f"{name} cannot be opened: {error.strerror}"
+        case _:
+            return f"{name} cannot be read: {type(error).__name__}: {error}"
+
+
+@contextmanager
+def open_file(path: Path, name: str) -> Iterator[av.container.InputContainer]:
+    """Open a media file as a handle with nothing behind it; CannotOpenError says why not."""
+    try:
+        handle = path.open("rb")
+    except OSError as error:
+        raise CannotOpenError(f"{name} cannot be opened: {error.strerror}") from error
+    with handle:
+        if handle.seek(0, 2) == 0:
+            raise CannotOpenError(f"{name} is empty (0 bytes)")
+        handle.seek(0)
+        options = {"protocol_whitelist": "none", "format_whitelist": ",".join(FILE_DEMUXERS)}
+        try:
+            container = av.open(handle, mode="r", options=options, metadata_errors="replace")
+        except (av.error.FFmpegError, ValueError, OSError) as error:
+            raise CannotOpenError(explain(error, name)) from error
+        with container:
+            if container.format.name not in FILE_DEMUXERS:
+                raise CannotOpenError(f"{name} is a {container.format.name} file, which is not taken")
+            if not any(stream.type in ("video", "audio") for stream in container.streams):
+                raise CannotOpenError(f"{name} has neither pictures nor sound")
+            yield container
+
+
+def open_rtsp(url: str, name: str, timeout_s: float) -> av.container.InputContainer:
+    """Open an RTSP camera over TCP; CannotOpenError says why not. ``url`` may hold credentials and is never told."""
+    options = {
+        "protocol_whitelist": RTSP_PROTOCOLS,
+        "format_whitelist": "rtsp",
+        "rtsp_transport": "tcp",
+        "fflags": "nobuffer",
+        "timeout": str(int(timeout_s * 1e6)),
+    }
+    return _open_device(url, "rtsp", options, name, timeout_s)
+
+
+def open_v4l2(path: str, name: str, options: dict[str, str]) -> av.container.InputContainer:
+    """Open a capture node; ``options`` are libav's (input_format, video_size, framerate)."""
+    return _open_device(path, "v4l2", {**options, "protocol_whitelist": "file"}, name, 10.0)
+
+
+def _open_device(
+    url: str, demuxer: str, options: dict[str, str], name: str, timeout_s: float
+) -> av.container.InputContainer:
+    opened: Any
+    try:
+        opened = av.open(url, mode="r", format=demuxer, options=options, timeout=(timeout_s, timeout_s))
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise CannotOpenError(explain(error, name)) from None
+    return opened  # type: ignore[no-any-return]
