@@ -222,7 +222,7 @@ def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
         return _make(inner, found or bound)
     limit = bound.limit if isinstance(bound, Max) else None
     exactly = bound.length if isinstance(bound, Exactly) else None
-    if tp is Value or tp == Value:
+    if _is_free(tp):
         return _Plan(_free_out, lambda raw: _free_in(raw, 0))
     if tp is str:
         return _bounded(str, "text", TEXT_MAX if limit is None else limit, exactly)
@@ -247,6 +247,14 @@ def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
     if dataclasses.is_dataclass(tp):
         return _record(typing.cast("type[Any]", tp))
     raise TypeError(f"{tp!r} cannot go on the wire")
+
+
+def _is_free(tp: Any) -> bool:
+    """Tell whether a type is ``Value``, which resolving its own name inside it makes a deeper union."""
+    return typing.get_origin(tp) is Union and set(_SCALARS) <= set(typing.get_args(tp))
+
+
+_SCALARS = (type(None), bool, int, float, str, bytes)
 
 
 def _float(raw: Any) -> float:
@@ -323,7 +331,7 @@ def _record(cls: type[Any]) -> _Plan:
 
     def plans() -> list[tuple[str, _Plan]]:
         if not lazily:
-            lazily.extend((item.name, _make(hints[item.name], None)) for item in declared)
+            lazily.extend([(item.name, _make(hints[item.name], None)) for item in declared])
         return lazily
 
     def encode_record(value: Any) -> Any:

@@ -192,7 +192,7 @@ class Access:
         expires_ms = _number(row, "expires_ms")
         if self._now_ms() >= expires_ms:
             raise Denied("this token has expired; make one with `thatdam token add`")
-        return Person(f"token {row.fields.get('name')}", Role(str(row.fields.get("role"))), expires_ms)
+        return Person(f"token {_text(row, 'name')}", Role(str(row.fields.get("role"))), expires_ms)
 
     # ------------------------------------------------------------ people and programs
 
@@ -258,3 +258,8 @@ class Access:
 def _number(row: Row, name: str) -> int:
     value = row.fields.get(name)
     return value if isinstance(value, int) else 0
+
+
+def _text(row: Row, name: str) -> str:
+    value = row.fields.get(name)
+    return value if isinstance(value, str) else ""

@@ -140,7 +140,7 @@ class _Pictures:
     def packet(self, packet: AnyPacket, pts: int, dts: int, now_us: int) -> None:
         """Take one packet with its times on the epoch's clock."""
         if self._sets is None:
-            for frame in cast("list[av.VideoFrame]", packet.decode()):
+            for frame in packet.decode():
                 self._encode(frame, dts, now_us)
             return
         data = self._sets.take(bytes(packet))
@@ -181,7 +181,7 @@ class _Pictures:
         if not self._decoding and not packet.is_keyframe:
             return
         self._decoding = True
-        for frame in cast("list[av.VideoFrame]", packet.decode()):
+        for frame in packet.decode():
             if self._pictures.due():
                 self._emitter.picture(jpeg(frame), now_us)
 

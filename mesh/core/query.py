@@ -1,0 +1,151 @@
+"""Queries over rows: filters, order, pages by key, and the merging of sorted answers.
+
+Invariant: a page continues exactly after the last row of the one before, whoever answers it, as long as the row's place
+in the order has not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from mesh.core.rows import Row
+from proto import codec
+from proto.codec import Malformed, Value
+
+Op = Literal["eq", "ne", "ge", "le", "has", "prefix", "missing"]
+OPS: tuple[Op, ...] = ("eq", "ne", "ge", "le", "has", "prefix", "missing")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A condition: ``has`` asks a set, ``missing`` wants the field absent, zero or empty."""
+
+    field: str
+    op: Op
+    value: Value = None
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What is wanted of a table, over the whole mesh. ``after`` is a write's cursor that the answer must include."""
+
+    table: str
+    where: tuple[Where, ...] = ()
+    text: str = ""
+    order: str = "updated_ms"
+    descending: bool = True
+    limit: int = 50
+    page: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer. ``next`` continues it; partitions not answered for are missing from it."""
+
+    rows: tuple[Row, ...]
+    next: str
+    total: int
+    partitions_ok: int
+    partitions_total: int
+    stale: bool = False
+
+
+Key = tuple[int, float, str, str, str]
+"""Place in an order: kind of value, number, text, then pk and sk."""
+
+
+def matches(row: Row, where: Iterable[Where]) -> bool:
+    """Tell whether a row meets every condition."""
+    return all(_holds(row, condition) for condition in where)
+
+
+def _holds(row: Row, condition: Where) -> bool:
+    value = row.fields.get(condition.field)
+    wanted = condition.value
+    match condition.op:
+        case "eq":
+            return value == wanted
+        case "ne":
+            return value != wanted
+        case "has":
+            return isinstance(wanted, str) and any(
+                wanted.casefold() == element.casefold() for element in row.sets.get(condition.field, ())
+            )
+        case "prefix":
+            return isinstance(value, str) and isinstance(wanted, str) and value.startswith(wanted)
+        case "missing":
+            return not value
+        case "ge":
+            return _number(value) is not None and _number(wanted) is not None and value >= wanted  # type: ignore[operator]
+        case "le":
+            return _number(value) is not None and _number(wanted) is not None and value <= wanted  # type: ignore[operator]
+
+
+def _number(value: Value) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def sort_key(row: Row, order: str, rank: float) -> Key:
+    """Give a row's place in an order; what lacks the field comes first."""
+    value: Value = row.updated_ms if order == "updated_ms" else rank if order == "rank" else row.fields.get(order)
+    if isinstance(value, int | float):
+        return (1, float(value), "", row.pk, row.sk)
+    if isinstance(value, str):
+        return (2, 0.0, value.casefold(), row.pk, row.sk)
+    return (0, 0.0, "", row.pk, row.sk)
+
+
+def first_page(keyed: Iterable[tuple[Key, Row]], query: Query) -> list[tuple[Key, Row]]:
+    """Give the first ``limit`` rows after the query's page, in order."""
+    after = page_key(query.page)
+    chosen = sorted(keyed, key=lambda pair: pair[0], reverse=query.descending)
+    if after is not None:
+        chosen = [pair for pair in chosen if (pair[0] < after if query.descending else pair[0] > after)]
+    return chosen[: query.limit]
+
+
+def page_text(key: Key) -> str:
+    """Give a page's continuation as text."""
+    return codec.encode_value(key).hex()
+
+
+def page_key(page: str) -> Key | None:
+    """Read a continuation; Malformed when it is none."""
+    if not page:
+        return None
+    try:
+        value = codec.decode_value(bytes.fromhex(page))
+    except ValueError as error:
+        raise Malformed("not a page of this list") from error
+    match value:
+        case (int() as kind, float() as number, str() as text, str() as pk, str() as sk):
+            return (kind, number, text, pk, sk)
+        case _:
+            raise Malformed("not a page of this list")
+
+
+def bits_of(partitions: Iterable[int]) -> bytes:
+    """Give partitions as a bit each, the lowest first: 128 bytes."""
+    bits = bytearray(128)
+    for partition in partitions:
+        bits[partition >> 3] |= 1 << (partition & 7)
+    return bytes(bits)
+
+
+def partitions_in(bits: bytes) -> list[int]:
+    """Give the partitions whose bit is set."""
+    return [at * 8 + bit for at, byte in enumerate(bits) if byte for bit in range(8) if byte >> bit & 1]
+
+
+def where_of(raw: Iterable[tuple[str, str, Value]]) -> tuple[Where, ...]:
+    """Read conditions from the wire; Malformed names an unknown operation."""
+    found = []
+    for field, op, value in raw:
+        known = next((one for one in OPS if one == op), None)
+        if known is None:
+            raise Malformed(f"no operation {op!r} in a query")
+        found.append(Where(field, known, value))
+    return tuple(found)

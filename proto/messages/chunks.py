@@ -1,0 +1,57 @@
+"""Chunk messages. Bytes travel on streams: after the opening message the sender's bytes, then a framed answer."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from proto.codec import Exactly, Max, message
+
+Hash = Annotated[bytes, Exactly(32)]
+CHUNK_BYTES_MAX = 16 << 20
+"""Bytes of the largest chunk taken. Files are cut at 4 MiB; a part of a very high rate may be larger."""
+
+
+@message(400)
+class PutChunk:
+    """Opens a stream: ``size`` bytes follow, of this hash, referenced by ``asset``. Answered by ChunkStored."""
+
+    chunk: Hash
+    size: Annotated[int, Max(CHUNK_BYTES_MAX)]
+    asset: Annotated[str, Max(26)]
+
+
+@message(401)
+class ChunkStored:
+    """The chunk is verified and durable here; ``known``: it was before, so no bytes were needed."""
+
+    known: bool = False
+
+
+@message(402)
+class GetChunk:
+    """Opens a stream: the node answers with ChunkFound, then the bytes asked for."""
+
+    chunk: Hash
+    offset: int = 0
+    size: int | None = None
+
+
+@message(403)
+class ChunkFound:
+    """``size`` bytes follow; None: there is no such chunk here."""
+
+    size: int | None
+
+
+@message(410)
+class HaveChunks:
+    """Which of these are durable on this node?"""
+
+    chunks: Annotated[tuple[Hash, ...], Max(4096)]
+
+
+@message(411)
+class Have:
+    """A byte a chunk asked for: 1 when it is here."""
+
+    there: Annotated[bytes, Max(4096)]

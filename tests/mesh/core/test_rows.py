@@ -1,0 +1,85 @@
+"""Merging is commutative, associative and idempotent; equal entries have equal bytes."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mesh.core.placement import Layout, Place, partition_of
+from mesh.core.rows import Change, apply, digest, merge, pack, unpack
+from proto.ids import PARTITIONS, NodeId, PartitionId
+
+changes = st.builds(
+    Change,
+    st.just("t"),
+    st.just("k"),
+    st.just(""),
+    st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.text(max_size=3), max_size=2),
+    st.dictionaries(st.just("tags"), st.tuples(st.sampled_from("xyz")), max_size=1),
+    st.dictionaries(st.just("tags"), st.tuples(st.sampled_from("xyz")), max_size=1),
+    st.booleans(),
+)
+histories = st.lists(
+    st.tuples(changes, st.integers(1, 50), st.sampled_from(["n1", "n2", "n3"])), min_size=1, max_size=8
+)
+
+
+def entry_of(history):
+    entry = None
+    for change, stamp, node in history:
+        entry = apply(entry, change, (stamp, node))
+    return entry
+
+
+@given(histories, histories, histories)
+def test_merge_is_a_join(one, two, three):
+    a, b, c = entry_of(one), entry_of(two), entry_of(three)
+    assert pack(merge(a, b)) == pack(merge(b, a))
+    assert pack(merge(a, merge(b, c))) == pack(merge(merge(a, b), c))
+    assert pack(merge(a, a)) == pack(a)
+    assert unpack(pack(a)) == a
+    assert digest(pack(unpack(pack(a)))) == digest(pack(a))
+
+
+def test_the_later_writer_of_a_field_wins_and_other_fields_stay():
+    base = apply(None, Change("t", "k", set={"name": "old", "size": 1}), (1, "n1"))
+    one = apply(base, Change("t", "k", set={"name": "one"}), (5, "n1"))
+    two = apply(base, Change("t", "k", set={"name": "two", "size": 2}), (4, "n2"))
+    assert merge(one, two).row().fields == {"name": "one", "size": 2}
+
+
+def test_an_add_that_the_remover_had_not_seen_stays():
+    base = apply(None, Change("t", "k", add={"tags": ("x",)}), (1, "n1"))
+    removed = apply(base, Change("t", "k", remove={"tags": ("x",)}), (2, "n1"))
+    added = apply(base, Change("t", "k", add={"tags": ("x",)}), (2, "n2"))
+    assert removed.row().sets == {}
+    assert merge(removed, added).row().sets == {"tags": ("x",)}
+
+
+def test_a_late_replica_does_not_bring_a_deleted_row_back():
+    old = apply(None, Change("t", "k", set={"name": "a"}), (1, "n1"))
+    dead = apply(old, Change("t", "k", delete=True), (2, "n2"))
+    assert not merge(old, dead).alive
+    assert merge(apply(dead, Change("t", "k", set={"name": "b"}), (3, "n1")), old).row().fields == {"name": "b"}
+
+
+def test_owners_are_distinct_spread_over_zones_and_balanced():
+    places = {NodeId(f"n{n}"): Place(1, f"z{n % 3}") for n in range(9)}
+    layout = Layout(places)
+    load = Counter()
+    for partition in range(PARTITIONS):
+        owners = layout.owners(PartitionId(partition), 3)
+        assert len({places[node].zone for node in owners}) == 3
+        load.update(owners)
+    assert max(load.values()) / (PARTITIONS * 3 / 9) < 1.12
+
+
+def test_a_node_that_leaves_moves_only_its_own():
+    places = {NodeId(f"n{n}"): Place(1) for n in range(6)}
+    before = Layout(places)
+    after = Layout({node: place for node, place in places.items() if node != "n3"})
+    for partition in map(PartitionId, range(PARTITIONS)):
+        kept = [node for node in before.owners(partition, 2) if node != "n3"]
+        assert [node for node in after.owners(partition, 2) if node in kept] == kept
+        assert before.holders(partition, 2, {NodeId("n3")}) == after.owners(partition, 2)
+    assert partition_of("a") == partition_of(b"a")
