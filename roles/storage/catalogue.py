@@ -1,8 +1,8 @@
 """The catalogue's partitions on this node: takes rows, answers reads and scans, and compares itself with its peers.
 
 A node without the storage role runs it too, for the mesh tables, which are whole everywhere. Invariant: a partition
-counts as synced only after this node has compared it with another synced holder since it started or was cut off, or when
-no other node has ever held it.
+counts as synced only after this node has compared it with another synced holder since it started or was cut off, or
+when no other node has ever held it.
 """
 
 from __future__ import annotations
