@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 MEDIA ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test check fmt sim bench lock venv system clean
+.PHONY: help demo test check fmt lock venv system clean
 
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -26,8 +26,8 @@ web/dist/index.html: $(VENV)/.ready $(shell find web -path web/node_modules -pru
 system: $(VENV)/.ready
 	$(BIN)/python tools/system.py
 
-demo: venv        ## a mesh of three nodes on this machine, with cameras, recordings and searches
-	$(BIN)/thatdam demo $(if $(MEDIA),--media "$(MEDIA)")
+demo: venv                            ## the test camera recorded through a worker, as parts and one MP4
+	$(BIN)/python tools/demo.py $(if $(MEDIA),--media "$(MEDIA)")
 
 test: venv system ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
@@ -42,12 +42,6 @@ check: venv                           ## format, lint, types, imports and the fa
 fmt: venv                             ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
-
-sim: venv                             ## simulations: ten minutes of seeds
-	$(BIN)/thatdam sim run --all --minutes 10
-
-bench: venv system ## the figures, each beside its baseline
-	$(BIN)/python -m simulations.benchmarks
 
 lock: venv                            ## write the locked dependencies anew from pyproject.toml
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml -o requirements/core.txt

@@ -125,7 +125,7 @@ def default_data_folder() -> Path:
 
 def settings() -> list[tuple[str, str, Any, str]]:
     """Give every setting as (key, type, default, what it is), for the reference."""
-    rows = []
+    rows: list[tuple[str, str, Any, str]] = []
     for section in dataclasses.fields(Config):
         if section.name == "secret":
             continue

@@ -1,7 +1,7 @@
 """Live tracks on this node: publishers, the current group of each, and subscribers that never hold them up.
 
-Tracks carry groups, groups carry objects (as in Media over QUIC); headers and objects are bytes here. A subscriber begins
-with the current group from its start, so that a picture is there at once.
+Tracks carry groups, groups carry objects (as in Media over QUIC); headers and objects are bytes here. A subscriber
+begins with the current group from its start, so that a picture is there at once.
 
 Invariant: a publisher never waits. A subscriber that is late loses whole groups, the oldest first, and is told (Gap); a
 lossless one loses nothing until ``LOSSLESS_BYTES_MAX`` wait for it.

@@ -69,6 +69,8 @@ def explain(error: BaseException, name: str) -> str:
     match error:
         case av.error.InvalidDataError():
             return f"{name} is no media file that can be read"
+        case av.error.ArgumentError():
+            return f"{name} is no media file of a kind that is taken"
         case av.error.EOFError():
             return f"{name} is empty or cut short"
         case av.error.TimeoutError() | av.error.ExitError():

@@ -219,3 +219,38 @@ def move_part(data: bytes, shift_us: int, timescales: Mapping[int, int], *, entr
                 base += shift_us * timescales[number] // 1_000_000
                 struct.pack_into(">Q", moved, inner.body + 4, max(0, base))
     return bytes(moved)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a part's own bytes say of one track's run: ticks, and whether it starts with a key frame."""
+
+    dts: int
+    duration: int
+    samples: int
+    key: bool
+
+
+def describe_part(data: bytes) -> dict[int, Described]:
+    """Read a part of ours; Malformed when it is none."""
+    moof = find(data, b"moof")
+    if moof is None:
+        raise Malformed("a part without moof")
+    told: dict[int, Described] = {}
+    for traf in walk(data, moof.body, moof.end):
+        if traf.kind != b"traf":
+            continue
+        number = dts = 0
+        for inner in walk(data, traf.body, traf.end):
+            if inner.kind == b"tfhd":
+                (number,) = struct.unpack_from(">I", data, inner.body + 4)
+            elif inner.kind == b"tfdt":
+                (dts,) = struct.unpack_from(">Q", data, inner.body + 4)
+            elif inner.kind == b"trun":
+                (count,) = struct.unpack_from(">I", data, inner.body + 4)
+                if inner.body + 12 + 16 * count > inner.end:
+                    raise Malformed("a run cut short")
+                rows = [struct.unpack_from(">IIIi", data, inner.body + 12 + 16 * row) for row in range(count)]
+                duration = sum(row[0] for row in rows)
+                told[number] = Described(dts, duration, count, bool(rows) and rows[0][2] == _SYNC)
+    return told

@@ -1,0 +1,228 @@
+"""The cameras of this node: one supervised worker each, published live, their rows kept true.
+
+Decides when a source is given up and opened again: at its worker's end, and when no unit came for ``STALL_S``. Each
+opening is a new epoch. Invariant: a source is open at most once; whatever its worker does, the node lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from mesh.actors.catalogue import Catalogue
+from mesh.actors.live import LiveHub, Publisher
+from mesh.actors.system import ActorSystem, Context
+from mesh.core.query import Query, Where
+from mesh.core.rows import Change, Row
+from mesh.ports import Clock, Entropy, NotFound, PortError, Refused, Unavailable, Worker, Workers, WorkerSpec
+from proto.codec import Value
+from proto.ids import CameraId, short_id
+from proto.messages.cameras import AddCamera, CameraAdded, Devices, Done, ListDevices, RemoveCamera
+from roles.proxy.adapters.wire import GROUP, PICTURE, PICTURES_OFF, PICTURES_ON, STATUS, UNIT, Config, Status
+from roles.proxy.devices import DeviceLister
+from roles.proxy.sources import SourceError, parse, with_userinfo
+
+ACTOR = "proxy"
+STALL_S = 10.0
+OPENING_S = 20.0
+WORKER_MODULE = "roles.proxy.adapters.worker"
+WORKER_MEMORY_BYTES = 2 << 30
+CAMERAS_MAX = 256
+
+_log = structlog.get_logger("proxy")
+
+
+class SourceFailedError(Exception):
+    """A worker ended; the supervisor opens the source again."""
+
+
+@dataclass(slots=True)
+class _Camera:
+    row: Row
+    worker: Worker | None = None
+    pictures: bool = False
+
+
+class CameraProxy:
+    """The actor ``proxy`` of a node with that role."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        catalogue: Catalogue,
+        live: LiveHub,
+        workers: Workers,
+        devices: DeviceLister,
+        clock: Clock,
+        entropy: Entropy,
+        file_folders: Sequence[str],
+    ) -> None:
+        self._system = system
+        self._catalogue = catalogue
+        self._live = live
+        self._workers = workers
+        self._devices = devices
+        self._clock = clock
+        self._entropy = entropy
+        self._folders = tuple(file_folders)
+        self._cameras: dict[CameraId, _Camera] = {}
+
+    async def open(self) -> None:
+        """Open the cameras this node has."""
+        mine = Query("cameras", (Where("node", "eq", self._system.node_id),), limit=CAMERAS_MAX)
+        for row in (await self._catalogue.scan(mine)).rows:
+            self._start(row)
+        self._system.spawn(ACTOR, self, concurrency=4)
+
+    async def receive(self, message: Any, context: Context) -> Any | None:
+        """Add, remove and list."""
+        match message:
+            case AddCamera():
+                return await self._add(message)
+            case RemoveCamera():
+                return await self._remove(CameraId(message.camera))
+            case ListDevices():
+                devices, note = await self._devices.list()
+                return Devices(tuple(devices), note)
+            case _:
+                raise NotFound(f"proxy takes no {type(message).__name__} from {context.sender[:8]}")
+
+    async def _add(self, message: AddCamera) -> CameraAdded:
+        try:
+            source = parse(message.url)
+        except SourceError as error:
+            raise Refused(str(error)) from error
+        if len(self._cameras) >= CAMERAS_MAX:
+            raise Refused(f"this node has {CAMERAS_MAX} cameras already")
+        camera = CameraId(short_id(self._entropy.token(16)))
+        fields: dict[str, Value] = {
+            "name": message.name.strip() or source.default_name(),
+            "node": self._system.node_id,
+            "source": source.public,
+            "state": "connecting",
+            "record": "",
+            "created_ms": int(self._clock.wall() * 1000),
+        }
+        changes = [Change("cameras", camera, set=fields)]
+        if source.userinfo:
+            changes.insert(0, Change("secrets", camera, set={"userinfo": source.userinfo}))
+        await self._catalogue.write(*changes)
+        row = await self._catalogue.get("cameras", camera)
+        assert row is not None
+        self._start(row)
+        return CameraAdded(camera)
+
+    async def _remove(self, camera: CameraId) -> Done:
+        if self._cameras.pop(camera, None) is None:
+            raise NotFound(f"there is no camera {camera} on this node")
+        await self._system.supervisor.stop(f"camera/{camera}")
+        await self._catalogue.write(Change("cameras", camera, delete=True), Change("secrets", camera, delete=True))
+        return Done()
+
+    def _start(self, row: Row) -> None:
+        camera = CameraId(row.pk)
+        state = self._cameras[camera] = _Camera(row)
+        self._system.supervisor.run(f"camera/{camera}", lambda: self._run(camera, state))
+
+    # ------------------------------------------------------------ one camera
+
+    async def _run(self, camera: CameraId, state: _Camera) -> None:
+        secret = await self._catalogue.get("secrets", camera)
+        userinfo = secret.fields.get("userinfo") if secret else ""
+        public = str(state.row.fields.get("source"))
+        source = with_userinfo(public, userinfo if isinstance(userinfo, str) else "")
+        config = Config(source.url, public, self._folders)
+        worker = await self._workers.spawn(WorkerSpec(WORKER_MODULE, config.pack(), WORKER_MEMORY_BYTES))
+        state.worker = worker
+        state.pictures = False
+        publishers: dict[str, Publisher] = {}
+        last = Status("connecting")
+        try:
+            last = await self._publish(camera, state, worker, publishers)
+        finally:
+            for publisher in publishers.values():
+                publisher.close()
+            state.worker = None
+            await worker.stop(0.5)
+        reason = last.detail or "the source's process ended"
+        await self._told(camera, "error" if last.state == "error" else "offline", reason)
+        raise SourceFailedError(reason)
+
+    async def _publish(
+        self, camera: CameraId, state: _Camera, worker: Worker, publishers: dict[str, Publisher]
+    ) -> Status:
+        last = Status("connecting")
+        main: Publisher | None = None
+        jpeg: Publisher | None = None
+        groups = pictures = 0
+        while True:
+            try:
+                async with asyncio.timeout(STALL_S if main is not None else OPENING_S):
+                    frame = await worker.receive()
+            except TimeoutError:
+                await self._told(camera, "stalled", f"no picture for {STALL_S:g} s; opening it again")
+                return Status("offline", f"no picture for {STALL_S:g} s")
+            if frame is None:
+                return last
+            kind, body = frame[:1], frame[1:]
+            if kind == UNIT and main is not None:
+                main.object(body)
+            elif kind == GROUP:
+                if main is None:
+                    main = publishers["main"] = self._live.announce(f"{camera}/main", lambda _: None)
+                    jpeg = publishers["jpeg"] = self._live.announce(
+                        f"{camera}/jpeg", lambda wanted: self._want_pictures(state, wanted)
+                    )
+                groups += 1
+                main.begin(groups, body)
+            elif kind == PICTURE and jpeg is not None:
+                pictures += 1
+                jpeg.begin(pictures, b"")
+                jpeg.object(body)
+            elif kind == STATUS:
+                status = Status.unpack(body)
+                if _worth_telling(status, last):
+                    await self._told(camera, status.state, status.detail, status)
+                last = status
+
+    def _want_pictures(self, state: _Camera, wanted: bool) -> None:
+        worker = state.worker
+        if worker is None or state.pictures == wanted:
+            return
+        state.pictures = wanted
+
+        async def send() -> None:
+            try:
+                await worker.send(PICTURES_ON if wanted else PICTURES_OFF)
+            except Unavailable as error:
+                _log.debug("worker gone", error=str(error))
+
+        self._system.supervisor.once("camera/pictures", send())
+
+    async def _told(self, camera: CameraId, state: str, detail: str, status: Status | None = None) -> None:
+        known = self._cameras.get(camera)
+        if known is None:
+            return
+        fields: dict[str, Value] = {"state": state, "error": detail if state != "online" else ""}
+        if status is not None and status.codec:
+            fields |= {
+                "codec": status.codec,
+                "width": status.width,
+                "height": status.height,
+                "frame_rate": status.frame_rate,
+                "bit_rate": status.bit_rate,
+            }
+        try:
+            await self._catalogue.write(Change("cameras", camera, set=fields))
+        except PortError as error:
+            _log.warning("camera's row not written", camera=camera, error=str(error))
+
+
+def _worth_telling(status: Status, last: Status) -> bool:
+    """Tell whether a row shall be written: at a change of state or picture, and once the rate is known."""
+    changed = status.state != last.state or (status.codec, status.width) != (last.codec, last.width)
+    return changed or bool(status.bit_rate and not last.bit_rate)
