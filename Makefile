@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 MEDIA ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export UV_NATIVE_TLS := 1
 
 .PHONY: help demo test check fmt lock venv system clean
 
