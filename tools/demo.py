@@ -30,6 +30,7 @@ async def record(url: str, name: str, folders: tuple[str, ...]) -> list[Part]:
     config = Config(url, name, folders)
     worker = await ProcessWorkers().spawn(WorkerSpec("roles.proxy.adapters.worker", config.pack(), 2 << 30))
     segmenter, parts = Segmenter("demo"), list[Part]()
+    told = 0
     try:
         async with asyncio.timeout(SECONDS):
             while (frame := await worker.receive()) is not None:
@@ -40,7 +41,9 @@ async def record(url: str, name: str, folders: tuple[str, ...]) -> list[Part]:
                     parts += segmenter.push(AccessUnit.unpack(body))
                 elif kind == STATUS and (status := Status.unpack(body)).state == "error":
                     print(f"\n  {status.detail}", file=sys.stderr)
-                print(f"\r  {name}: {len(parts)} parts", end="", flush=True)
+                if len(parts) > told:
+                    told = len(parts)
+                    print(f"\r  {name}: {told} parts", end="", flush=True)
     except TimeoutError:
         pass
     finally:
