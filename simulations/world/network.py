@@ -1,0 +1,216 @@
+"""A network in memory: links between nodes of one process, with delay, partitions and crashes; a ``ports.Network``.
+
+Everything runs on the event loop's own time, so on a loop with virtual time it takes none. Invariant: frames of a
+channel arrive in order and whole, or the link goes down and both ends are told; datagrams may be lost.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+
+from mesh.actors.pipe import PipeStream, pipe
+from mesh.ports import ByteStream, Channel, Flow, Host, LinkHandler, PortError, Refused, Unavailable
+from proto.codec import Malformed
+from proto.frames import FRAME_BYTES_MAX
+from proto.ids import NodeId
+
+WAITING_FRAMES_MAX = 256
+"""Frames on their way on one channel; a sender waits for room."""
+
+
+class FakeFabric:
+    """What joins the nodes: who listens where, who can reach whom, how long it takes."""
+
+    def __init__(self, delay_s: float = 0.001, lose_datagram: Callable[[], bool] = lambda: False) -> None:
+        self.delay_s = delay_s
+        self.lose_datagram = lose_datagram
+        self.nodes: dict[Host, FakeNetwork] = {}
+        self._cuts: set[tuple[NodeId, NodeId]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def spawn(self, work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
+        """Own a task of the network."""
+        task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def cut(self, one: NodeId, other: NodeId) -> None:
+        """Part two nodes; their link goes down at once."""
+        self._cuts |= {(one, other), (other, one)}
+        for network in list(self.nodes.values()):
+            if network.node_id in (one, other):
+                network.drop(other if network.node_id == one else one, "partition")
+
+    def heal(self) -> None:
+        """Let everybody reach everybody again."""
+        self._cuts.clear()
+
+    def parted(self, one: NodeId, other: NodeId) -> bool:
+        """Tell whether two nodes cannot reach each other."""
+        return (one, other) in self._cuts
+
+    async def close(self) -> None:
+        """End what is under way."""
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+class FakeLink:
+    """One end of a link; a ``ports.Link``."""
+
+    def __init__(self, network: FakeNetwork, peer: NodeId, address: Host, fabric: FakeFabric) -> None:
+        self._network = network
+        self.peer = peer
+        self.address = address
+        self._fabric = fabric
+        self._queues: dict[Channel, asyncio.Queue[bytes]] = {
+            channel: asyncio.Queue(WAITING_FRAMES_MAX) for channel in Channel
+        }
+        self.other: FakeLink | None = None
+        self.up = True
+        self._streams: list[PipeStream] = []
+        self._pumps: list[asyncio.Task[None]] = []
+
+    @property
+    def rtt_s(self) -> float:
+        """Round trip in seconds."""
+        return self._fabric.delay_s * 2
+
+    def start(self) -> None:
+        """Begin to deliver."""
+        for channel in Channel:
+            self._pumps.append(self._fabric.spawn(self._pump(channel), f"fake-link/{channel.name}"))
+
+    async def _pump(self, channel: Channel) -> None:
+        other = self.other
+        assert other is not None
+        while self.up:
+            frame = await self._queues[channel].get()
+            await asyncio.sleep(self._fabric.delay_s)
+            try:
+                await other._network.handler.on_frame(other, channel, frame)  # noqa: SLF001 - both ends are ours
+            except Malformed as error:
+                other._network.drop(other.peer, f"malformed frame: {error}")  # noqa: SLF001
+                return
+
+    async def send(self, channel: Channel, frame: bytes) -> None:
+        """Send a frame."""
+        if len(frame) > FRAME_BYTES_MAX:
+            raise ValueError("frame over the bound")
+        if not self.up:
+            raise Unavailable(f"no link to {self.peer[:8]}")
+        await self._queues[channel].put(frame)
+
+    def send_datagram(self, data: bytes) -> None:
+        """Send a datagram, perhaps in vain."""
+        other = self.other
+        if not self.up or other is None or self._fabric.lose_datagram():
+            return
+
+        def deliver() -> None:
+            if other.up:
+                other._network.handler.on_datagram(other, data)  # noqa: SLF001 - both ends are ours
+
+        asyncio.get_running_loop().call_later(self._fabric.delay_s, deliver)
+
+    async def open_stream(self, flow: Flow, header: bytes) -> ByteStream:
+        """Open a stream."""
+        other = self.other
+        if not self.up or other is None:
+            raise Unavailable(f"no link to {self.peer[:8]}")
+        mine, theirs = pipe()
+        self._streams.append(mine)
+        self._fabric.spawn(other.serve(flow, header, theirs), "fake-stream")
+        return mine
+
+    async def serve(self, flow: Flow, header: bytes, stream: PipeStream) -> None:
+        """Have a stream served that the peer opened."""
+        self._streams.append(stream)
+        await asyncio.sleep(self._fabric.delay_s)
+        try:
+            await self._network.handler.on_stream(self, flow, header, stream)
+        except (PortError, Malformed):
+            stream.reset()
+        finally:
+            if stream in self._streams:
+                self._streams.remove(stream)
+
+    def down(self) -> None:
+        """Stop delivering and reset the streams."""
+        self.up = False
+        for stream in self._streams:
+            stream.reset()
+        for pump in self._pumps:
+            if pump is not asyncio.current_task():
+                pump.cancel()
+
+
+class FakeNetwork:
+    """A node's place in the fabric; a ``ports.Network``."""
+
+    def __init__(self, fabric: FakeFabric, node_id: NodeId, host: Host) -> None:
+        self.node_id = node_id
+        self._fabric = fabric
+        self._host = host
+        self._links: dict[NodeId, FakeLink] = {}
+        self.handler: LinkHandler
+
+    async def start(self, handler: LinkHandler) -> None:
+        """Listen."""
+        if self._host in self._fabric.nodes:
+            raise Unavailable(f"port {self._host[1]} is taken")
+        self.handler = handler
+        self._fabric.nodes[self._host] = self
+
+    async def dial(self, host: Host, expect: NodeId | None = None, timeout_s: float = 5.0) -> FakeLink:
+        """Reach a node."""
+        await asyncio.sleep(self._fabric.delay_s * 2)
+        other = self._fabric.nodes.get(host)
+        if other is None or self._fabric.parted(self.node_id, other.node_id):
+            await asyncio.sleep(timeout_s)
+            raise Unavailable(f"nobody answers at {host[0]}:{host[1]}")
+        if other is self:
+            raise Refused("that is this node itself")
+        if expect is not None and other.node_id != expect:
+            raise Refused("another node answers there")
+        standing = self._links.get(other.node_id)
+        if standing is not None:
+            return standing
+        mine = FakeLink(self, other.node_id, host, self._fabric)
+        theirs = FakeLink(other, self.node_id, self._host, self._fabric)
+        mine.other, theirs.other = theirs, mine
+        self._links[other.node_id] = mine
+        other._links[self.node_id] = theirs  # noqa: SLF001 - both ends are ours
+        mine.start()
+        theirs.start()
+        other.handler.on_link_up(theirs)
+        self.handler.on_link_up(mine)
+        return mine
+
+    def links(self) -> Mapping[NodeId, FakeLink]:
+        """Give the links that stand."""
+        return self._links
+
+    def drop(self, peer: NodeId, reason: str) -> None:
+        """Close the link to a peer."""
+        link = self._links.pop(peer, None)
+        if link is None:
+            return
+        link.down()
+        self.handler.on_link_down(link, reason)
+        other = link.other
+        if other is not None:
+            other._network.drop(self.node_id, reason)  # noqa: SLF001 - both ends are ours
+
+    def listening(self) -> Sequence[Host]:
+        """Give this node's address."""
+        return [self._host]
+
+    async def close(self) -> None:
+        """Leave the fabric."""
+        self._fabric.nodes.pop(self._host, None)
+        for peer in list(self._links):
+            self.drop(peer, "the node left")

@@ -1,0 +1,280 @@
+"""Rows and chunks on several nodes: written anywhere, read anywhere, whole again after a node was gone."""
+
+import asyncio
+import random
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
+
+import pytest
+
+from mesh.actors.catalogue import Catalogue
+from mesh.actors.chunks import Chunks
+from mesh.actors.chunkstore import ChunkStore, path_of
+from mesh.actors.placement import LayoutView
+from mesh.actors.rowstore import RowStore
+from mesh.actors.system import ActorSystem
+from mesh.adapters.clock import SystemClock
+from mesh.adapters.disk import FolderDisk
+from mesh.adapters.executor import ThreadExecutor
+from mesh.adapters.tables import SqliteTables
+from mesh.core.query import Query, Where
+from mesh.core.rows import Change
+from mesh.ports import NotFound, Unavailable
+from proto.ids import AssetId, NodeId, node_id_of
+from roles.storage.catalogue import CatalogueServer
+from roles.storage.chunks import ChunkServer
+from simulations.world.network import FakeFabric, FakeNetwork
+
+ASSET = AssetId("a" * 26)
+
+
+class Seeded:
+    def __init__(self, seed):
+        self._chance = random.Random(seed)
+
+    def token(self, size):
+        return self._chance.randbytes(size)
+
+    def uniform(self, low, high):
+        return self._chance.uniform(low, high)
+
+
+class Peers:
+    """Alive is who this node has a link to; away is what the test says."""
+
+    def __init__(self, node, network):
+        self.node, self.network, self.gone = node, network, frozenset()
+
+    def alive_ids(self):
+        return sorted([self.node, *self.network.links()])
+
+    def away(self):
+        return self.gone
+
+
+async def start(fabric, folder, number, copies=2):
+    node = node_id_of(bytes([number]) * 32)
+    network = FakeNetwork(fabric, node, ("10.0.0.1", 8000 + number))
+    clock, entropy, executor = SystemClock(), Seeded(number), ThreadExecutor(2)
+    system = ActorSystem(node, network, clock, entropy)
+    peers = Peers(node, network)
+    folder = folder / str(number)
+    disk = FolderDisk(folder, executor)
+    tables = SqliteTables(folder / "node.db")
+    rows = RowStore(tables)
+    await rows.open()
+    view = LayoutView(node, peers, copies)
+    await view.open(rows)
+    catalogue = Catalogue(system, rows, view, clock)
+    server = CatalogueServer(system, rows, view, clock)
+    chunk_store = ChunkStore(disk, tables, executor, clock)
+    await chunk_store.open()
+    chunks = Chunks(system, chunk_store, view, peers, clock)
+    await network.start(system)
+    ChunkServer(system, chunk_store, takes=True)
+    joining = view.joining(1 << 30, "")
+    await server.open(first_start=joining is not None)
+    if joining is not None:
+        await catalogue.write(joining)
+    await catalogue.open()
+    await chunks.open()
+    return SimpleNamespace(
+        node=node,
+        network=network,
+        system=system,
+        peers=peers,
+        rows=rows,
+        view=view,
+        catalogue=catalogue,
+        server=server,
+        store=chunk_store,
+        chunks=chunks,
+        tables=tables,
+        disk=disk,
+        executor=executor,
+    )
+
+
+async def stop(one):
+    await one.network.close()
+    await one.system.close()
+    one.tables.close()
+    one.executor.close()
+
+
+async def until(condition, timeout_s=15.0):
+    async with asyncio.timeout(timeout_s):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def mesh(folder, count=3, copies=2):
+    fabric = FakeFabric(0.0005)
+    nodes = [await start(fabric, folder, number, copies) for number in range(count)]
+    for at, one in enumerate(nodes):
+        for other in nodes[:at]:
+            await one.network.dial(other.network.listening()[0])
+
+    async def all_know():
+        return all(len(one.view.layout.places) == count for one in nodes)
+
+    await until(all_know)
+    try:
+        yield fabric, nodes
+    finally:
+        for one in nodes:
+            await stop(one)
+        await fabric.close()
+
+
+def assets(count, first=0):
+    return [
+        Change("assets", f"{number:026d}", set={"name": f"clip {number}", "size_bytes": number, "kind": "video"})
+        for number in range(first, first + count)
+    ]
+
+
+def test_rows_written_on_one_node_are_listed_by_every_other_and_none_holds_all(tmp_path):
+    async def main():
+        async with mesh(tmp_path) as (_, nodes):
+            await nodes[0].catalogue.write(*assets(60))
+            page = await nodes[0].catalogue.scan(Query("assets", order="size_bytes", limit=100))
+            assert len(page.rows) == 60  # its own writes at once
+
+            async def all_listed():
+                pages = [await one.catalogue.scan(Query("assets", limit=100)) for one in nodes]
+                return all(len(page.rows) == 60 and page.partitions_ok == 1024 for page in pages)
+
+            await until(all_listed)
+
+            async def settled():
+                return not any([await one.rows.kept() for one in nodes])
+
+            await until(settled)
+            held = [len(await one.rows.every("assets")) for one in nodes]
+            assert sum(held) == 120
+            assert max(held) < 60
+            first = await nodes[1].catalogue.scan(Query("assets", order="size_bytes", descending=False, limit=25))
+            rest = await nodes[2].catalogue.scan(
+                Query("assets", order="size_bytes", descending=False, limit=100, page=first.next)
+            )
+            assert [row.fields["size_bytes"] for row in (*first.rows, *rest.rows)] == list(range(60))
+            found = await nodes[2].catalogue.scan(Query("assets", (Where("size_bytes", "ge", 50),), text="clip 5"))
+            assert sorted(row.fields["size_bytes"] for row in found.rows) == list(range(50, 60))
+            assert (await nodes[1].catalogue.get("assets", f"{7:026d}")).fields["name"] == "clip 7"
+
+    asyncio.run(main())
+
+
+def test_both_sides_of_a_partition_go_on_and_then_agree(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 2) as (fabric, nodes):
+            one, other = nodes
+            await one.catalogue.write(*assets(5))
+            fabric.cut(one.node, other.node)
+            await one.catalogue.write(Change("assets", f"{1:026d}", set={"name": "from one"}, add={"tags": ("a",)}))
+            await other.catalogue.write(Change("assets", f"{2:026d}", set={"name": "from the other"}), *assets(3, 10))
+            fabric.heal()
+            await one.network.dial(other.network.listening()[0])
+
+            async def agree():
+                return (await one.rows.digests()) == (await other.rows.digests()) and not await one.rows.kept()
+
+            await until(agree)
+            for node in nodes:
+                assert len((await node.catalogue.scan(Query("assets"))).rows) == 8
+                row = await node.catalogue.get("assets", f"{1:026d}")
+                assert (row.fields["name"], row.sets["tags"]) == ("from one", ("a",))
+
+    asyncio.run(main())
+
+
+def test_with_a_pair_of_holders_gone_the_answer_says_how_much_is_missing(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 4) as (_, nodes):
+            await nodes[0].catalogue.write(*assets(40))
+
+            async def settled():
+                return not any([await one.rows.kept() for one in nodes])
+
+            await until(settled)
+            for gone in nodes[2:]:
+                await gone.network.close()
+            page = await nodes[0].catalogue.scan(Query("assets", limit=100))
+            assert 0 < page.partitions_ok < page.partitions_total == 1024
+            assert len(page.rows) < 40
+
+    asyncio.run(main())
+
+
+def test_a_put_is_on_two_nodes_and_any_node_gets_it(tmp_path):
+    async def main():
+        async with mesh(tmp_path) as (_, nodes):
+            data = random.Random(1).randbytes(3 << 20)
+            chunk = await nodes[0].chunks.put(data, ASSET, copies=2)
+            assert sum(chunk in one.store for one in nodes) == 2
+            for one in nodes:
+                assert await one.chunks.get(chunk) == data
+                assert await one.chunks.get(chunk, 10, 5) == data[10:15]
+                assert (await one.chunks.copies([chunk]))[chunk] == 2
+            with pytest.raises((NotFound, Unavailable)):
+                await nodes[0].chunks.get(type(chunk)(bytes(32)))
+
+    asyncio.run(main())
+
+
+def test_what_was_kept_here_is_copied_and_a_stand_in_takes_over_for_a_node_that_is_away(tmp_path):
+    async def main():
+        async with mesh(tmp_path) as (_, nodes):
+            made = [await nodes[0].chunks.keep(bytes([n]) * 1000, ASSET) for n in range(20)]
+
+            async def copied():
+                counts = await nodes[0].chunks.copies(made)
+                return min(counts.values()) >= 2 and nodes[0].chunks.lag().chunks == 0
+
+            await until(copied)
+            gone = nodes[2]
+            await gone.network.close()
+            for one in nodes[:2]:
+                one.peers.gone = frozenset({gone.node})
+
+            async def stood_in():
+                return all(chunk in one.store for chunk in made for one in nodes[:2])
+
+            await until(stood_in)
+
+    asyncio.run(main())
+
+
+def test_a_damaged_chunk_is_never_served_and_is_healed_from_its_copy(tmp_path):
+    async def main():
+        async with mesh(tmp_path) as (_, nodes):
+            data = b"precious" * 1000
+            chunk = await nodes[0].chunks.put(data, ASSET, copies=2)
+            holder = next(one for one in nodes if chunk in one.store)
+            path = holder.disk.path(path_of(chunk))
+            path.write_bytes(b"X" + path.read_bytes()[1:])
+            assert await holder.chunks.get(chunk) == data
+            assert holder.store.quarantined == 1
+            assert path.read_bytes() == data
+
+    asyncio.run(main())
+
+
+def test_a_node_comes_back_with_what_it_had(tmp_path):
+    async def main():
+        fabric = FakeFabric(0.0005)
+        one = await start(fabric, tmp_path, 1)
+        chunk = await one.chunks.keep(b"part", ASSET)
+        await one.catalogue.write(*assets(3))
+        await stop(one)
+        again = await start(fabric, tmp_path, 1)
+        assert await again.chunks.get(chunk) == b"part"
+        page = await again.catalogue.scan(Query("assets"))
+        assert (len(page.rows), page.partitions_ok) == (3, 1024)
+        assert NodeId(again.node) in again.view.layout.places
+        await stop(again)
+        await fabric.close()
+
+    asyncio.run(main())
