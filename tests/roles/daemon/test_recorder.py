@@ -1,0 +1,198 @@
+"""A camera recorded on one node: whole at a clean stop, whole but for its last part after a crash, holes stated."""
+
+import asyncio
+import os
+import signal
+import subprocess
+from types import SimpleNamespace
+
+import pytest
+
+from mesh.actors.catalogue import Catalogue
+from mesh.actors.chunks import Chunks
+from mesh.actors.chunkstore import ChunkStore
+from mesh.actors.live import LiveHub
+from mesh.actors.placement import LayoutView
+from mesh.actors.rowstore import RowStore
+from mesh.actors.system import ActorSystem
+from mesh.adapters.clock import SystemClock, SystemEntropy
+from mesh.adapters.disk import FolderDisk
+from mesh.adapters.executor import ThreadExecutor
+from mesh.adapters.tables import SqliteTables
+from mesh.adapters.workers import ProcessWorkers
+from mesh.core.rows import Change
+from mesh.ports import Refused
+from proto.ids import ChunkId, node_id_of
+from proto.messages.cameras import AddCamera, CameraAdded, StartRecording, StopRecording, TakeIs
+from roles.daemon.recorder import Recorder
+from roles.media.mp4 import VirtualMp4
+from roles.media.timeline import Page, timeline
+from roles.proxy.cameras import CameraProxy
+from roles.proxy.devices import DeviceLister
+from roles.storage.catalogue import CatalogueServer
+from simulations.world.network import FakeFabric, FakeNetwork
+
+pytestmark = pytest.mark.slow
+
+
+class Workers(ProcessWorkers):
+    pids: list[int]
+
+    def __init__(self):
+        self.pids = []
+
+    async def spawn(self, spec):
+        worker = await super().spawn(spec)
+        self.pids.append(worker.pid)
+        return worker
+
+
+class Alone:
+    def __init__(self, node):
+        self.node = node
+
+    def alive_ids(self):
+        return [self.node]
+
+    def away(self):
+        return frozenset()
+
+
+async def start(folder):
+    node = node_id_of(b"n" * 32)
+    clock, entropy, executor = SystemClock(), SystemEntropy(), ThreadExecutor()
+    network = FakeNetwork(FakeFabric(), node, ("10.0.0.1", 1))
+    system = ActorSystem(node, network, clock, entropy)
+    await network.start(system)
+    disk = FolderDisk(folder, executor)
+    tables = SqliteTables(folder / "node.db")
+    rows = RowStore(tables)
+    await rows.open()
+    view = LayoutView(node, Alone(node), 3)
+    await view.open(rows)
+    catalogue = Catalogue(system, rows, view, clock)
+    server = CatalogueServer(system, rows, view, clock)
+    joining = view.joining(1 << 30, "")
+    await server.open(first_start=joining is not None)
+    if joining is not None:
+        await catalogue.write(joining)
+    await catalogue.open()
+    store = ChunkStore(disk, tables, executor, clock)
+    await store.open()
+    chunks = Chunks(system, store, view, Alone(node), clock)
+    live, workers = LiveHub(), Workers()
+    proxy = CameraProxy(system, catalogue, live, workers, DeviceLister(executor, list), clock, entropy, [str(folder)])
+    await proxy.open()
+    recorder = Recorder(system, catalogue, chunks, store, live, clock, entropy)
+    await recorder.open()
+
+    async def stop():
+        await system.close()
+        tables.close()
+        executor.close()
+
+    return SimpleNamespace(
+        node=node,
+        system=system,
+        catalogue=catalogue,
+        chunks=chunks,
+        store=store,
+        live=live,
+        workers=workers,
+        recorder=recorder,
+        stop=stop,
+    )
+
+
+async def pages_of(one, take):
+    return [Page.unpack(row.fields["body"]) for row in await one.catalogue.rows("pages", take)]
+
+
+async def add_and_start(one):
+    camera = (await one.system.ask(one.node, "proxy", AddCamera("test:?size=320x240", "cam"), CameraAdded)).camera
+    take = (await one.system.ask(one.node, "recorder", StartRecording(camera), TakeIs)).take
+    return camera, take
+
+
+async def recorded(one, camera, seconds):
+    async with asyncio.timeout(30):
+        while one.recorder.running()[camera].duration_us < seconds * 1e6:
+            await asyncio.sleep(0.05)
+
+
+async def written(one, take, path):
+    line = timeline(await pages_of(one, take))
+    file = VirtualMp4(line)
+    with path.open("wb") as out:
+        for piece in file.plan(0, file.size):
+            part = await one.chunks.get(ChunkId(piece.placed.entry.chunk)) if piece.placed else b""
+            out.write(file.render(piece, part))
+    done = subprocess.run(
+        ["ffmpeg", "-v", "warning", "-i", path, "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.stderr == ""
+    return line
+
+
+def test_a_take_is_whole_after_a_clean_stop(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 3)
+        running = one.recorder.running()[camera]
+        assert (await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)).take == take
+        line = await written(one, take, tmp_path / "take.mp4")
+        assert len(line.parts) == running.parts
+        assert line.gaps == ()
+        row = await one.catalogue.get("assets", take)
+        assert (row.fields["state"], row.fields["codec"], row.fields["width"]) == ("ready", "h264", 320)
+        assert (await one.catalogue.get("cameras", camera)).fields["record"] == ""
+        with pytest.raises(Refused):
+            await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_a_killed_worker_leaves_a_stated_gap_and_the_take_goes_on(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 1.5)
+        os.kill(one.workers.pids[-1], signal.SIGKILL)
+        await recorded(one, camera, 3.5)
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        line = await written(one, take, tmp_path / "take.mp4")
+        assert len(one.workers.pids) == 2
+        assert len(line.gaps) == 1
+        assert line.gaps[0].end_us - line.gaps[0].start_us < 10e6
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_what_a_crash_left_out_of_the_pages_is_put_back_and_the_take_goes_on(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 4)
+        on_disk = one.recorder.running()[camera].parts
+        before = await pages_of(one, take)
+        last = max(before, key=lambda page: page.entries[0].captured_us)
+        await one.catalogue.write(Change("pages", take, last.name(), delete=True))  # as if never written
+        await one.stop()
+
+        again = await start(tmp_path)
+        found = {entry.chunk for page in await pages_of(again, take) for entry in page.entries}
+        assert {entry.chunk for page in before for entry in page.entries} <= found
+        assert len(found) >= on_disk
+        await recorded(again, camera, 1)
+        await again.system.ask(again.node, "recorder", StopRecording(camera), TakeIs)
+        line = await written(again, take, tmp_path / "take.mp4")
+        assert len(line.gaps) == 1
+        await again.stop()
+
+    asyncio.run(main())
