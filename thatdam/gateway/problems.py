@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from mesh.actors.system import correlation
 from mesh.core.access import Denied
 from mesh.ports import Corrupt, DiskFull, NotFound, PortError, Refused, Unavailable
+from proto.codec import Malformed
 
 
 class Problem(Exception):
@@ -61,6 +62,9 @@ def install(app: FastAPI) -> None:
         status = next((code for kind, code in _PORT_STATUS if isinstance(error, kind)), 500)
         return problem_response(status, str(error))
 
+    async def on_malformed(_: Request, error: Exception) -> JSONResponse:
+        return problem_response(400, str(error))
+
     async def on_http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         return problem_response(error.status_code, str(error.detail), dict(error.headers or {}))
@@ -79,6 +83,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(Problem, on_problem)
     app.add_exception_handler(Denied, on_denied)
     app.add_exception_handler(PortError, on_port_error)
+    app.add_exception_handler(Malformed, on_malformed)
     app.add_exception_handler(HTTPException, on_http)
     app.add_exception_handler(RequestValidationError, on_invalid)
     app.add_exception_handler(Exception, on_bug)

@@ -1,0 +1,467 @@
+"""aioquic behind the engine seam.
+
+Decides flow control and the budget of a transmit. aioquic itself doubles every window once half of it is used, whether
+or not anybody reads, so a slow reader would be no back-pressure: ``_Quic`` grants stream and connection windows from
+what the application has taken instead (RFC 9000, section 4), and caps what one transmit may build.
+
+Private parts of aioquic 1.7 that are used, all pinned by ``tests/house/test_aioquic_private_parts.py``:
+``_write_connection_limits``, ``_write_stream_limits``, ``_write_application`` (overridden, called once a packet, a
+stream, a transmit); ``_on_connection_limit_delivery``, ``_on_max_stream_data_delivery``; ``_local_max_data``,
+``_local_max_streams_bidi``, ``_local_max_streams_uni`` (``Limit``: value, sent, used); ``_streams`` and a stream's
+``max_stream_data_local``, ``max_stream_data_local_sent``, ``receiver.highest_offset``, ``receiver.is_finished``,
+``sender._buffer_start``, ``sender._buffer_stop``, ``sender._buffer_fin``, ``sender._reset_error_code``;
+``_datagrams_pending``; ``_loss._rtt_smoothed``; ``_state``; ``_remote_max_datagram_frame_size``.
+
+Invariant: no session tickets, no resumption, no 0-RTT; no client certificates asked for.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from functools import lru_cache
+
+from aioquic.buffer import Buffer
+from aioquic.quic import events
+from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
+from aioquic.quic.connection import (
+    CONNECTION_LIMIT_FRAME_CAPACITY,
+    END_STATES,
+    MAX_STREAM_DATA_FRAME_CAPACITY,
+    QuicConnection,
+    QuicNetworkPath,
+)
+from aioquic.quic.packet import (
+    QuicErrorCode,
+    QuicFrameType,
+    QuicPacketType,
+    QuicProtocolVersion,
+    encode_quic_retry,
+    encode_quic_version_negotiation,
+    pull_quic_header,
+)
+from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.recovery import QuicPacketSpace
+from aioquic.quic.retry import QuicRetryTokenHandler
+from aioquic.quic.stream import QuicStream
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from mesh.adapters.quic.credentials import Credentials
+from mesh.adapters.quic.engine import (
+    Address,
+    Closed,
+    DatagramBytes,
+    Event,
+    HandshakeDone,
+    StreamBytes,
+    StreamReset,
+    Windows,
+)
+from mesh.ports import Entropy
+from proto.ids import NodeId
+
+CONNECTION_ID_BYTES = 8
+IDLE_TIMEOUT_S = 20.0
+DATAGRAMS_WAITING_MAX = 64
+"""Datagram frames waiting in one connection; the oldest is dropped for a further one."""
+_DATAGRAM_FRAME_BYTES_MAX = 16384
+_RESET_CODE = 1
+_VERSIONS = [QuicProtocolVersion.VERSION_1]
+_UNLIMITED_BYTES = 1 << 40
+
+
+class _Quic(QuicConnection):
+    """aioquic's connection with windows that follow the reader, and a budget a transmit."""
+
+    windows: Windows
+    budget_bytes: int = _UNLIMITED_BYTES
+    taken_bytes: int = 0
+
+    def prepare(self, windows: Windows) -> None:
+        """Set the first windows, before the handshake states them."""
+        self.windows = windows
+        self.taken: dict[int, int] = {}
+        for limit, value in (
+            (self._local_max_data, windows.connection_bytes),
+            (self._local_max_streams_bidi, windows.streams_bidirectional),
+            (self._local_max_streams_uni, windows.streams_unidirectional),
+        ):
+            limit.value = limit.sent = value
+
+    def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
+        data = self._local_max_data
+        wanted = self.taken_bytes + self.windows.connection_bytes
+        if wanted - data.value >= self.windows.connection_bytes // 4:
+            data.value = wanted
+        for limit in (data, self._local_max_streams_bidi, self._local_max_streams_uni):
+            if limit.value == limit.sent:
+                continue
+            if limit is not data and limit.sent - limit.used >= max(1, limit.value - limit.sent):
+                # As aioquic does: streams are granted in batches, not one by one.
+                continue
+            buffer = builder.start_frame(
+                limit.frame_type,
+                capacity=CONNECTION_LIMIT_FRAME_CAPACITY,
+                handler=self._on_connection_limit_delivery,
+                handler_args=(limit,),
+            )
+            buffer.push_uint_var(limit.value)
+            limit.sent = limit.value
+
+    def _write_stream_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace, stream: QuicStream) -> None:
+        if stream.max_stream_data_local == stream.max_stream_data_local_sent:
+            return
+        buffer = builder.start_frame(
+            QuicFrameType.MAX_STREAM_DATA,
+            capacity=MAX_STREAM_DATA_FRAME_CAPACITY,
+            handler=self._on_max_stream_data_delivery,
+            handler_args=(stream,),
+        )
+        buffer.push_uint_var(stream.stream_id)
+        buffer.push_uint_var(stream.max_stream_data_local)
+        stream.max_stream_data_local_sent = stream.max_stream_data_local
+
+    def _write_application(self, builder: QuicPacketBuilder, network_path: QuicNetworkPath, now: float) -> None:
+        if builder.max_flight_bytes is not None and builder.max_flight_bytes > self.budget_bytes:
+            builder.max_flight_bytes = self.budget_bytes
+        super()._write_application(builder, network_path, now)
+
+    def take(self, stream_id: int, size: int) -> None:
+        """Count bytes of a stream as taken by the application."""
+        self.taken_bytes += size
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            self.taken.pop(stream_id, None)
+            return
+        taken = self.taken.get(stream_id, 0) + size
+        self.taken[stream_id] = taken
+        if stream.receiver.is_finished:
+            return
+        wanted = taken + self.windows.stream_bytes
+        if wanted - stream.max_stream_data_local >= self.windows.stream_bytes // 4:
+            stream.max_stream_data_local = wanted
+
+    def lose(self, stream_id: int) -> None:
+        """Count what a reset stream will never deliver as taken: it used the connection's window."""
+        stream = self._streams.get(stream_id)
+        if stream is not None:
+            left = stream.receiver.highest_offset - self.taken.get(stream_id, 0)
+            if left > 0:
+                self.take(stream_id, left)
+
+
+class AioquicConnection:
+    """One connection; an ``engine.Connection``."""
+
+    def __init__(self, quic: _Quic, address: Address) -> None:
+        self._quic = quic
+        self._address = address
+        self._new_routes: list[bytes] = [quic.host_cid]
+        self._old_routes: list[bytes] = []
+        self._discarding: set[int] = set()
+
+    # ------------------------------------------------------------ input and output
+
+    def receive(self, data: bytes, address: Address, now_s: float) -> None:
+        """Take one UDP payload."""
+        self._quic.receive_datagram(data, address, now_s)
+
+    def transmit(self, now_s: float, budget_bytes: int) -> list[tuple[bytes, Address]]:
+        """Give UDP payloads to send."""
+        self._quic.budget_bytes = budget_bytes
+        return self._quic.datagrams_to_send(now_s)
+
+    def timer(self) -> float | None:
+        """Give when to call ``fire``."""
+        return self._quic.get_timer()
+
+    def fire(self, now_s: float) -> None:
+        """Let time pass."""
+        self._quic.handle_timer(now_s)
+
+    def events(self) -> list[Event]:
+        """Take the events that have come up."""
+        taken: list[Event] = []
+        while (event := self._quic.next_event()) is not None:
+            match event:
+                case events.StreamDataReceived():
+                    self._stream_bytes(event, taken)
+                case events.DatagramFrameReceived(data=data):
+                    taken.append(DatagramBytes(data))
+                case events.StreamReset(stream_id=stream):
+                    self._quic.lose(stream)
+                    self._forget(stream)
+                    taken.append(StreamReset(stream, sending=False))
+                case events.StopSendingReceived(stream_id=stream):
+                    taken.append(StreamReset(stream, sending=True))
+                case events.HandshakeCompleted(alpn_protocol=alpn):
+                    taken.append(HandshakeDone(alpn or ""))
+                case events.ConnectionTerminated(error_code=code, reason_phrase=reason, frame_type=frame):
+                    by_tls = QuicErrorCode.CRYPTO_ERROR <= code < QuicErrorCode.CRYPTO_ERROR + 256 and frame is not None
+                    taken.append(Closed(code, reason, by_tls))
+                case events.ConnectionIdIssued(connection_id=route):
+                    self._new_routes.append(route)
+                case events.ConnectionIdRetired(connection_id=route):
+                    self._old_routes.append(route)
+                case _:
+                    pass
+        return taken
+
+    def _stream_bytes(self, event: events.StreamDataReceived, taken: list[Event]) -> None:
+        if event.stream_id in self._discarding:
+            self._quic.take(event.stream_id, len(event.data))
+        else:
+            taken.append(StreamBytes(event.stream_id, event.data, event.end_stream))
+        if event.end_stream:
+            self._discarding.discard(event.stream_id)
+
+    def _forget(self, stream: int) -> None:
+        self._discarding.discard(stream)
+        self._quic.taken.pop(stream, None)
+
+    def routes(self) -> tuple[list[bytes], list[bytes]]:
+        """Take new and retired connection ids."""
+        new, old = self._new_routes, self._old_routes
+        if new or old:
+            self._new_routes, self._old_routes = [], []
+        return new, old
+
+    # ------------------------------------------------------------ state
+
+    @property
+    def address(self) -> Address:
+        """Where the peer is."""
+        return self._quic.get_peer_address() or self._address
+
+    @property
+    def rtt_s(self) -> float:
+        """Smoothed round trip."""
+        return self._quic._loss._rtt_smoothed
+
+    @property
+    def over(self) -> bool:
+        """It has ended."""
+        return self._quic._state in END_STATES
+
+    def streams_held(self) -> int:
+        """Count the streams whose state is held."""
+        return max(len(self._quic._streams), len(self._quic.taken), len(self._discarding))
+
+    # ------------------------------------------------------------ streams
+
+    def open(self, *, unidirectional: bool) -> int:
+        """Give the id of a new stream."""
+        return self._quic.get_next_available_stream_id(is_unidirectional=unidirectional)
+
+    def send(self, stream: int, data: bytes, *, end: bool = False) -> None:
+        """Queue bytes on a stream."""
+        held = self._quic._streams.get(stream)
+        if held is not None and (held.sender._buffer_fin is not None or held.sender._reset_error_code is not None):
+            return
+        if held is None and not self._is_next(stream):
+            return
+        self._quic.send_stream_data(stream, data, end)
+
+    def _is_next(self, stream: int) -> bool:
+        # Only a stream that has never been sent on may be absent; another one has been freed.
+        return stream == self._quic.get_next_available_stream_id(is_unidirectional=bool(stream & 2))
+
+    def unsent(self, stream: int) -> int:
+        """Count the bytes not yet acknowledged."""
+        held = self._quic._streams.get(stream)
+        if held is None or held.sender._reset_error_code is not None:
+            return 0
+        return held.sender._buffer_stop - held.sender._buffer_start
+
+    def reset(self, stream: int) -> None:
+        """Drop both directions of a stream, as far as they are open."""
+        held = self._quic._streams.get(stream)
+        if held is None:
+            self._forget(stream)
+            return
+        if not held.sender.is_finished:
+            self._quic.reset_stream(stream, _RESET_CODE)
+        if held.receiver.is_finished:
+            self._quic.lose(stream)
+            self._forget(stream)
+        else:
+            self._discarding.add(stream)
+            self._quic.lose(stream)
+            self._quic.stop_stream(stream, _RESET_CODE)
+
+    def consumed(self, stream: int, size: int) -> None:
+        """Say that the application has taken bytes."""
+        self._quic.take(stream, size)
+        held = self._quic._streams.get(stream)
+        if held is None or (held.receiver.is_finished and self._quic.taken[stream] >= held.receiver.highest_offset):
+            self._forget(stream)
+
+    # ------------------------------------------------------------ the rest
+
+    def send_datagram(self, data: bytes) -> bool:
+        """Queue a datagram frame."""
+        waiting = self._quic._datagrams_pending
+        dropped = len(waiting) >= DATAGRAMS_WAITING_MAX
+        if dropped:
+            waiting.popleft()
+        self._quic.send_datagram_frame(data)
+        return not dropped
+
+    def grant(self, windows: Windows) -> None:
+        """Widen what the peer may send."""
+        quic = self._quic
+        quic.windows = windows
+        quic._local_max_stream_data_bidi_local = windows.stream_bytes
+        quic._local_max_stream_data_bidi_remote = windows.stream_bytes
+        quic._local_max_stream_data_uni = windows.stream_bytes
+        quic._local_max_streams_bidi.value = windows.streams_bidirectional
+        quic._local_max_streams_uni.value = windows.streams_unidirectional
+
+    def ping(self) -> None:
+        """Have the peer acknowledge something."""
+        self._quic.send_ping(0)
+
+    def close(self, code: int, reason: str) -> None:
+        """End the connection."""
+        self._quic.close(error_code=code, reason_phrase=reason[:200])
+
+
+class AioquicEngine:
+    """Makes aioquic connections; an ``engine.Engine``."""
+
+    def __init__(self, entropy: Entropy) -> None:
+        self._entropy = entropy
+        self._retry = QuicRetryTokenHandler()
+
+    def dial(
+        self,
+        address: Address,
+        alpn: str,
+        credentials: Credentials,
+        verify: NodeId | None,
+        windows: Windows,
+        datagram_bytes: int,
+        now_s: float,
+    ) -> AioquicConnection:
+        """Start a connection."""
+        configuration = _configuration(windows, datagram_bytes, is_client=True)
+        configuration.alpn_protocols = [alpn]
+        configuration.verify_mode = ssl.CERT_NONE if verify is None else ssl.CERT_REQUIRED
+        configuration.server_name = verify
+        configuration.load_verify_locations(cadata=_pem(credentials.authority))
+        quic = _Quic(configuration=configuration)
+        quic.prepare(windows)
+        quic.connect(address, now_s)
+        return AioquicConnection(quic, address)
+
+    def accept(
+        self,
+        datagram: bytes,
+        address: Address,
+        alpns: Sequence[str],
+        credentials: Credentials,
+        windows: Windows,
+        datagram_bytes: int,
+        retry: bool,
+        now_s: float,
+    ) -> AioquicConnection | bytes | None:
+        """Answer a datagram that no connection knows."""
+        try:
+            header = pull_quic_header(Buffer(data=datagram), host_cid_length=CONNECTION_ID_BYTES)
+        except ValueError:
+            return None
+        if len(datagram) < SMALLEST_MAX_DATAGRAM_SIZE or header.packet_type == QuicPacketType.VERSION_NEGOTIATION:
+            return None
+        if header.version is not None and header.version not in _VERSIONS:
+            return encode_quic_version_negotiation(
+                source_cid=header.destination_cid,
+                destination_cid=header.source_cid,
+                supported_versions=list(_VERSIONS),
+            )
+        if header.packet_type != QuicPacketType.INITIAL:
+            return None
+        original, retry_source = header.destination_cid, None
+        if header.token:
+            try:
+                original = self._retry.validate_token(
+                    address=_plain(address), destination_cid=header.destination_cid, token=header.token, now=now_s
+                )
+            except ValueError:
+                return None
+            retry_source = header.destination_cid
+        elif retry:
+            assert header.version is not None
+            source = self._entropy.token(CONNECTION_ID_BYTES)
+            token = self._retry.create_token(
+                address=_plain(address),
+                original_destination_connection_id=header.destination_cid,
+                retry_source_connection_id=source,
+                now=now_s,
+            )
+            return encode_quic_retry(
+                version=header.version,
+                source_cid=source,
+                destination_cid=header.source_cid,
+                original_destination_cid=header.destination_cid,
+                retry_token=token,
+            )
+        configuration = _configuration(windows, datagram_bytes, is_client=False)
+        configuration.alpn_protocols = list(alpns)
+        configuration.certificate = _certificate(credentials.certificate)
+        configuration.private_key = _key(credentials.seed)
+        quic = _Quic(
+            configuration=configuration,
+            original_destination_connection_id=original,
+            retry_source_connection_id=retry_source,
+        )
+        quic.prepare(windows)
+        made = AioquicConnection(quic, address)
+        made._new_routes.append(header.destination_cid)
+        return made
+
+    def route(self, datagram: bytes) -> bytes | None:
+        """Give the connection id a datagram is addressed to."""
+        if len(datagram) < 1 + CONNECTION_ID_BYTES:
+            return None
+        if not datagram[0] & 0x80:
+            return datagram[1 : 1 + CONNECTION_ID_BYTES]
+        if len(datagram) < 6:
+            return None
+        size = datagram[5]
+        return datagram[6 : 6 + size] if size <= 20 and len(datagram) >= 6 + size else None
+
+
+def _configuration(windows: Windows, datagram_bytes: int, *, is_client: bool) -> QuicConfiguration:
+    return QuicConfiguration(
+        is_client=is_client,
+        congestion_control_algorithm="cubic",
+        connection_id_length=CONNECTION_ID_BYTES,
+        idle_timeout=IDLE_TIMEOUT_S,
+        max_data=windows.connection_bytes,
+        max_stream_data=windows.stream_bytes,
+        max_datagram_size=datagram_bytes,
+        max_datagram_frame_size=_DATAGRAM_FRAME_BYTES_MAX,
+        supported_versions=list(_VERSIONS),
+    )
+
+
+def _plain(address: Address) -> tuple[str, int]:
+    # The token handler packs the host as an IP address; a scope ("fe80::1%eth0") is not part of that.
+    return str(address[0]).partition("%")[0], int(address[1])
+
+
+@lru_cache(maxsize=16)
+def _pem(der: bytes) -> bytes:
+    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+
+
+@lru_cache(maxsize=16)
+def _certificate(der: bytes) -> x509.Certificate:
+    return x509.load_der_x509_certificate(der)
+
+
+@lru_cache(maxsize=16)
+def _key(seed: bytes) -> Ed25519PrivateKey:
+    return Ed25519PrivateKey.from_private_bytes(seed)

@@ -1,0 +1,42 @@
+"""What the transport needs of a node's identity; ``mesh.core.identity.NodeIdentity`` satisfies it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from proto.ids import MeshId, NodeId
+from proto.messages.identity import Proof
+
+
+class Credentials(Protocol):
+    """A node's key, certificate and mesh, and the making and checking of proofs."""
+
+    @property
+    def node(self) -> NodeId:
+        """This node's id."""
+
+    @property
+    def mesh(self) -> MeshId:
+        """The mesh it belongs to."""
+
+    @property
+    def seed(self) -> bytes:
+        """The 32 bytes of its private Ed25519 key."""
+
+    @property
+    def certificate(self) -> bytes:
+        """Its certificate, DER."""
+
+    @property
+    def authority(self) -> bytes:
+        """The mesh CA, DER."""
+
+    @property
+    def versions(self) -> tuple[int, int]:
+        """The lowest and the highest protocol version it speaks."""
+
+    def prove(self, server: NodeId, nonce: bytes, server_versions: tuple[int, int], lane: int, link: bytes) -> Proof:
+        """Make the proof for a server whose id TLS has verified."""
+
+    def check(self, proof: Proof, nonce: bytes, now_s: float) -> NodeId:
+        """Check a dialler's proof; ``ports.Refused`` with the reason when it shows no member."""

@@ -1,0 +1,92 @@
+"""``thatdam up``: runs a node until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import socket
+import sys
+from collections.abc import Iterator
+
+import uvicorn
+
+from mesh.core.access import Denied, Role
+from mesh.ports import PortError, Unavailable
+from thatdam.cli.client import ACCESS_FILE
+from thatdam.config import Config
+from thatdam.gateway.app import application
+from thatdam.node import Node
+
+TOKEN_DAYS = 365.0
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield  # the node's own loop answers Ctrl-C, so that takes end whole
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+    except OSError as error:
+        listening.close()
+        raise Unavailable(f"port {port} is taken; give another with --port, or 0 for a free one") from error
+    return listening
+
+
+async def _token(node: Node) -> str:
+    kept = node.folder.read_secret(ACCESS_FILE)
+    if kept is not None:
+        with contextlib.suppress(ValueError, KeyError, Denied):
+            token = str(json.loads(kept)["token"])
+            await node.access.whose_token(token)
+            return token
+    return await node.access.add_token("command line of this machine", Role.ADMIN, TOKEN_DAYS)
+
+
+async def serve(config: Config) -> None:
+    """Run a node; PortError says what is in the way."""
+    listening = _listen(config.http.port)
+    try:
+        node = await Node.start(config)
+    except BaseException:
+        listening.close()
+        raise
+    try:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        access = {"url": url, "token": await _token(node)}
+        node.folder.write_secret(ACCESS_FILE, json.dumps(access).encode())
+        settings = uvicorn.Config(application(node), log_level="warning", access_log=False, lifespan="off")
+        server = _Server(settings)
+        print(f"node    {node.node_id}\ndata    {node.data}\nAPI     {url}/api/v1/openapi.json", flush=True)
+        print("stop    Ctrl-C; running takes are finished first", flush=True)
+        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listening]))
+        try:
+            await asyncio.shield(serving)
+        finally:
+            server.should_exit = True
+            server.force_exit = True
+            await serving
+    finally:
+        await node.stop()
+
+
+def run(config: Config) -> int:
+    """Run a node on a loop of its own; gives the exit status."""
+    try:
+        if sys.platform == "win32":
+            asyncio.run(serve(config))
+        else:
+            import uvloop
+
+            uvloop.run(serve(config))
+    except KeyboardInterrupt:
+        return 0
+    except PortError as error:
+        print(str(error), file=sys.stderr)
+        return 1
+    return 0
