@@ -27,11 +27,12 @@ def partition_of(key: str | bytes) -> PartitionId:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A node's place in the layout."""
+    """A node's place in the layout; ``since_ms`` (UTC) when it came."""
 
     capacity_bytes: int
     zone: str = ""
     state: State = "active"
+    since_ms: int = 0
 
 
 class Layout:
@@ -39,7 +40,7 @@ class Layout:
 
     def __init__(self, places: Mapping[NodeId, Place]) -> None:
         self.places = {node: places[node] for node in sorted(places)}
-        told = ";".join(f"{n},{p.capacity_bytes},{p.zone},{p.state}" for n, p in self.places.items())
+        told = ";".join(f"{n},{p.capacity_bytes},{p.zone!r},{p.state},{p.since_ms}" for n, p in self.places.items())
         self.version = blake3(told.encode()).hexdigest()[:16]
         self._orders: dict[PartitionId, tuple[NodeId, ...]] = {}
 
@@ -57,6 +58,13 @@ class Layout:
     def holders(self, partition: PartitionId, copies: int, away: Set[NodeId]) -> tuple[NodeId, ...]:
         """Give those who hold a partition now: its owners that are not away, then stand-ins, ``copies`` in all."""
         return tuple(node for node in self.order(partition) if node not in away)[:copies]
+
+    def elders(self, node: NodeId) -> frozenset[NodeId]:
+        """Give the nodes that came into the layout before ``node``; all others when it is not in it."""
+        mine = self.places.get(node)
+        if mine is None:
+            return frozenset(self.places)
+        return frozenset(n for n, place in self.places.items() if (place.since_ms, n) < (mine.since_ms, node))
 
     def _order(self, partition: PartitionId) -> tuple[NodeId, ...]:
         scored = []

@@ -6,21 +6,28 @@ in the order has not changed.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
 from mesh.core.rows import Row
+from mesh.ports import Refused
 from proto import codec
 from proto.codec import Malformed, Value
 
 Op = Literal["eq", "ne", "ge", "le", "has", "prefix", "missing"]
 OPS: tuple[Op, ...] = ("eq", "ne", "ge", "le", "has", "prefix", "missing")
+LIMIT_MAX = 1000
+WHERE_MAX = 32
+TEXT_MAX = 1024
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,63}\Z")
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """A condition: ``has`` asks a set, ``missing`` wants the field absent, zero or empty."""
+    """A condition: ``has`` asks a set, ``missing`` wants the field absent, zero or empty. Case does not matter."""
 
     field: str
     op: Op
@@ -57,44 +64,49 @@ Key = tuple[int, float, str, str, str]
 """Place in an order: kind of value, number, text, then pk and sk."""
 
 
+def shown(value: Value) -> bool | int | float | str | None:
+    """Give what conditions and orders see of a value: text without regard to case, anything large as there or not."""
+    if isinstance(value, str):
+        return value.casefold()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, int):
+        return value
+    return True if len(value) > 0 else None
+
+
 def matches(row: Row, where: Iterable[Where]) -> bool:
     """Tell whether a row meets every condition."""
     return all(_holds(row, condition) for condition in where)
 
 
 def _holds(row: Row, condition: Where) -> bool:
-    value = row.fields.get(condition.field)
-    wanted = condition.value
+    value, wanted = shown(row.fields.get(condition.field)), shown(condition.value)
     match condition.op:
         case "eq":
             return value == wanted
         case "ne":
             return value != wanted
         case "has":
-            return isinstance(wanted, str) and any(
-                wanted.casefold() == element.casefold() for element in row.sets.get(condition.field, ())
-            )
+            return any(wanted == element.casefold() for element in row.sets.get(condition.field, ()))
         case "prefix":
             return isinstance(value, str) and isinstance(wanted, str) and value.startswith(wanted)
         case "missing":
             return not value
         case "ge":
-            return _number(value) is not None and _number(wanted) is not None and value >= wanted  # type: ignore[operator]
+            return isinstance(value, int | float) and isinstance(wanted, int | float) and value >= wanted
         case "le":
-            return _number(value) is not None and _number(wanted) is not None and value <= wanted  # type: ignore[operator]
-
-
-def _number(value: Value) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+            return isinstance(value, int | float) and isinstance(wanted, int | float) and value <= wanted
 
 
 def sort_key(row: Row, order: str, rank: float) -> Key:
     """Give a row's place in an order; what lacks the field comes first."""
-    value: Value = row.updated_ms if order == "updated_ms" else rank if order == "rank" else row.fields.get(order)
+    given: Value = row.updated_ms if order == "updated_ms" else rank if order == "rank" else row.fields.get(order)
+    value = shown(given)
     if isinstance(value, int | float):
         return (1, float(value), "", row.pk, row.sk)
     if isinstance(value, str):
-        return (2, 0.0, value.casefold(), row.pk, row.sk)
+        return (2, 0.0, value, row.pk, row.sk)
     return (0, 0.0, "", row.pk, row.sk)
 
 
@@ -138,6 +150,22 @@ def bits_of(partitions: Iterable[int]) -> bytes:
 def partitions_in(bits: bytes) -> list[int]:
     """Give the partitions whose bit is set."""
     return [at * 8 + bit for at, byte in enumerate(bits) if byte for bit in range(8) if byte >> bit & 1]
+
+
+def checked(query: Query) -> Query:
+    """Give the query back; Refused says what in it cannot be asked, Malformed that its page is none."""
+    names = [query.table, query.order, *(where.field for where in query.where)]
+    wrong = next((name for name in names if not _NAME.match(name)), None)
+    if wrong is not None:
+        raise Refused(f"{wrong[:80]!r} is no name of a table or field")
+    if query.order == "rank" and not query.text:
+        raise Refused("an order by rank needs words to look for")
+    if not 1 <= query.limit <= LIMIT_MAX:
+        raise Refused(f"a page has 1 to {LIMIT_MAX} rows")
+    if len(query.where) > WHERE_MAX or len(query.text) > TEXT_MAX:
+        raise Refused(f"a query has at most {WHERE_MAX} conditions and {TEXT_MAX} characters of words")
+    page_key(query.page)
+    return query
 
 
 def where_of(raw: Iterable[tuple[str, str, Value]]) -> tuple[Where, ...]:

@@ -2,11 +2,25 @@
 
 from collections import Counter
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mesh.core.hlc import stamp_ms
 from mesh.core.placement import Layout, Place, partition_of
-from mesh.core.rows import Change, apply, digest, merge, pack, unpack
+from mesh.core.rows import (
+    ROW_BYTES_MAX,
+    Change,
+    apply,
+    check,
+    digest,
+    merge,
+    pack,
+    stamped_again,
+    stamps_ahead,
+    unpack,
+)
+from mesh.ports import Refused
 from proto.ids import PARTITIONS, NodeId, PartitionId
 
 changes = st.builds(
@@ -83,3 +97,74 @@ def test_a_node_that_leaves_moves_only_its_own():
         assert [node for node in after.owners(partition, 2) if node in kept] == kept
         assert before.holders(partition, 2, {NodeId("n3")}) == after.owners(partition, 2)
     assert partition_of("a") == partition_of(b"a")
+
+
+@given(histories, st.integers(1, 50), st.integers(100, 200))
+def test_stamping_again_keeps_the_order_and_only_touches_the_late_stamps_of_one_writer(history, limit, base):
+    entry = entry_of([(change, stamp << 16, node) for change, stamp, node in history])
+    late = stamps_ahead(entry, "n1", limit)
+    assert all(stamp_ms(stamp) > limit for stamp in late)
+    anew = {stamp: base + place for place, stamp in enumerate(sorted(late))}
+    again = stamped_again(entry, "n1", anew)
+    assert stamps_ahead(again, "n1", limit) == frozenset()
+    assert unpack(pack(again)) == again
+    untouched = stamped_again(entry, "n1", {})
+    assert pack(untouched) == pack(entry)
+
+
+def test_a_set_is_no_larger_for_a_long_history():
+    entry = None
+    for stamp in range(1, 200):
+        change = Change("t", "k", add={"tags": ("x",)}) if stamp % 2 else Change("t", "k", remove={"tags": ("x",)})
+        entry = apply(entry, change, (stamp, f"n{stamp % 3}"))
+    assert len(pack(entry)) < 100
+    assert entry.row().sets == {"tags": ("x",)}
+
+
+def test_names_and_keys_that_could_not_travel_are_refused():
+    for change in (
+        Change("Bad Table", "k"),
+        Change("t", ""),
+        Change("t", "k" * 300),
+        Change("t", "k", set={"no spaces": 1}),
+        Change("t", "k", add={"tags": ("",)}),
+    ):
+        with pytest.raises(Refused):
+            check(change)
+    with pytest.raises(Refused):
+        pack(apply(None, Change("t", "k", set={"body": b"x" * ROW_BYTES_MAX}), (1, "n1")))
+
+
+places = st.dictionaries(
+    st.integers(0, 30).map(lambda n: NodeId(f"n{n}")),
+    st.builds(Place, st.sampled_from([1, 2, 4]), st.sampled_from(["", "z1", "z2", "z3"])),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(places, st.integers(0, PARTITIONS - 1), st.integers(1, 4), st.data())
+@settings(max_examples=60, deadline=None)
+def test_owners_are_distinct_and_a_node_that_goes_moves_only_its_own(nodes, number, copies, data):
+    layout, partition = Layout(nodes), PartitionId(number)
+    owners = layout.owners(partition, copies)
+    assert len(set(owners)) == len(owners) == min(copies, len(nodes))
+    assert Layout(dict(reversed(nodes.items()))).version == layout.version
+    gone = data.draw(st.sampled_from(sorted(nodes)))
+    holders = layout.holders(partition, copies, {gone})
+    assert gone not in holders
+    assert len(holders) == min(copies, len(nodes) - 1)
+    if not any(place.zone for place in nodes.values()):
+        assert [node for node in owners if node != gone] == list(holders[: len(owners) - (gone in owners)])
+
+
+def test_weights_are_kept_within_the_measured_balance():
+    nodes = {NodeId(f"n{n}"): Place(2 ** (n % 3), f"z{n % 3}") for n in range(30)}
+    spread = {node: Place(place.capacity_bytes, f"z{n // 10}") for n, (node, place) in enumerate(nodes.items())}
+    layout = Layout(spread)
+    load = Counter()
+    for partition in range(PARTITIONS):
+        load.update(layout.owners(PartitionId(partition), 3))
+    total = sum(place.capacity_bytes for place in spread.values())
+    ratios = [load[node] / (PARTITIONS * 3 * place.capacity_bytes / total) for node, place in spread.items()]
+    assert max(ratios) < 1.35

@@ -1,0 +1,179 @@
+"""Who counts, who copies, who may let go; and which clock is believed."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh.core.clockguard import ClockGuard
+from mesh.core.hlc import AHEAD_MS_MAX, RELEASE_MS, HybridClock, believable, stamp_ms
+from mesh.core.replication import Share, SyncState, may_drop, plan_copies, plan_rows
+from proto.ids import ChunkId, NodeId, PartitionId
+
+A, B, C, D = (NodeId(name) for name in "abcd")
+P = PartitionId(7)
+NOBODY: frozenset[NodeId] = frozenset()
+ALL_A = frozenset({P})
+
+
+def share(owners, holders=None):
+    return {P: Share(tuple(owners), tuple(holders or owners))}
+
+
+def test_a_lone_node_counts_at_once():
+    state = SyncState(A)
+    state.refresh(share([A]), NOBODY, NOBODY)
+    assert state.counts(P)
+
+
+def test_a_new_owner_counts_once_it_has_compared_with_one_that_counts():
+    state = SyncState(B)
+    state.refresh(share([A, B, C]), NOBODY, frozenset({A, C}))
+    assert not state.counts(P)
+    state.compared(A, [P], frozenset())
+    assert not state.counts(P)
+    state.compared(C, [P], ALL_A)
+    assert state.counts(P)
+
+
+def test_a_stand_in_for_owners_that_are_all_away_does_not_count():
+    state = SyncState(D)
+    state.refresh(share([A, B], [D]), frozenset({A, B}), frozenset({A, B}))
+    assert not state.counts(P)
+    state.refresh(share([A, B], [A, D]), frozenset({B}), frozenset({A, B}))
+    state.compared(A, [P], ALL_A)
+    assert state.counts(P)
+
+
+def test_a_lone_node_that_joins_an_older_mesh_does_not_count_before_it_has_seen_an_elder():
+    state = SyncState(B)
+    state.refresh(share([B]), NOBODY, NOBODY)
+    state.refresh(share([A, B]), frozenset({A}), frozenset({A}))
+    assert not state.counts(P)
+
+
+def test_an_older_node_does_not_wait_for_a_newcomer_that_is_away():
+    state = SyncState(A)
+    state.refresh(share([A]), NOBODY, NOBODY)
+    state.refresh(share([A, B]), NOBODY, NOBODY)
+    assert not state.counts(P)
+    state.refresh(share([A, B]), frozenset({B}), NOBODY)
+    assert state.counts(P)
+
+
+def test_all_owners_started_again_at_once_count_after_comparing_with_each_other():
+    state = SyncState(A, ALL_A)
+    state.refresh(share([A, B, C]), NOBODY, frozenset({B, C}))
+    assert not state.counts(P)
+    state.compared(B, [P], frozenset())
+    state.refresh(share([A, B, C]), frozenset({C}), frozenset({B, C}))
+    assert state.counts(P), "C is away: it is not waited for"
+    state.returned(C)
+    assert not state.counts(P), "C is back and may know more"
+
+
+def test_a_node_that_stood_still_does_not_count_until_it_has_compared():
+    state = SyncState(A)
+    state.refresh(share([A, B]), NOBODY, frozenset({B}))
+    state.compared(B, [P], ALL_A)
+    assert state.counts(P)
+    state.cut_off(NOBODY)
+    assert (state.counts(P), state.behind()) == (False, 1)
+
+
+nodes = st.sampled_from([A, B, C, D])
+X = ChunkId(b"x" * 32)
+
+
+@given(st.permutations([A, B, C, D]), st.integers(1, 4), st.sets(nodes, min_size=1), st.sets(nodes))
+@settings(max_examples=200)
+def test_a_chunk_reaches_every_holder_that_answers_and_is_brought_once(order, copies, having, reachable):
+    """One round of every node's own plan, each seeing what the others have."""
+    shares = {P: Share(tuple(order[:copies]), tuple(order[:copies]))}
+    given_to = []
+    for me in sorted(having):
+        have = {node: frozenset({X}) if node in having else frozenset() for node in reachable if node != me}
+        plan = plan_copies(me, [(X, P)], shares, have)
+        assert plan.done == ((X,) if set(order[:copies]) <= (having & reachable) | {me} else ())
+        if me in reachable:
+            given_to += [node for _, node in plan.give]
+    holders_having = [node for node in order[:copies] if node in having]
+    if set(having) <= set(reachable) and holders_having:
+        assert len(given_to) == len(set(given_to)), "two nodes brought the same chunk"
+        assert set(given_to) == {node for node in order[:copies] if node in reachable and node not in having}
+
+
+@given(st.permutations([A, B, C, D]), st.sets(nodes))
+def test_nobody_lets_go_unless_every_owner_confirmed(order, confirmed):
+    owners = tuple(order[:2])
+    have = {node: frozenset({X}) for node in confirmed}
+    dropped = may_drop(order[3], [(X, P)], {P: Share(owners, owners)}, have)
+    assert dropped == ((X,) if set(owners) <= confirmed else ())
+    assert may_drop(owners[0], [(X, P)], {P: Share(owners, owners)}, have) == ()
+    assert may_drop(A, [(X, P)], {P: Share((), ())}, have) == ()
+
+
+keys = st.tuples(st.just("t"), st.sampled_from("abc"), st.just(""))
+
+
+@given(st.dictionaries(keys, st.integers(0, 2)), st.dictionaries(keys, st.integers(0, 2)))
+def test_two_replicas_exchange_exactly_what_differs(mine, theirs):
+    plan = plan_rows(mine, theirs)
+    assert set(plan.fetch) == {key for key in theirs if mine.get(key) != theirs[key]}
+    assert set(plan.give) == {key for key in mine if mine[key] != theirs.get(key)}
+
+
+# ---------------------------------------------------------------- clocks
+
+NOW = RELEASE_MS + 10**9
+
+
+def guard_of(*clocks):
+    guard = ClockGuard()
+    for number, clock in enumerate(clocks):
+        guard.heard(NodeId(f"n{number}"), clock, 1000)
+    return guard
+
+
+def test_a_node_booted_in_1970_takes_its_peers_time():
+    assert guard_of(NOW).correction_ms(0, 1000) == NOW
+    assert guard_of(NOW, NOW + 5).correction_ms(0, 1000) == NOW
+    assert guard_of(5).correction_ms(0, 1000) == 0, "no clock counts: it has only its own"
+
+
+def test_one_clock_in_the_future_is_corrected_and_the_others_are_not():
+    day = 86_400_000
+    assert guard_of(NOW, NOW + 3).correction_ms(NOW + day, 1000) == 3 - day
+    assert guard_of(NOW, NOW + day).correction_ms(NOW, 1000) == 0
+    assert guard_of(NOW + day).correction_ms(NOW, 1000) == 0, "of two, the lower"
+    assert guard_of(NOW).correction_ms(NOW + AHEAD_MS_MAX, 1000) == 0
+
+
+@given(st.lists(st.integers(0, 2 * NOW), max_size=6), st.integers(0, 2 * NOW), st.randoms())
+def test_the_corrected_clock_is_one_that_counts_whatever_the_order(clocks, own, random):
+    guard = guard_of(*clocks)
+    corrected = own + guard.correction_ms(own, 1000)
+    shuffled = list(enumerate(clocks))
+    random.shuffle(shuffled)
+    again = ClockGuard()
+    for number, clock in shuffled:
+        again.heard(NodeId(f"n{number}"), clock, 1000)
+    assert corrected == own + again.correction_ms(own, 1000)
+    if any(clock >= RELEASE_MS for clock in (*clocks, own)):
+        assert corrected >= RELEASE_MS - AHEAD_MS_MAX
+        assert corrected in (*clocks, own)
+
+
+@given(st.lists(st.tuples(st.booleans(), st.integers(NOW, NOW + 100_000)), max_size=20))
+def test_stamps_only_grow_and_the_future_is_not_taken(events):
+    clock = HybridClock()
+    last = 0
+    for ticks, given_ms in events:
+        if ticks:
+            assert clock.tick(given_ms) > last
+        elif believable(given_ms << 16, NOW):
+            clock.seen(given_ms << 16, NOW)
+        assert clock.last >= last
+        last = clock.last
+    clock.last = (NOW + 10**8) << 16
+    assert clock.runs_ahead(NOW)
+    clock.pull_back(NOW)
+    assert stamp_ms(clock.tick(NOW)) == NOW
