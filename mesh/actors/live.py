@@ -1,236 +1,533 @@
-"""Live tracks on this node: publishers, the current group of each, and subscribers that never hold them up.
+"""Live tracks of the mesh on one node: published here or taken from a neighbour, once, however many want them.
 
-Tracks carry groups, groups carry objects (as in Media over QUIC); headers and objects are bytes here. A subscriber
-begins with the current group from its start, so that a picture is there at once.
+Tracks carry groups, groups carry objects (as in Media over QUIC); headers and objects are bytes here. Each group goes
+to a neighbour on a stream of its own, and only linked neighbours are ever asked, so a viewer's node needs no way to the
+source's. A neighbour is served by a Subscription like any viewer's, so a slow link loses groups and holds nobody up.
 
-Invariant: a publisher never waits. A subscriber that is late loses whole groups, the oldest first, and is told (Gap); a
-lossless one loses nothing until ``LOSSLESS_BYTES_MAX`` wait for it.
+Invariant: at most one upstream subscription a track (``mesh.core.live``); a group that comes again by another path goes
+on where the first left off; groups that never came are told to every subscriber as a Gap.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator, Callable
+import contextlib
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from typing import Any, assert_never
 
-GROUP_CACHE_BYTES_MAX = 64 << 20
-"""Bytes of the current group kept for new subscribers; a larger group is passed on, but not kept."""
-LATE_BYTES_MAX = 16 << 20
-LATE_OBJECTS_MAX = 600
-LOSSLESS_BYTES_MAX = 256 << 20
+import structlog
 
+from mesh.actors.livetrack import Ended, Fan, Gap, GroupStart, Item, Object, Subscription
+from mesh.actors.system import ActorSystem, Context
+from mesh.core.live import (
+    Event,
+    Heard,
+    LinkDown,
+    LinkUp,
+    LiveRoutes,
+    Lost,
+    News,
+    NotTold,
+    Offered,
+    Progress,
+    Subscribe,
+    Tick,
+    Unsubscribe,
+    Unwanted,
+    UpstreamEnded,
+    UpstreamFailed,
+    Wanted,
+    Withdrawn,
+)
+from mesh.ports import ByteStream, Channel, Entropy, Flow, NotFound, PortError, Refused, Unavailable
+from proto.codec import Malformed
+from proto.frames import FrameReader
+from proto.ids import NodeId
+from proto.messages.live import (
+    HEADER_BYTES_MAX,
+    OBJECT_BYTES_MAX,
+    Announce,
+    Announced,
+    LiveGroup,
+    Subscribed,
+    SubscribeTrack,
+    TrackEnded,
+    UnsubscribeTrack,
+)
 
-@dataclass(frozen=True, slots=True)
-class GroupStart:
-    """A group begins."""
+ACTOR = "live"
+ASK_TIMEOUT_S = 1.5
+"""A neighbour that takes longer to answer is no upstream."""
+PREVIOUS_GROUP_WAIT_S = 0.5
+"""How long a live group waits for the end of the one before it."""
+DOWNSTREAMS_MAX = 1024
+"""Subscriptions of neighbours served at once; one more is refused as overloaded."""
+READ_BYTES = 256 * 1024
 
-    group: int
-    header: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Object:
-    """The next object of the group that began last."""
-
-    group: int
-    data: bytes = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """Groups were lost on the way to this subscriber."""
-
-    groups: int
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """The track is gone."""
-
-    reason: str
-
-
-Item = GroupStart | Object | Gap | Ended
+_log = structlog.get_logger("live")
 
 
 @dataclass(frozen=True, slots=True)
 class LiveTrack:
-    """A track of the mesh: ``hops`` away, 0 for one published here."""
+    """A track of the mesh: ``hops`` away, 0 for one published here; ``next_hop`` is the neighbour it comes through."""
 
     name: str
     hops: int
+    source: NodeId
+    next_hop: NodeId | None = None
 
 
-class Subscription:
-    """What one subscriber gets; use it as an async context manager and iterate."""
+@dataclass(frozen=True, slots=True)
+class TrackReport:
+    """How a track is passed on here: local and downstream subscribers, the upstream if any, groups they lost."""
 
-    def __init__(self, track: str, lossless: bool, leave: Callable[[Subscription], None]) -> None:
-        self.track = track
-        self._lossless = lossless
-        self._leave = leave
-        self._items: deque[Item] = deque()
-        self._bytes = 0
-        self._wake = asyncio.Event()
-        self._skipping = False
-        self._lost = 0
-        self.groups_lost = 0
-
-    async def __aenter__(self) -> Subscription:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._leave(self)
-
-    async def __aiter__(self) -> AsyncIterator[Item]:
-        while True:
-            while not self._items:
-                self._wake.clear()
-                await self._wake.wait()
-            item = self._items.popleft()
-            if isinstance(item, Object):
-                self._bytes -= len(item.data)
-            yield item
-            if isinstance(item, Ended):
-                return
-
-    def offer(self, item: Item) -> None:
-        """Put an item in; decides what is let go when the subscriber is late."""
-        match item:
-            case GroupStart():
-                self._skipping = False
-                if self._late():
-                    self._drop_oldest()
-                if self._lost:
-                    self._items.append(Gap(self._lost))
-                    self._lost = 0
-            case Object():
-                if self._skipping:
-                    return
-                if self._late():
-                    self._skipping = True  # the rest of this group is of no use
-                    self._lose(1)
-                    return
-                self._bytes += len(item.data)
-            case Gap():
-                self._lose(item.groups)
-                return
-            case Ended():
-                pass
-        self._items.append(item)
-        self._wake.set()
-
-    def _late(self) -> bool:
-        if self._lossless:
-            return self._bytes > LOSSLESS_BYTES_MAX
-        return self._bytes > LATE_BYTES_MAX or len(self._items) > LATE_OBJECTS_MAX
-
-    def _drop_oldest(self) -> None:
-        if self._lossless:
-            return
-        starts = sum(1 for item in self._items if isinstance(item, GroupStart))
-        self._lose(starts)
-        self._items.clear()
-        self._bytes = 0
-
-    def _lose(self, groups: int) -> None:
-        self._lost += groups
-        self.groups_lost += groups
+    name: str
+    subscribers: int
+    downstreams: int
+    upstream: NodeId | None
+    groups_lost: int
 
 
-class _Track:
-    def __init__(self, name: str, demand: Callable[[bool], None]) -> None:
-        self.name = name
-        self.demand = demand
-        self.current: list[Item] = []
-        self.current_bytes = 0
-        self.subscribers: list[Subscription] = []
+@dataclass(slots=True)
+class _Relay:
+    """Reading a track from upstream: groups take turns, in the order their streams came."""
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    stream: ByteStream | None = None
+    number: int = 0
+
+
+@dataclass(slots=True)
+class _Downstream:
+    number: int
+    subscription: Subscription
+    task: asyncio.Task[None]
 
 
 class Publisher:
-    """Gives a track its groups and objects."""
+    """Gives a track its groups and objects; never waits."""
 
-    def __init__(self, track: _Track, close: Callable[[str], None]) -> None:
-        self._track = track
+    def __init__(self, fan: Fan, name: int, demand: Callable[[bool], None], close: Callable[[Publisher, str], None]):
+        self.name = name
+        self._demand = demand
+        self._wanted = False
+        self._fan = fan
         self._close = close
-        self._group = 0
+        self._serial = 0
+        self._open = True
 
     def begin(self, group: int, header: bytes) -> None:
-        """Begin a group."""
-        self._group = group
-        self._track.current = []
-        self._track.current_bytes = 0
-        self._pass_on(GroupStart(group, header))
+        """Begin a group; ``header`` has at most HEADER_BYTES_MAX bytes."""
+        assert len(header) <= HEADER_BYTES_MAX, "a group's header is too large"
+        if self._open:
+            self._fan.begin(GroupStart(group, header, self.name, self._serial))
+            self._serial += 1
 
     def object(self, data: bytes) -> None:
-        """Give the next object of the group."""
-        self._track.current_bytes += len(data)
-        self._pass_on(Object(self._group, data))
+        """Give the next object of the group, of at most OBJECT_BYTES_MAX bytes."""
+        assert len(data) <= OBJECT_BYTES_MAX, "an object is too large"
+        if self._open:
+            self._fan.object(data)
 
     def close(self, reason: str = "the source is gone") -> None:
-        """End the track."""
-        self._close(reason)
+        """End the track here. Safe to call more than once."""
+        if self._open:
+            self._open = False
+            self._close(self, reason)
 
-    def _pass_on(self, item: GroupStart | Object) -> None:
-        if self._track.current_bytes <= GROUP_CACHE_BYTES_MAX:
-            self._track.current.append(item)
-        else:
-            self._track.current = []
-        for subscriber in self._track.subscribers:
-            subscriber.offer(item)
+    def wanted(self, wanted: bool) -> None:
+        """Tell the source whether anybody wants the track, when that changed."""
+        if wanted != self._wanted:
+            self._wanted = wanted
+            self._demand(wanted)
+
+    def succeeded(self) -> None:
+        """Give way to another publisher of the same track; subscribers stay."""
+        self._open = False
 
 
 class LiveHub:
-    """The live tracks of one node."""
+    """The live tracks of one node. Without an actor system it serves this node alone."""
 
-    def __init__(self) -> None:
-        self._tracks: dict[str, _Track] = {}
+    def __init__(self, system: ActorSystem | None = None, entropy: Entropy | None = None) -> None:
+        self._system = system
+        self._entropy = entropy
+        self._routes = LiveRoutes(system.node_id if system else NodeId(""))
+        self._fans: dict[str, Fan] = {}
+        self._publishers: dict[str, Publisher] = {}
+        self._relays: dict[str, _Relay] = {}
+        self._downstreams: dict[tuple[NodeId, str], _Downstream] = {}
+        self._tellers: dict[NodeId, tuple[str, asyncio.Event]] = {}
+        self._links = 0
+        self._named = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self.groups_lost = 0
+        """Groups that subscribers here lost, as far as they have left."""
+
+    async def open(self) -> None:
+        """Take part in the mesh; to be called before the network starts."""
+        assert self._system is not None, "a hub without an actor system has no mesh to take part in"
+        self._system.spawn(ACTOR, self, concurrency=1)
+        self._system.watch_links(self._on_link)
+
+    def close(self) -> None:
+        """Stop its timer; its tasks end with the actor system's."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    # ------------------------------------------------------------ for this node's own parts
 
     def announce(self, track: str, demand: Callable[[bool], None]) -> Publisher:
-        """Offer a track; ``demand`` hears True at the first subscriber and False after the last."""
-        made = _Track(track, demand)
-        old = self._tracks.get(track)
-        if old is not None:
-            self._end(old, "the source was opened again")
-        self._tracks[track] = made
-        return Publisher(made, lambda reason: self._withdraw(made, reason))
+        """Offer a track; ``demand`` hears True at the first subscriber and False after the last.
+
+        A track that is offered already changes hands: its subscribers stay.
+        """
+        fan = self._fan(track)
+        standing = self._publishers.get(track)
+        if standing is not None:
+            standing.succeeded()
+            fan.cut()
+        publisher = self._publishers[track] = Publisher(fan, self._name(), demand, self._closed)
+        self._do(Offered(track))
+        publisher.wanted(bool(fan.subscribers))
+        return publisher
 
     def tracks(self) -> dict[str, LiveTrack]:
-        """Give every track known."""
-        return {name: LiveTrack(name, 0) for name in sorted(self._tracks)}
+        """Give every track of the mesh that can be reached, by name."""
+        return {
+            name: LiveTrack(name, way.hops, way.path[-1], way.path[1] if way.hops else None)
+            for name, way in self._routes.ways().items()
+        }
 
     def subscribers(self, track: str) -> int:
-        """Count a track's subscribers here."""
-        found = self._tracks.get(track)
-        return len(found.subscribers) if found else 0
+        """Count a track's subscribers here, neighbours among them."""
+        fan = self._fans.get(track)
+        return len(fan.subscribers) if fan else 0
+
+    def report(self) -> list[TrackReport]:
+        """Give how each track that is published or wanted here is passed on, by name."""
+        rows = []
+        for name, fan in sorted(self._fans.items()):
+            upstream = self._routes.upstream(name)
+            downstreams = sum(1 for _, track in self._downstreams if track == name)
+            lost = sum(subscriber.groups_lost for subscriber in fan.subscribers)
+            count = len(fan.subscribers)
+            rows.append(TrackReport(name, count, downstreams, upstream[0] if upstream else None, lost))
+        return rows
 
     def subscribe(self, track: str, *, lossless: bool = False) -> Subscription:
-        """Get a track from its current group on; one that nobody offers yields Ended at once."""
-        found = self._tracks.get(track)
-        if found is None:
+        """Get a track from its current group on; one that nobody offers now yields Ended at once."""
+        if self._routes.way(track) is None:
             missing = Subscription(track, lossless, lambda _: None)
             missing.offer(Ended("no such track now"))
             return missing
-        made = Subscription(track, lossless, lambda subscription: self._leave(found, subscription))
-        for item in found.current:
-            made.offer(item)
-        found.subscribers.append(made)
-        if len(found.subscribers) == 1:
-            found.demand(True)
+        fan = self._fan(track)
+        made = Subscription(track, lossless, lambda subscription: self._leave(fan, subscription))
+        fan.join(made)
+        self._demand(fan)
         return made
 
-    def _leave(self, track: _Track, subscription: Subscription) -> None:
-        if subscription in track.subscribers:
-            track.subscribers.remove(subscription)
-            if not track.subscribers:
-                track.demand(False)
+    def _fan(self, track: str) -> Fan:
+        return self._fans.setdefault(track, Fan(track))
 
-    def _withdraw(self, track: _Track, reason: str) -> None:
-        if self._tracks.get(track.name) is track:
-            del self._tracks[track.name]
-        self._end(track, reason)
+    def _name(self) -> int:
+        """Give a name to a publisher that no other run of any node has used."""
+        if self._entropy is not None:
+            return int.from_bytes(self._entropy.token(7), "big")
+        self._named += 1
+        return self._named
 
-    def _end(self, track: _Track, reason: str) -> None:
-        subscribers, track.subscribers = track.subscribers, []
-        for subscriber in subscribers:
-            subscriber.offer(Ended(reason))
+    def _leave(self, fan: Fan, subscription: Subscription) -> None:
+        if subscription in fan.subscribers:
+            fan.subscribers.remove(subscription)
+            self.groups_lost += subscription.groups_lost
+            self._demand(fan)
+
+    def _demand(self, fan: Fan) -> None:
+        """Tell the publisher, or upstream, whether the track is wanted."""
+        publisher = self._publishers.get(fan.track)
+        if publisher is not None:
+            publisher.wanted(bool(fan.subscribers))
+        if fan.subscribers:
+            self._do(Wanted(fan.track, fan.lossless))
+            return
+        self._do(Unwanted(fan.track))
+        self._forget(fan)
+
+    def _forget(self, fan: Fan) -> None:
+        if not fan.subscribers and fan.track not in self._publishers:
+            self._relays.pop(fan.track, None)
+            if self._fans.get(fan.track) is fan:
+                del self._fans[fan.track]
+
+    def _closed(self, publisher: Publisher, reason: str) -> None:
+        track = next((name for name, standing in self._publishers.items() if standing is publisher), None)
+        if track is None:
+            return
+        del self._publishers[track]
+        fan = self._fan(track)
+        fan.cut()
+        self._do(Withdrawn(track, reason or "the source is gone"))
+        self._forget(fan)
+
+    # ------------------------------------------------------------ the core and its effects
+
+    def _do(self, event: Event) -> None:
+        now = asyncio.get_running_loop().time()
+        for effect in self._routes.handle(event, now):
+            match effect:
+                case News(peer):
+                    if peer in self._tellers:
+                        self._tellers[peer][1].set()
+                case Subscribe(peer, track, number, lossless):
+                    self._once("live/subscribe", self._subscribe(peer, track, number, lossless))
+                case Unsubscribe(peer, track, number):
+                    relay = self._relays.get(track)
+                    if relay is not None and relay.stream is not None and relay.number == number:
+                        relay.stream.reset()  # the next upstream's group shall not wait for the end of this one
+                    self._once("live/unsubscribe", self._send(peer, UnsubscribeTrack(track, number)))
+                case Lost(track, reason):
+                    fan = self._fans.get(track)
+                    if fan is not None:
+                        fan.end(reason)
+                        self._do(Unwanted(track))
+                        self._forget(fan)
+                case _:
+                    assert_never(effect)
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        wake = self._routes.wake_at()
+        if wake is None:
+            return
+        loop = asyncio.get_running_loop()
+        if self._timer is not None:
+            if not self._timer.cancelled() and now < self._timer.when() <= wake:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(max(wake, now + 0.01), self._ticked)
+
+    def _ticked(self) -> None:
+        self._timer = None
+        self._do(Tick())
+
+    def _once(self, name: str, task: Awaitable[None]) -> asyncio.Task[None]:
+        assert self._system is not None
+        return self._system.supervisor.once(name, task)
+
+    def _on_link(self, peer: NodeId, up: bool) -> None:
+        assert self._system is not None
+        if up:
+            if peer not in self._tellers:
+                self._links += 1  # a link may be back before the task of the one before has ended
+                name, wake = f"live/tell/{peer}/{self._links}", asyncio.Event()
+                self._tellers[peer] = (name, wake)
+                self._system.supervisor.run(name, lambda: self._tell(peer, wake))
+            self._do(LinkUp(peer))
+            return
+        teller = self._tellers.pop(peer, None)
+        if teller is not None:
+            self._once("live/tell-end", self._system.supervisor.stop(teller[0]))
+        for key in [key for key in self._downstreams if key[0] == peer]:
+            self._stop_serving(key)
+        self._do(LinkDown(peer))
+
+    async def _tell(self, peer: NodeId, wake: asyncio.Event) -> None:
+        """Tell one neighbour what changed, one announcement at a time."""
+        assert self._system is not None
+        while True:
+            await wake.wait()
+            wake.clear()
+            news = self._routes.news(peer)
+            if news is None:
+                continue
+            try:
+                await self._system.ask(
+                    peer, ACTOR, Announce(*news), Announced, timeout_s=ASK_TIMEOUT_S, channel=Channel.CONTROL
+                )
+            except PortError as error:
+                _log.debug("routes not told", peer=peer[:8], error=str(error))
+                await asyncio.sleep(ASK_TIMEOUT_S / 3)
+                self._do(NotTold(peer))
+            else:
+                wake.set()  # there may be more than one announcement holds
+
+    async def _subscribe(self, peer: NodeId, track: str, number: int, lossless: bool) -> None:
+        assert self._system is not None
+        message = SubscribeTrack(track, number, lossless)
+        try:
+            await self._system.ask(peer, ACTOR, message, Subscribed, timeout_s=ASK_TIMEOUT_S, channel=Channel.CONTROL)
+        except PortError as error:
+            _log.info("no upstream", track=track, peer=peer[:8], error=str(error))
+            self._do(UpstreamFailed(track, number))
+
+    async def _send(self, peer: NodeId, message: object) -> None:
+        assert self._system is not None
+        with contextlib.suppress(PortError):
+            await self._system.tell(peer, ACTOR, message, channel=Channel.CONTROL)
+
+    # ------------------------------------------------------------ what neighbours ask
+
+    async def receive(self, message: Any, context: Context) -> Any | None:
+        """Take a neighbour's announcement, or begin or end what it subscribed to."""
+        peer = context.sender
+        match message:
+            case Announce(routes, whole):
+                self._do(Heard(peer, routes, whole))
+                return Announced()
+            case SubscribeTrack():
+                return self._serve_neighbour(peer, message)
+            case UnsubscribeTrack(track, number):
+                down = self._downstreams.get((peer, track))
+                if down is not None and down.number == number:
+                    self._stop_serving((peer, track))
+                return None
+            case TrackEnded(track, number, reason):
+                if self._routes.upstream(track) == (peer, number):
+                    self._do(UpstreamEnded(track, number, reason or "the source is gone"))
+                return None
+            case _:
+                raise Refused(f"live tracks know no {type(message).__name__}")
+
+    def _serve_neighbour(self, peer: NodeId, message: SubscribeTrack) -> Subscribed:
+        track = message.track
+        down = self._downstreams.get((peer, track))
+        if down is not None and down.number == message.number and not down.task.done():
+            if down.subscription.lossless != message.lossless:
+                down.subscription.lossless = message.lossless
+                self._demand(self._fan(track))
+            return Subscribed()
+        if self._routes.way(track) is None:
+            raise NotFound(f"no track {track!r} can be reached from here")
+        upstream = self._routes.upstream(track)
+        if upstream is not None and upstream[0] == peer:
+            raise Unavailable("the track comes from you")
+        if len(self._downstreams) >= DOWNSTREAMS_MAX:
+            raise Unavailable(f"{DOWNSTREAMS_MAX} neighbours' subscriptions are served already")
+        if down is not None:
+            self._stop_serving((peer, track))
+        subscription = self.subscribe(track, lossless=message.lossless)
+        task = self._once(f"live/serve/{peer}", self._pass_on(peer, message.number, subscription))
+        self._downstreams[peer, track] = _Downstream(message.number, subscription, task)
+        return Subscribed()
+
+    def _stop_serving(self, key: tuple[NodeId, str]) -> None:
+        down = self._downstreams.pop(key)
+        down.task.cancel()
+        down.subscription.close()
+
+    async def _pass_on(self, peer: NodeId, number: int, subscription: Subscription) -> None:
+        """Send a neighbour the groups of its subscription, a stream each."""
+        track = subscription.track
+        stream: ByteStream | None = None
+        try:
+            async for item in subscription:
+                try:
+                    stream = await self._pass_item(peer, number, track, stream, item)
+                except Unavailable:
+                    # This group's stream is gone; the link's end stops this task, a new group may fare better.
+                    if stream is not None:
+                        stream.reset()
+                    stream = None
+        finally:
+            if stream is not None:
+                stream.reset()
+            subscription.close()
+            down = self._downstreams.get((peer, track))
+            if down is not None and down.subscription is subscription:
+                del self._downstreams[peer, track]
+
+    async def _pass_item(
+        self, peer: NodeId, number: int, track: str, stream: ByteStream | None, item: Item
+    ) -> ByteStream | None:
+        assert self._system is not None
+        match item:
+            case GroupStart():
+                if stream is not None:
+                    await stream.finish()
+                opening = LiveGroup(track, number, item.publisher, item.serial, item.group, item.header)
+                return await self._system.stream(peer, ACTOR, opening, Flow.LIVE)
+            case Object():
+                if stream is not None:
+                    await stream.write(len(item.data).to_bytes(4, "big") + item.data)
+                return stream
+            case Gap():
+                if stream is not None:
+                    stream.reset()
+                return None
+            case Ended():
+                if stream is not None:
+                    await stream.finish()
+                await self._send(peer, TrackEnded(track, number, item.reason[:512]))
+                return None
+            case _:
+                assert_never(item)
+
+    # ------------------------------------------------------------ what comes from upstream
+
+    async def serve(self, message: Any, stream: ByteStream, context: Context) -> None:
+        """Take one group from upstream."""
+        if not isinstance(message, LiveGroup):
+            raise Refused(f"live tracks know no {type(message).__name__}")
+        wanted = (context.sender, message.number)
+        fan = self._fans.get(message.track)
+        if fan is None or self._routes.upstream(message.track) != wanted:
+            stream.reset()
+            # It did not hear that the subscription is over.
+            await self._send(context.sender, UnsubscribeTrack(message.track, message.number))
+            return
+        relay = self._relays.setdefault(message.track, _Relay())
+        await self._take_turn(relay, fan)
+        try:
+            if self._routes.upstream(message.track) != wanted:
+                stream.reset()
+                return
+            relay.stream, relay.number = stream, message.number
+            await self._read_group(fan, message, stream)
+        except Malformed as error:
+            _log.warning("an upstream sent what is no group", peer=context.sender[:8], error=str(error))
+            stream.reset()
+            self._do(UpstreamFailed(message.track, message.number))
+        finally:
+            relay.stream = None
+            relay.turn.release()
+
+    async def _take_turn(self, relay: _Relay, fan: Fan) -> None:
+        if relay.turn.locked() and not fan.lossless:
+            try:
+                async with asyncio.timeout(PREVIOUS_GROUP_WAIT_S):
+                    await relay.turn.acquire()
+            except TimeoutError:
+                if relay.stream is not None:
+                    relay.stream.reset()
+            else:
+                return
+        await relay.turn.acquire()
+
+    async def _read_group(self, fan: Fan, message: LiveGroup, stream: ByteStream) -> None:
+        start = GroupStart(message.group, message.header, message.publisher, message.serial)
+        self._do(Progress(message.track))
+        skip = fan.begin(start)
+        if skip is None:
+            stream.reset()
+            return
+        reader = FrameReader(OBJECT_BYTES_MAX)
+        mine = (message.publisher, message.serial)
+        try:
+            while data := await stream.read(READ_BYTES):
+                self._do(Progress(message.track))
+                for item in reader.feed(data):
+                    if skip:
+                        skip -= 1
+                    elif (fan.publisher, fan.serial) == mine:
+                        fan.object(item)
+        except Unavailable:
+            fan.cut()
+        else:
+            if reader.buffered_bytes:
+                fan.cut()
+
+
+__all__ = ["Ended", "Gap", "GroupStart", "Item", "LiveHub", "LiveTrack", "Object", "Publisher", "Subscription"]
