@@ -1,0 +1,358 @@
+"""Who is in the mesh, as every node has it: the membership core driven over the actor system and the network.
+
+Invariant: effects are performed in the order the core gave them, and an incarnation is durable before it is told. The
+address book on the disk lets a node that restarts find the others without seeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, assert_never
+
+import structlog
+
+from mesh.actors.memory import MembershipMemory
+from mesh.actors.system import ActorSystem, Context
+from mesh.core.dialling import Dial
+from mesh.core.member import (
+    AskPing,
+    AskPushPull,
+    Changed,
+    DatagramCame,
+    DialEnded,
+    Effect,
+    Event,
+    Found,
+    GossipCame,
+    InfoChanged,
+    Leave,
+    LinkDown,
+    LinkUp,
+    Member,
+    PersistIncarnation,
+    PingAnswered,
+    PushPullAnswered,
+    PushPullAsked,
+    Reply,
+    SendDatagram,
+    Start,
+    Tell,
+    Tick,
+    Timing,
+    WakeAt,
+)
+from mesh.core.membership import Membership
+from mesh.ports import Channel, Clock, Entropy, Host, Link, Network, PortError, Refused, Unavailable
+from proto import codec
+from proto.codec import Malformed
+from proto.ids import NodeId
+from proto.messages.membership import (
+    Ack,
+    AreYouThere,
+    Gossip,
+    HereIAm,
+    Nack,
+    NodeInfo,
+    Ping,
+    PingRequest,
+    PushPull,
+    State,
+)
+
+ACTOR = "membership"
+DIAL_TIMEOUT_S = 5.0
+PUSH_PULL_TIMEOUT_S = 5.0
+LEAVE_TOLD_S = 1.0
+"""How long a leaving node waits until the others have been told."""
+BOOK_SAVE_S = 2.0
+SAVE_TIMEOUT_S = 2.0
+EFFECTS_MAX = 65536
+"""Effects waiting to be performed; more means that the disk hangs, and datagrams among them are dropped."""
+
+_log = structlog.get_logger("membership")
+_DATAGRAM_HEADS = tuple(bytes((0x82, 0x18, number)) for number in (110, 111, 112, 113, 114))
+_Queued = tuple[Effect, "asyncio.Future[Any] | None"]
+
+
+class Members:
+    """The membership's face on one node; an actor named ``membership``."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        network: Network,
+        clock: Clock,
+        entropy: Entropy,
+        seeds: Sequence[Host],
+        info: NodeInfo,
+        memory: MembershipMemory,
+        *,
+        away_after_s: float = 300.0,
+        timing: Timing | None = None,
+    ) -> None:
+        self._system = system
+        self._network = network
+        self._clock = clock
+        self._entropy = entropy
+        self._seeds = tuple(seeds)
+        self._info = info
+        self._memory = memory
+        self._away_after_s = away_after_s
+        self._timing = timing
+        self._core: Membership | None = None
+        self._known: dict[NodeId, float] = {}
+        self._watchers: list[Callable[[Member], None]] = []
+        self._queue: deque[_Queued] = deque()
+        self._queued = asyncio.Event()
+        self._drained = asyncio.Event()
+        self._timer: asyncio.TimerHandle | None = None
+        self._book_changed = asyncio.Event()
+        self.effects_dropped = 0
+
+    # ------------------------------------------------------------ what others read
+
+    def alive(self) -> dict[NodeId, Member]:
+        """Give the nodes believed to live, this one and suspects included, in the order of their ids."""
+        return {} if self._core is None else self._core.alive()
+
+    def all(self) -> dict[NodeId, Member]:
+        """Give every node known, whatever its state, in the order of their ids."""
+        return {} if self._core is None else {node: self._core.members[node] for node in sorted(self._core.members)}
+
+    def alive_ids(self) -> list[NodeId]:
+        """Give the ids of the nodes believed to live, in order."""
+        return list(self.alive())
+
+    def away(self) -> frozenset[NodeId]:
+        """Give the nodes dead or gone for longer than the mesh waits, and those remembered but not seen as long."""
+        if self._core is None:
+            return frozenset()
+        limit = self._clock.monotonic() - self._away_after_s
+        members = self._core.members
+        gone = [node for node, member in members.items() if member.state not in _LIVING and member.since <= limit]
+        unseen = [node for node, since in self._known.items() if node not in members and since <= limit]
+        return frozenset((*gone, *unseen))
+
+    def awareness(self) -> int:
+        """Tell how unwell this node believes itself to be, 0 (well) to 7: others may be right where it accuses."""
+        return 0 if self._core is None else self._core.awareness
+
+    def watch(self, handler: Callable[[Member], None]) -> Callable[[], None]:
+        """Tell ``handler`` of members that come, go, or say something new of themselves; gives what ends it."""
+        self._watchers.append(handler)
+
+        def end() -> None:
+            if handler in self._watchers:
+                self._watchers.remove(handler)
+
+        return end
+
+    # ------------------------------------------------------------ life
+
+    async def start(self) -> None:
+        """Begin: remember, dial the seeds and those remembered, probe. The network listens by now."""
+        incarnation, book = await self._memory.load()
+        self._known = {node: self._clock.monotonic() for node, _ in book}
+        self._core = Membership(
+            self._system.node_id,
+            self._info,
+            incarnation,
+            self._entropy,
+            seeds=self._seeds,
+            remembered=book,
+            timing=self._timing,
+        )
+        self._system.spawn(ACTOR, self, concurrency=4)
+        self._system.listen_datagrams(self._on_datagram)
+        self._system.watch_links(self._on_link)
+        self._system.supervisor.run("membership/effects", self._perform_all)
+        self._system.supervisor.run("membership/book", self._keep_book)
+        self._feed(Start())
+        for peer, link in self._network.links().items():
+            self._feed(LinkUp(peer, link.address))
+
+    async def leave(self) -> None:
+        """Tell the others that this node goes; returns when they were told, or could not be in time."""
+        if self._core is None:
+            return
+        self._feed(Leave())
+        self._drained.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LEAVE_TOLD_S):
+                await self._drained.wait()
+
+    def update(self, info: NodeInfo) -> None:
+        """Say something new of this node."""
+        self._info = info
+        if self._core is not None:
+            self._feed(InfoChanged(info))
+
+    def found(self, node: NodeId | None, hosts: Sequence[Host]) -> None:
+        """Take note of addresses from discovery or from a person; they are dialled."""
+        if self._core is not None:
+            self._feed(Found(node, tuple(hosts)))
+
+    # ------------------------------------------------------------ what comes in
+
+    async def receive(self, message: Any, context: Context) -> Any | None:
+        """Answer probes and exchanges of other nodes."""
+        assert self._core is not None
+        match message:
+            case AreYouThere():
+                return HereIAm(self._core.members[self._system.node_id].incarnation)
+            case PushPull():
+                answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+                self._feed(PushPullAsked(context.sender, message), answer)
+                return await answer
+            case Gossip(rumours):
+                self._feed(GossipCame(context.sender, rumours))
+                return None
+            case _:
+                raise Refused(f"membership takes no {type(message).__name__}")
+
+    def _on_datagram(self, link: Link, data: bytes) -> None:
+        if data[:3] not in _DATAGRAM_HEADS:
+            return
+        try:
+            message = codec.decode_tagged(data)
+        except Malformed as error:
+            _log.warning("malformed probe", peer=link.peer[:8], error=str(error))
+            return
+        match message:
+            case Gossip(rumours):
+                self._feed(GossipCame(link.peer, rumours))
+            case Ping() | Ack() | PingRequest() | Nack():
+                self._feed(DatagramCame(link.peer, message))
+            case _:
+                pass
+
+    def _on_link(self, peer: NodeId, up: bool) -> None:
+        link = self._network.links().get(peer)
+        if up and link is not None:
+            self._feed(LinkUp(peer, link.address))
+        elif not up:
+            self._feed(LinkDown(peer))
+
+    def _feed(self, event: Event, answer: asyncio.Future[Any] | None = None) -> None:
+        assert self._core is not None
+        for effect in self._core.handle(event, self._clock.monotonic()):
+            self._enqueue(effect, answer if isinstance(effect, Reply) else None)
+
+    # ------------------------------------------------------------ what goes out
+
+    def _enqueue(self, effect: Effect, answer: asyncio.Future[Any] | None) -> None:
+        if len(self._queue) >= EFFECTS_MAX and isinstance(effect, SendDatagram):
+            self.effects_dropped += 1
+            return
+        self._queue.append((effect, answer))
+        self._queued.set()
+
+    async def _perform_all(self) -> None:
+        while True:
+            while self._queue:
+                effect, answer = self._queue.popleft()
+                await self._perform(effect, answer)
+            self._queued.clear()
+            self._drained.set()
+            await self._queued.wait()
+
+    async def _perform(self, effect: Effect, answer: asyncio.Future[Any] | None) -> None:
+        once = self._system.supervisor.once
+        match effect:
+            case SendDatagram(peer, message):
+                link = self._network.links().get(peer)
+                if link is not None:
+                    link.send_datagram(codec.encode_tagged(message))
+            case Tell(peer, message):
+                with contextlib.suppress(PortError, TimeoutError):
+                    async with asyncio.timeout(LEAVE_TOLD_S):
+                        await self._system.tell(peer, ACTOR, message, channel=Channel.CONTROL)
+            case AskPing(peer, seq, timeout_s):
+                once("membership/ping", self._ask_ping(peer, seq, timeout_s))
+            case AskPushPull(peer, message):
+                once("membership/push-pull", self._ask_push_pull(peer, message))
+            case Reply(message):
+                if answer is not None and not answer.done():
+                    answer.set_result(message)
+            case PersistIncarnation(incarnation):
+                try:
+                    async with asyncio.timeout(SAVE_TIMEOUT_S):
+                        await self._memory.save_incarnation(incarnation)
+                except (PortError, TimeoutError) as error:
+                    # A full, slow or broken disk must not silence the node: it risks a restart with an old incarnation,
+                    # which the others correct by telling it what they know.
+                    _log.error("incarnation not saved", error=str(error))
+            case Changed(member):
+                self._changed(member)
+            case WakeAt(at):
+                if self._timer is not None:
+                    self._timer.cancel()
+                delay_s = max(0.0, at - self._clock.monotonic())
+                self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
+            case Dial():
+                once("membership/dial", self._dial(effect))
+            case _:
+                assert_never(effect)
+
+    def _tick(self) -> None:
+        self._feed(Tick())
+
+    def _changed(self, member: Member) -> None:
+        self._book_changed.set()
+        _log.info("member", peer=member.id[:8], name=member.info.name, state=str(member.state))
+        for handler in list(self._watchers):
+            try:
+                handler(member)
+            except Exception as error:  # noqa: BLE001 - one watcher's bug is not the others'
+                _log.error("watcher of members failed", error=str(error), exc_info=error)
+
+    async def _ask_ping(self, peer: NodeId, seq: int, timeout_s: float) -> None:
+        try:
+            await self._system.ask(peer, ACTOR, AreYouThere(), HereIAm, timeout_s=timeout_s, channel=Channel.CONTROL)
+        except PortError:
+            self._feed(PingAnswered(seq, answered=False))
+        else:
+            self._feed(PingAnswered(seq, answered=True))
+
+    async def _ask_push_pull(self, peer: NodeId, message: PushPull) -> None:
+        answer: PushPull | None = None
+        try:
+            answer = await self._system.ask(
+                peer, ACTOR, message, PushPull, timeout_s=PUSH_PULL_TIMEOUT_S, channel=Channel.CONTROL
+            )
+        except PortError as error:
+            _log.debug("push/pull failed", peer=peer[:8], error=str(error))
+        self._feed(PushPullAnswered(peer, answer))
+
+    async def _dial(self, dial: Dial) -> None:
+        refused = False
+        for host in dial.hosts:
+            try:
+                link = await self._network.dial(host, dial.expect, DIAL_TIMEOUT_S)
+            except Refused as error:
+                refused = True
+                _log.debug("dial refused", host=host, error=str(error))
+            except Unavailable as error:
+                _log.debug("dial failed", host=host, error=str(error))
+            else:
+                self._feed(DialEnded(dial.key, link.peer))
+                return
+        self._feed(DialEnded(dial.key, None, refused))
+
+    async def _keep_book(self) -> None:
+        assert self._core is not None
+        saved = self._core.addresses()
+        while True:
+            await self._book_changed.wait()
+            await asyncio.sleep(BOOK_SAVE_S)
+            self._book_changed.clear()
+            book = self._core.addresses()
+            if book != saved:
+                await self._memory.save_book(book)
+                saved = book
+
+
+_LIVING = (State.ALIVE, State.SUSPECT)

@@ -1,0 +1,123 @@
+"""Whom to dial when: seeds, nodes found on the LAN, nodes remembered, members without a link, and the dead.
+
+Invariant: nothing that was ever worth dialling is given up, except who left: each is tried again with jittered
+back-off for ever, so that a healed partition is found from both sides; at most ``DIALS_AT_ONCE`` run.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from mesh.ports import Entropy, Host
+from proto.ids import NodeId
+
+DIALS_AT_ONCE = 8
+BACKOFF_FIRST_S = 0.5
+BACKOFF_ALIVE_MAX_S = 5.0
+BACKOFF_MAX_S = 30.0
+REFUSED_AGAIN_S = 60.0
+TARGETS_MAX = 4096
+"""Targets kept; further ones are not dialled until others go."""
+
+Key = str
+"""A node id, or ``seed/host:port`` of an address whose node is not known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """Effect: dial these hosts in turn until one answers; tell ``DialEnded`` with the same key."""
+
+    key: Key
+    hosts: tuple[Host, ...]
+    expect: NodeId | None
+
+
+@dataclass(slots=True)
+class _Target:
+    hosts: tuple[Host, ...]
+    expect: NodeId | None
+    at: float
+    backoff_max_s: float
+    attempts: int = 0
+    dialling: bool = False
+    reached: NodeId | None = None
+
+
+class Dialling:
+    """The targets of one node."""
+
+    def __init__(self, node: NodeId, chance: Entropy) -> None:
+        self._node = node
+        self._chance = chance
+        self._targets: dict[Key, _Target] = {}
+        self._running = 0
+
+    def seed(self, host: Host, now: float) -> None:
+        """Dial an address whose node is not known."""
+        self._targets.setdefault(f"seed/{host[0]}:{host[1]}", _Target((host,), None, now, BACKOFF_MAX_S))
+
+    def want(self, node: NodeId, hosts: tuple[Host, ...], now: float, *, alive: bool) -> None:
+        """Have a link to a node: soon when it is new, else as its back-off says."""
+        standing = self._targets.get(node)
+        limit_s = BACKOFF_ALIVE_MAX_S if alive else BACKOFF_MAX_S
+        if standing is not None:
+            standing.hosts = hosts
+            if alive and standing.backoff_max_s != limit_s:
+                standing.attempts = 0
+                standing.at = min(standing.at, now + self._chance.uniform(0.0, 0.2))
+            standing.backoff_max_s = limit_s
+        elif len(self._targets) < TARGETS_MAX:
+            # Both ends learn of each other at once: the greater waits, so that one of the two dials.
+            wait_s = self._chance.uniform(0.0, 0.05) if self._node < node else self._chance.uniform(0.3, 0.5)
+            self._targets[node] = _Target(hosts, node, now + wait_s, limit_s)
+
+    def forget(self, node: NodeId) -> None:
+        """Stop dialling a node: it has a link, or it left."""
+        standing = self._targets.pop(node, None)
+        if standing is not None and standing.dialling:
+            self._running -= 1
+
+    def ended(self, key: Key, reached: NodeId | None, now: float, *, refused: bool) -> None:
+        """Take note of how a dial went."""
+        standing = self._targets.get(key)
+        if standing is None or not standing.dialling:
+            return
+        standing.dialling = False
+        self._running -= 1
+        if reached is not None:
+            standing.reached = reached
+            standing.attempts = 0
+            standing.at = now + BACKOFF_MAX_S
+            return
+        standing.attempts += 1
+        ceiling = min(standing.backoff_max_s, BACKOFF_FIRST_S * 2 ** min(standing.attempts - 1, 10))
+        if refused:
+            ceiling = REFUSED_AGAIN_S
+        standing.at = now + self._chance.uniform(ceiling / 2, ceiling)
+
+    def due(self, now: float, linked: dict[NodeId, Host]) -> list[Dial]:
+        """Give the dials to begin now; those whose node is linked already wait."""
+        dials: list[Dial] = []
+        for key, target in self._targets.items():
+            if self._running >= DIALS_AT_ONCE:
+                break
+            if target.dialling or target.at > now:
+                continue
+            if (target.expect or target.reached) in linked or not target.hosts:
+                target.at = now + BACKOFF_MAX_S
+                continue
+            target.dialling = True
+            self._running += 1
+            dials.append(Dial(key, target.hosts, target.expect))
+        return dials
+
+    def next_at(self) -> float | None:
+        """Give when the next dial is due; None when none is, or as many run as may."""
+        if self._running >= DIALS_AT_ONCE:
+            return None
+        return min((target.at for target in self._targets.values() if not target.dialling), default=None)
+
+    def shift(self, by_s: float) -> None:
+        """Move what waits into the future."""
+        for target in self._targets.values():
+            target.at += by_s

@@ -1,0 +1,107 @@
+"""What is believed of a node, which of two beliefs wins, and which rumours are passed on.
+
+The order of beliefs is SWIM's (Das, Gupta and Motivala, 2002, section 4.2) made total: first the incarnation, which
+only the node itself raises, then alive < suspect < dead < left. Taking the greater of two is commutative, associative
+and idempotent, so nodes that heard the same rumours believe the same, in whatever order these came.
+
+Invariant: the queue holds one rumour a node at most, and each is sent a number of times that grows with the logarithm
+of the mesh.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from proto import codec
+from proto.ids import NodeId
+from proto.messages.membership import RUMOURS_MAX, NodeInfo, Rumour, State
+
+RETRANSMIT_MULT = 4
+"""A rumour is sent this often, times log10 of the nodes."""
+INFO_BYTES_MAX = 700
+"""A larger NodeInfo is left out of datagrams; whoever lacks it asks for a push/pull."""
+RUMOUR_OVERHEAD_BYTES = 2
+
+_RANK = {State.ALIVE: 0, State.SUSPECT: 1, State.DEAD: 2, State.LEFT: 3}
+
+
+def standing(state: State, incarnation: int) -> tuple[int, int]:
+    """Give a belief's place in the order: the greater wins."""
+    return incarnation, _RANK[state]
+
+
+@dataclass(slots=True)
+class _Queued:
+    rumour: Rumour
+    size_bytes: int
+    sent: int
+    order: int
+
+
+class RumourQueue:
+    """Rumours on their way out."""
+
+    def __init__(self) -> None:
+        self._queued: dict[NodeId, _Queued] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._queued)
+
+    def add(self, rumour: Rumour) -> None:
+        """Pass a rumour on; it takes the place of an older one about the same node."""
+        self._count += 1
+        rumour = slim(rumour)
+        size = len(codec.encode(rumour)) + RUMOUR_OVERHEAD_BYTES
+        self._queued[rumour.node] = _Queued(rumour, size, 0, self._count)
+
+    def forget(self, node: NodeId) -> None:
+        """Drop what is told of a node."""
+        self._queued.pop(node, None)
+
+    def take(self, budget_bytes: int, nodes: int, forced: Sequence[Rumour] = ()) -> tuple[Rumour, ...]:
+        """Give what fits into ``budget_bytes``: ``forced`` first, then the least told, the newest of those first."""
+        taken = [slim(rumour) for rumour in forced]
+        left = budget_bytes - sum(len(codec.encode(rumour)) + RUMOUR_OVERHEAD_BYTES for rumour in taken)
+        about = [rumour.node for rumour in taken]
+        limit = retransmits(nodes)
+        for item in sorted(self._queued.values(), key=lambda item: (item.sent, -item.order)):
+            if len(taken) >= RUMOURS_MAX:
+                break
+            if item.size_bytes > left or item.rumour.node in about:
+                continue
+            left -= item.size_bytes
+            taken.append(item.rumour)
+            item.sent += 1
+            if item.sent >= limit:
+                del self._queued[item.rumour.node]
+        return tuple(taken)
+
+
+def retransmits(nodes: int) -> int:
+    """Give how often a rumour is sent in a mesh of so many nodes."""
+    return RETRANSMIT_MULT * math.ceil(math.log10(nodes + 1))
+
+
+def slim(rumour: Rumour) -> Rumour:
+    """Give a rumour that fits a datagram: without its info when that is large."""
+    if rumour.info is not None and info_bytes(rumour.info) > INFO_BYTES_MAX:
+        return replace(rumour, info=None)
+    return rumour
+
+
+def info_bytes(info: NodeInfo) -> int:
+    """Give the bytes of a NodeInfo on the wire."""
+    return len(codec.encode(info))
+
+
+def believed(rumours: Iterable[Rumour]) -> dict[NodeId, Rumour]:
+    """Give what one believes who heard these, by node: the greatest of each."""
+    best: dict[NodeId, Rumour] = {}
+    for rumour in rumours:
+        known = best.get(rumour.node)
+        if known is None or standing(rumour.state, rumour.incarnation) > standing(known.state, known.incarnation):
+            best[rumour.node] = rumour
+    return {node: best[node] for node in sorted(best)}

@@ -1,0 +1,228 @@
+"""Membership converges, survives loss, finds deaths, refutes what is false, and heals."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mesh.core.agenda import Agenda
+from mesh.core.member import DatagramCame, InfoChanged, Leave, LinkUp, PersistIncarnation, Start, Tell, Timing
+from mesh.core.membership import Membership
+from mesh.core.rumours import RumourQueue, believed
+from mesh.core.suspicion import Suspicion
+from mesh.ports import DATAGRAM_BYTES_MAX
+from proto import codec
+from proto.ids import NodeId
+from proto.messages.membership import Ack, NodeInfo, Ping, PingRequest, Rumour, State
+from simulations.world.cores import CoreWorld
+from simulations.world.entropy import SeededEntropy
+
+NODES = [NodeId(letter * 52) for letter in "abcd"]
+RUMOURS = st.builds(
+    Rumour, st.sampled_from(NODES), st.sampled_from(list(State)), st.integers(0, 3), st.sampled_from(NODES)
+)
+
+
+@given(st.lists(RUMOURS, max_size=8), st.randoms())
+def test_beliefs_do_not_depend_on_the_order_of_rumours(rumours, chance):
+    shuffled = list(rumours)
+    chance.shuffle(shuffled)
+    one = {node: (rumour.state, rumour.incarnation) for node, rumour in believed(rumours).items()}
+    other = {node: (rumour.state, rumour.incarnation) for node, rumour in believed([*shuffled, *rumours]).items()}
+    assert one == other
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 100)), max_size=30), st.lists(st.integers(0, 5), max_size=5))
+def test_an_agenda_gives_what_is_due_in_order(deadlines, cancelled):
+    agenda: Agenda[int] = Agenda()
+    wanted = {}
+    for name, at in deadlines:
+        agenda.set(name, at)
+        wanted[name] = at
+    for name in cancelled:
+        agenda.cancel(name)
+        wanted.pop(name, None)
+    got = []
+    while (name := agenda.pop(50.0)) is not None:
+        got.append(name)
+    times = [wanted[name] for name in got]
+    assert times == sorted(times)
+    assert sorted(got) == sorted(name for name, at in wanted.items() if at <= 50.0)
+    assert agenda.next_at() == min((at for at in wanted.values() if at > 50.0), default=None)
+
+
+@given(st.integers(4, 500), st.lists(st.sampled_from(NODES), max_size=6))
+def test_confirmations_shorten_a_suspicion_never_below_its_least(nodes, confirmers):
+    suspicion = Suspicion.start(0.0, nodes, 1.0, NODES[0])
+    ends = [suspicion.ends_at()]
+    for node in confirmers:
+        suspicion.confirm(node)
+        ends.append(suspicion.ends_at())
+    assert ends == sorted(ends, reverse=True)
+    assert min(ends) >= suspicion.min_s
+    assert ends[0] == suspicion.max_s
+
+
+@given(st.lists(st.integers(0, 8), min_size=1, max_size=60))
+def test_datagrams_with_rumours_fit(sizes):
+    queue = RumourQueue()
+    for number, size in enumerate(sizes):
+        node = NodeId(f"{number:052d}")
+        queue.add(Rumour(node, State.ALIVE, 1 << 40, node, NodeInfo("x" * 60, (("h" * 100, 65535),) * size, "u" * 200)))
+    while len(queue):
+        taken = queue.take(DATAGRAM_BYTES_MAX - 96, 100)
+        assert taken
+        message = PingRequest(1 << 62, NODES[0], taken)
+        assert len(codec.encode_tagged(message)) <= DATAGRAM_BYTES_MAX
+
+
+def core(letter="a", incarnation=5):
+    return Membership(NodeId(letter * 52), NodeInfo(letter), incarnation, SeededEntropy(1, letter))
+
+
+@pytest.mark.parametrize("state", [State.SUSPECT, State.DEAD, State.LEFT])
+def test_a_node_refutes_and_persists_before_it_tells(state):
+    me = core()
+    effects = me.handle(Start(), 0.0)
+    assert PersistIncarnation(6) in effects
+    me.handle(LinkUp(NODES[1], ("h", 1)), 0.0)
+    effects = me.handle(DatagramCame(NODES[1], Ping(1, (Rumour(me.node, state, 9, NODES[1]),))), 1.0)
+    persisted = effects.index(PersistIncarnation(10))
+    told = next(number for number, effect in enumerate(effects) if isinstance(effect, Tell))
+    assert persisted < told
+    assert me.members[me.node].incarnation == 10
+    assert me.members[me.node].state is State.ALIVE
+
+
+def test_an_old_accusation_is_ignored():
+    me = core()
+    me.handle(Start(), 0.0)
+    me.handle(DatagramCame(NODES[1], Ack(1, (Rumour(me.node, State.DEAD, 5, NODES[1]),))), 1.0)
+    assert me.members[me.node].incarnation == 6
+
+
+def test_saying_something_new_raises_the_incarnation():
+    me = core()
+    me.handle(Start(), 0.0)
+    me.handle(InfoChanged(NodeInfo("other")), 1.0)
+    assert me.members[me.node].incarnation == 7
+    assert me.members[me.node].info.name == "other"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_five_nodes_started_at_once_become_one_mesh(seed):
+    world = CoreWorld(seed, 5)
+    world.start()
+    assert world.run_until(lambda: world.agree(list(world.nodes)), 5.0) is not None
+    world.run(world.now + 2.0)
+    assert all(len(node.core.links) == 4 for node in world.nodes.values())
+
+
+def test_nobody_is_buried_alive_under_loss():
+    world = CoreWorld(3, 16, loss=0.3)
+    world.start()
+    assert world.run_until(lambda: world.agree(list(world.nodes)), 20.0) is not None
+    world.run(world.now + 60.0)
+    assert world.false_deaths == []
+
+
+def test_a_silent_death_is_seen_by_all():
+    world = CoreWorld(4, 16)
+    world.start()
+    world.run(10.0)
+    victim, *rest = world.nodes
+    world.crash(victim)
+    died = world.now
+    seen = world.run_until(lambda: world.sees_dead(victim, rest), 30.0)
+    assert seen is not None
+    assert seen - died < 12.0
+    world.restart(victim)
+    assert world.run_until(lambda: world.agree(list(world.nodes)), 40.0) is not None
+    assert world.false_deaths == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_partition_heals(seed):
+    world = CoreWorld(seed, 8)
+    world.start()
+    world.run(5.0)
+    ids = list(world.nodes)
+    world.partition([ids[:4], ids[4:]])
+    world.run(45.0)
+    assert world.agree(ids[:4]) or world.nodes[ids[0]].core.alive().keys() == set(ids[:4])
+    world.heal()
+    healed = world.now
+    seen = world.run_until(lambda: world.agree(ids), 60.0)
+    assert seen is not None
+    assert seen - healed < 40.0
+
+
+def test_a_node_that_stood_still_accuses_nobody():
+    world = CoreWorld(6, 12)
+    world.start()
+    world.run(10.0)
+    stopped = list(world.nodes)[:3]
+    for _ in range(3):
+        for node in stopped:
+            world.pause(node)
+        world.run(world.now + 12.0)
+        for node in stopped:
+            world.resume(node)
+        world.run(world.now + 0.5)
+    world.run(world.now + 1.0)
+    assert [node for node in world.false_deaths if node not in stopped] == []
+    assert world.run_until(lambda: world.agree(list(world.nodes)), 60.0) is not None
+
+
+def test_who_leaves_is_not_suspected_and_may_come_back():
+    world = CoreWorld(7, 5)
+    world.start()
+    world.run(5.0)
+    *rest, gone = world.nodes  # not the seed: a lone node has to dial one
+    world.feed(world.nodes[gone], Leave())
+    world.run(world.now + 0.5)
+    world.crash(gone)
+    for node in rest:
+        assert world.nodes[node].core.members[gone].state is State.LEFT
+    world.run(world.now + 30.0)
+    assert not any("suspect" in line for line in world.trace.lines if gone[:8] in line)
+    world.restart(gone)
+    assert world.run_until(lambda: world.agree(list(world.nodes)), 10.0) is not None
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_whatever_fails_the_healed_mesh_agrees(seed):
+    world = CoreWorld(seed, 6, loss=0.1, timing=Timing(push_pull_s=10.0))
+    world.start()
+    chance = SeededEntropy(seed, "faults")
+    ids = list(world.nodes)
+    down: list[NodeId] = []
+    for _ in range(6):
+        world.run(world.now + chance.uniform(1.0, 15.0))
+        what = chance.below(4)
+        node = ids[chance.below(len(ids))]
+        if what == 0 and node not in down:
+            world.crash(node)
+            down.append(node)
+        elif what == 1 and down:
+            world.restart(down.pop())
+        elif what == 2:
+            cut = 1 + chance.below(5)
+            mixed = [NodeId(name) for name in chance.shuffled(list(ids))]
+            world.partition([mixed[:cut], mixed[cut:]])
+        else:
+            world.heal()
+    world.heal()
+    for node in down:
+        world.restart(node)
+    assert world.run_until(lambda: world.agree(ids), 120.0) is not None
+
+
+def test_the_same_seed_tells_the_same_story():
+    def story():
+        world = CoreWorld(11, 10, loss=0.1)
+        world.start()
+        world.run(15.0)
+        return world.trace.hexdigest()
+
+    assert story() == story()
