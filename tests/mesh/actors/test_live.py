@@ -98,7 +98,8 @@ def test_a_late_live_subscriber_loses_whole_groups_and_a_lossless_one_none():
         items = await take(live, 9)
         assert [type(item) for item in items] == [Gap] + 2 * [GroupStart, Object, Object, Object]
         assert items[0].groups == live.groups_lost == 1
-        assert len(await take(lossless, LATE_OBJECTS_MAX + 10 + 6 + 3)) and lossless.groups_lost == 0
+        assert len(await take(lossless, LATE_OBJECTS_MAX + 10 + 6 + 3))
+        assert lossless.groups_lost == 0
         live.close()
         lossless.close()
 
