@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 
 from thatdam import config as settings
-from thatdam.cli import serve
 from thatdam.cli.client import Client, fail
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
@@ -46,12 +44,13 @@ def up(
     settings_file: Annotated[Path | None, typer.Option("--config", help="settings file")] = None,
 ) -> None:
     """Start a node here: cameras, recording and library, for this machine."""
+    from thatdam.cli import serve  # the node's libraries take a second to load; other verbs need none
+
     flags = {"node.data": data or None, "http.port": port, "proxy.file_folders": tuple(file_folder or ())}
     try:
         config = settings.load(settings_file, None, flags)
     except settings.ConfigError as error:
         raise fail(str(error), 2) from None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     raise typer.Exit(serve.run(config))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import uvicorn
 
 from mesh.core.access import Denied, Role
 from mesh.ports import PortError, Unavailable
+from thatdam import logs
 from thatdam.cli.client import ACCESS_FILE
 from thatdam.config import Config
 from thatdam.gateway.app import application
@@ -38,6 +40,22 @@ def _listen(port: int) -> socket.socket:
     return listening
 
 
+def _stop_asked() -> asyncio.Future[None]:
+    """Give what is done at the first Ctrl-C or SIGTERM; a second one ends the process at once."""
+    loop = asyncio.get_running_loop()
+    asked: asyncio.Future[None] = loop.create_future()
+
+    def ask() -> None:
+        if asked.done():
+            raise SystemExit(130)
+        asked.set_result(None)
+
+    for name in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):  # Windows: Ctrl-C comes as KeyboardInterrupt
+            loop.add_signal_handler(name, ask)
+    return asked
+
+
 async def _token(node: Node) -> str:
     kept = node.folder.read_secret(ACCESS_FILE)
     if kept is not None:
@@ -53,6 +71,7 @@ async def serve(config: Config) -> None:
     listening = _listen(config.http.port)
     try:
         node = await Node.start(config)
+        logs.configure(config.log, node.node_id)
     except BaseException:
         listening.close()
         raise
@@ -64,13 +83,14 @@ async def serve(config: Config) -> None:
         server = _Server(settings)
         print(f"node    {node.node_id}\ndata    {node.data}\nAPI     {url}/api/v1/openapi.json", flush=True)
         print("stop    Ctrl-C; running takes are finished first", flush=True)
-        serving = asyncio.get_running_loop().create_task(server.serve(sockets=[listening]))
-        try:
-            await asyncio.shield(serving)
-        finally:
-            server.should_exit = True
-            server.force_exit = True
-            await serving
+        loop = asyncio.get_running_loop()
+        serving = loop.create_task(server.serve(sockets=[listening]))
+        stopping = _stop_asked()
+        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        print("stopping; running takes are finished first", flush=True)
+        server.should_exit = True
+        server.force_exit = True
+        await serving
     finally:
         await node.stop()
 
