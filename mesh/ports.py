@@ -7,7 +7,7 @@ which run the same cases over the real adapter and the fake.
 from __future__ import annotations
 
 import enum
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -338,8 +338,8 @@ class VectorIndex(Protocol):
     def remove(self, keys: Sequence[int]) -> None:
         """Forget vectors; unknown keys are ignored."""
 
-    def search(self, query: bytes, k: int, allowed: Callable[[int], bool] | None = None) -> list[Neighbour]:
-        """Give up to ``k`` nearest of those ``allowed``, the nearest first."""
+    def search(self, query: bytes, k: int, allowed: Callable[[int], bool] | Set[int] | None = None) -> list[Neighbour]:
+        """Give up to ``k`` nearest of those ``allowed`` (a set is fastest), the nearest first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +368,10 @@ class Embedder(Protocol):
     @property
     def dimension(self) -> int:
         """Length of its vectors."""
+
+    @property
+    def floor(self) -> float:
+        """Similarity of words and picture under which they have nothing to do with each other."""
 
     async def embed_text(self, text: str) -> bytes:
         """Give the unit vector of a text, ``dimension`` little-endian float32."""

@@ -1,0 +1,306 @@
+"""Search from any node: words made into a vector here or by a node with the model, one replica of every partition
+asked and a second one when it is slow, words of names and tags beside it, all fused.
+
+Invariant: what the answer lacks, it says: partitions nobody answered for are in ``shards_total`` and not in
+``shards_ok``, and without a model in reach the answer names the part and how to add it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from mesh.actors.catalogue import Catalogue
+from mesh.actors.placement import LayoutView
+from mesh.actors.system import ActorSystem
+from mesh.core.query import Op, Query, Where, bits_of, partitions_in
+from mesh.core.rows import Row
+from mesh.core.search import (
+    Found,
+    Hit,
+    Moment,
+    SearchAnswer,
+    Worded,
+    fuse,
+    lexical_words,
+    merge_top,
+    moments,
+    shard_k,
+    word_reason,
+)
+from mesh.ports import Embedder, PortError, Unavailable
+from proto.codec import Value
+from proto.ids import PARTITIONS, ModelId, NodeId, PartitionId
+from proto.messages.search import Embedded, EmbedText, SearchShard, ShardHit, ShardHits
+
+SHARD_ACTOR = "search"
+ENCODER_ACTOR = "encoder"
+HEDGE_S = 0.25
+"""A replica slower than this gets company."""
+SHARD_TIMEOUT_S = 3.0
+EMBED_TIMEOUT_S = 20.0
+MODELS_MAX = 3
+"""Models of the mesh searched at once: the newest generations, not every one there ever was."""
+WORDED_MAX = 100
+LIMIT_MAX = 100
+TEXT_CHARS_MAX = 500
+
+_log = structlog.get_logger("search")
+
+
+class Models(Protocol):
+    """Who can embed what."""
+
+    def embedders(self) -> Mapping[ModelId, Sequence[NodeId]]:
+        """Give the models of the mesh with the nodes alive that have them, in a stable order."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    words: str
+    camera: str
+    since_ms: int | None
+    until_ms: int | None
+    kind: str
+    limit: int
+
+
+class Search:
+    """The search's face on one node. ``local`` gives the embedder this node has, if any."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        catalogue: Catalogue,
+        view: LayoutView,
+        models: Models,
+        local: Callable[[], Embedder | None],
+    ) -> None:
+        self._system = system
+        self._catalogue = catalogue
+        self._view = view
+        self._models = models
+        self._local = local
+
+    async def search(
+        self,
+        words: str,
+        *,
+        camera: str = "",
+        since_ms: int | None = None,
+        until_ms: int | None = None,
+        kind: str = "",
+        limit: int = 20,
+    ) -> SearchAnswer:
+        """Find moments by words. Times are UTC milliseconds; empty or None: any. ``limit`` is at most LIMIT_MAX."""
+        words = " ".join(words.split())[:TEXT_CHARS_MAX]
+        limit = max(1, min(limit, LIMIT_MAX))
+        if not words:
+            return SearchAnswer((), PARTITIONS, PARTITIONS, "", "")
+        asked = _Asked(words, camera, since_ms, until_ms, kind, limit)
+        lexical, seen = await asyncio.gather(self._by_words(asked), self._by_looks(asked))
+        worded, words_ok = lexical
+        rankings, looks_ok, models, problem = seen
+        hits: tuple[Hit, ...] = fuse(rankings, worded, limit)
+        shards_ok = min(words_ok, looks_ok)
+        missing = [problem] if problem else []
+        if shards_ok < PARTITIONS:
+            missing.append(
+                f"{PARTITIONS - shards_ok} of {PARTITIONS} shards did not answer, because the nodes that hold them are "
+                "away or still catching up; what is in them is missing here"
+            )
+        return SearchAnswer(hits, shards_ok, PARTITIONS, ", ".join(models), "; ".join(missing))
+
+    # ------------------------------------------------------------ by words
+
+    async def _by_words(self, asked: _Asked) -> tuple[list[Worded], int]:
+        text = lexical_words(asked.words)
+        if not text:
+            return [], PARTITIONS
+        conditions: list[tuple[str, Op, Value]] = [("trashed_ms", "missing", None)]
+        if asked.camera:
+            conditions.append(("camera", "eq", asked.camera))
+        if asked.kind:
+            conditions.append(("kind", "eq", asked.kind))
+        where = tuple(Where(*one) for one in conditions)
+        page = await self._catalogue.scan(Query("assets", where, text, order="rank", limit=WORDED_MAX))
+        ranked = []
+        for row in page.rows:
+            if _in_time(row, asked.since_ms, asked.until_ms):
+                order, why = word_reason(row, text)
+                ranked.append((order, _worded(row, why)))
+        ranked.sort(key=lambda pair: pair[0])
+        return [found for _, found in ranked], page.partitions_ok
+
+    # ------------------------------------------------------------ by looks
+
+    async def _by_looks(self, asked: _Asked) -> tuple[list[list[Moment]], int, list[str], str]:
+        known = dict(self._models.embedders())
+        local = self._local()
+        if local is not None:
+            known.setdefault(local.model, [])
+        if not known:
+            return (
+                [],
+                PARTITIONS,
+                [],
+                "search by what pictures show is off, because no reachable node has a model: only names, tags and "
+                "details were searched; add it with: pip install 'thatdam[ai]' on a node with the encoder role",
+            )
+        names = sorted(known)[:MODELS_MAX]
+        made = await asyncio.gather(*(self._embed(name, known[name], local, asked.words) for name in names))
+        vectors = [one for one in made if one is not None]
+        if not vectors:
+            return [], PARTITIONS, [], f"search by what pictures show is off: no node could run the model {names[0]}"
+        answers = await asyncio.gather(*(self._shards(vector, asked) for vector in vectors))
+        rankings = [frames for frames, _ in answers]
+        return rankings, min(ok for _, ok in answers), [vector.model for vector in vectors], ""
+
+    async def _embed(
+        self, model: ModelId, nodes: Sequence[NodeId], local: Embedder | None, words: str
+    ) -> Embedded | None:
+        if local is not None and local.model == model:
+            try:
+                return Embedded(model, await local.embed_text(words), local.floor)
+            except PortError as error:
+                _log.warning("words not embedded here", model=model, error=str(error))
+        for node in nodes:
+            if node == self._system.node_id:
+                continue
+            try:
+                return await self._system.ask(
+                    node, ENCODER_ACTOR, EmbedText(model, words), Embedded, timeout_s=EMBED_TIMEOUT_S
+                )
+            except PortError as error:
+                _log.info("words not embedded", peer=node[:8], model=model, error=str(error))
+        return None
+
+    async def _shards(self, vector: Embedded, asked: _Asked) -> tuple[list[Moment], int]:
+        k = shard_k(asked.limit)
+        gathered = _Gathering(self._view)
+        stores = bool(self._view.layout.places)
+        async with asyncio.TaskGroup() as group:
+            running: dict[asyncio.Task[ShardHits | None], list[int]] = {}
+
+            def start(wanted: Mapping[NodeId, list[int]]) -> None:
+                for node, partitions in wanted.items():
+                    task = group.create_task(self._ask(node, vector, asked, k, partitions))
+                    running[task] = partitions
+
+            start(gathered.next(range(PARTITIONS)))
+            hedged = False
+            while running and not gathered.whole:
+                done, _ = await asyncio.wait(
+                    running, timeout=None if hedged else HEDGE_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if not done:
+                    hedged = True
+                    start(gathered.next(gathered.waiting()))
+                for task in done:
+                    failed = gathered.take(task.result(), running.pop(task))
+                    start(gathered.next(failed))
+            for task in running:
+                task.cancel()
+        frames = merge_top(gathered.answers, k, vector.floor)
+        return moments(frames), gathered.answered if stores else PARTITIONS
+
+    async def _ask(
+        self, node: NodeId, vector: Embedded, asked: _Asked, k: int, partitions: list[int]
+    ) -> ShardHits | None:
+        message = SearchShard(
+            vector.model,
+            vector.vector,
+            k,
+            bits_of(partitions),
+            asked.camera,
+            asked.kind,
+            asked.since_ms,
+            asked.until_ms,
+        )
+        try:
+            return await self._system.ask(node, SHARD_ACTOR, message, ShardHits, timeout_s=SHARD_TIMEOUT_S)
+        except Unavailable as error:
+            _log.info("shard silent", peer=node[:8], error=str(error))
+        except PortError as error:
+            _log.warning("shard failed", peer=node[:8], error=str(error))
+        return None
+
+
+class _Gathering:
+    """Which partitions have been answered for, and whom to ask next for the others."""
+
+    def __init__(self, view: LayoutView) -> None:
+        self._view = view
+        self._left: dict[int, list[NodeId]] = {}
+        self._open: dict[int, None] = dict.fromkeys(range(PARTITIONS))
+        self.answers: list[list[Found]] = []
+
+    @property
+    def answered(self) -> int:
+        """Partitions answered for."""
+        return PARTITIONS - len(self._open)
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is left to wait for."""
+        return not self._open
+
+    def waiting(self) -> list[int]:
+        """Give the partitions nobody has answered for yet."""
+        return list(self._open)
+
+    def next(self, partitions: Sequence[int]) -> dict[NodeId, list[int]]:
+        """Give the next replica to ask of each partition; none where all have been asked."""
+        wanted: dict[NodeId, list[int]] = {}
+        for number in partitions:
+            if number not in self._left:
+                self._left[number] = self._view.present(PartitionId(number))
+            if self._left[number]:
+                wanted.setdefault(self._left[number].pop(0), []).append(number)
+        return wanted
+
+    def take(self, answer: ShardHits | None, partitions: list[int]) -> list[int]:
+        """Take an answer; gives the partitions still without one."""
+        if answer is None:
+            return [number for number in partitions if number in self._open]
+        self.answers.append([_found(hit) for hit in answer.hits])
+        unready = dict.fromkeys(partitions_in(answer.unready))
+        for number in partitions:
+            if number not in unready:
+                self._open.pop(number, None)
+        return [number for number in unready if number in self._open]
+
+
+def _found(hit: ShardHit) -> Found:
+    return Found(
+        hit.asset,
+        hit.at_ms,
+        hit.similarity,
+        hit.name,
+        hit.kind,
+        hit.camera,
+        hit.poster,
+        hit.scene_start_ms,
+        hit.scene_end_ms,
+        hit.hero,
+        hit.tags,
+    )
+
+
+def _worded(row: Row, why: str) -> Worded:
+    def text(name: str) -> str:
+        value = row.fields.get(name)
+        return value.hex() if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+    return Worded(row.pk, text("name"), text("kind"), text("camera"), text("poster"), why)
+
+
+def _in_time(row: Row, since_ms: int | None, until_ms: int | None) -> bool:
+    started, ended = row.fields.get("started_ms") or row.fields.get("created_ms"), row.fields.get("ended_ms")
+    start_ms = started if isinstance(started, int) else 0
+    end_ms = ended if isinstance(ended, int) and ended else start_ms
+    return (since_ms is None or end_ms >= since_ms) and (until_ms is None or start_ms <= until_ms)
