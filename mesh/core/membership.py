@@ -90,7 +90,7 @@ class Membership:
         self._effects: list[Effect] = []
         self.talk = Dissemination(self.timing, chance, self.members, self.links, node)
         self.probing = Probing(self.timing, chance, self.talk, node)
-        self._comparing: NodeId | None = None
+        self._comparing: dict[NodeId, None] = {}
         self._leaving = False
         self._started = False
         self._woken_for: float | None = None
@@ -199,6 +199,8 @@ class Membership:
             what, node = timer
             if what == "push/pull":
                 self._compare_with_one(now)
+            elif what == "compare":
+                self._compare(NodeId(node))
             elif what == "sync":
                 self._sync(NodeId(node), now)
             elif what == "suspect":
@@ -344,22 +346,26 @@ class Membership:
             self._effects.append(Reply(PushPull(digest, ())))
 
     def _answered(self, peer: NodeId, message: PushPull | None, now: float) -> None:
+        comparing = peer in self._comparing
+        self._comparing.pop(peer, None)
         if message is None:
             if peer in self.links:
                 self._agenda.set(("sync", peer), now + self._chance.uniform(0.5, 1.0) * SYNC_AGAIN_S)
             return
         self._merge(message, peer, now)
-        if self._comparing == peer:
-            self._comparing = None
-            if message.members:
-                self._sync(peer, now)
+        if comparing and message.members:
+            self._sync(peer, now)
 
     def _compare_with_one(self, now: float) -> None:
         self._agenda.set(_PUSH_PULL, now + self._chance.uniform(0.8, 1.2) * self.timing.push_pull_s)
         if self.links:
             peers = sorted(self.links)
             peer = peers[min(len(peers) - 1, int(self._chance.uniform(0, len(peers))))]
-            self._comparing = peer
+            self._compare(peer)
+
+    def _compare(self, peer: NodeId) -> None:
+        if peer in self.links:
+            self._comparing[peer] = None
             self._effects.append(AskPushPull(peer, PushPull(self.talk.digest(), ())))
 
     def _sync(self, peer: NodeId, now: float) -> None:
@@ -374,14 +380,17 @@ class Membership:
     def _link_up(self, peer: NodeId, address: Host, now: float) -> None:
         self.links[peer] = address
         self._dialling.forget(peer)
-        if self.node < peer:
+        known = self.members.get(peer)
+        if known is None or known.state is not State.ALIVE:
             self._sync(peer, now)
-        else:
-            self._agenda.set(("sync", peer), now + SYNC_AGAIN_S)
+        elif self.node < peer:
+            # Both know of each other: what they know has come by gossip, so comparing will do, and can wait.
+            self._agenda.set(("compare", peer), now + self._chance.uniform(0.5, 1.0) * SYNC_AGAIN_S)
 
     def _link_down(self, peer: NodeId, now: float) -> None:
         self.links.pop(peer, None)
         self._agenda.cancel(("sync", peer))
+        self._agenda.cancel(("compare", peer))
         member = self.members.get(peer)
         if self._leaving:
             return
