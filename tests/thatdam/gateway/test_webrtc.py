@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from itertools import pairwise
 
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
@@ -73,8 +74,8 @@ def test_a_browser_gets_the_sources_own_units_from_the_current_group_and_no_enco
                     times.append(frame.pts)
             assert (frame.width, frame.height) == source.size
             assert sorted(ages[-20:])[10] < 150, ages
-            assert all(one < other for one, other in zip(times, times[1:], strict=False))
-            steps = {other - one for one, other in zip(times[-15:], times[-14:], strict=False)}
+            assert all(one < other for one, other in pairwise(times))
+            steps = {other - one for one, other in pairwise(times[-15:])}
             assert max(steps) - min(steps) <= 90, "live pictures keep the source's own pace"
             assert session.pictures >= 60
             assert live.subscribers(f"{CAMERA}/main") == 1
@@ -140,11 +141,9 @@ def refused(offer=None, source=None, track=None):
             for _ in range(40):
                 source.publish(publisher)
         sessions = WhepSessions(live, SystemEntropy())
+        asked = watch(sessions) if offer is None else sessions.offer(CAMERA, offer, "127.0.0.1")
         with pytest.raises(Problem) as caught:
-            if offer is not None:
-                await sessions.offer(CAMERA, offer, "127.0.0.1")
-            else:
-                await watch(sessions)
+            await asked
         assert sessions.sessions() == []
         assert live.subscribers(f"{CAMERA}/main") == 0
         return caught.value
@@ -214,9 +213,9 @@ def test_the_beginning_of_a_group_is_drawn_together_and_what_follows_keeps_its_p
     assert made[-1] - made[0] < 0.1 * VIDEO_HZ
     assert times.audio(1.6, now) is None, "old sound is not sent"
     base = now - 40 * 0.04
-    for number in range(40, 100):
-        made.append(times.video(number * 0.04, base + number * 0.04 + (0.004 if number % 3 else 0.0)))
-    steps = [other - one for one, other in zip(made[50:], made[51:], strict=False)]
+    jitter = [0.004 if number % 3 else 0.0 for number in range(100)]
+    made += [times.video(number * 0.04, base + number * 0.04 + jitter[number]) for number in range(40, 100)]
+    steps = [other - one for one, other in pairwise(made[50:])]
     assert all(abs(step - 0.04 * VIDEO_HZ) < 2 for step in steps)
     sound = times.audio(99 * 0.04, base + 99 * 0.04)
     assert abs(sound / AUDIO_HZ - made[-1] / VIDEO_HZ) < 0.001, "sound and pictures share one clock"
