@@ -87,6 +87,13 @@ def explain(error: BaseException, name: str) -> str:
             return f"{name} cannot be read: {type(error).__name__}: {error}"
 
 
+class _Nameless:
+    """A handle without a name: libav would choose a demuxer by its ending, and not by what is in it."""
+
+    def __init__(self, handle: Any) -> None:
+        self.read, self.seek, self.tell = handle.read, handle.seek, handle.tell
+
+
 @contextmanager
 def open_file(path: Path, name: str) -> Iterator[av.container.InputContainer]:
     """Open a media file as a handle with nothing behind it; CannotOpenError says why not."""
@@ -94,21 +101,27 @@ def open_file(path: Path, name: str) -> Iterator[av.container.InputContainer]:
         handle = path.open("rb")
     except OSError as error:
         raise CannotOpenError(f"{name} cannot be opened: {error.strerror}") from error
-    with handle:
-        if handle.seek(0, 2) == 0:
-            raise CannotOpenError(f"{name} is empty (0 bytes)")
-        handle.seek(0)
-        options = {"protocol_whitelist": "none", "format_whitelist": ",".join(FILE_DEMUXERS)}
-        try:
-            container = av.open(handle, mode="r", options=options, metadata_errors="replace")
-        except (av.error.FFmpegError, ValueError, OSError) as error:
-            raise CannotOpenError(explain(error, name)) from error
-        with container:
-            if container.format.name not in FILE_DEMUXERS:
-                raise CannotOpenError(f"{name} is a {container.format.name} file, which is not taken")
-            if not any(stream.type in ("video", "audio") for stream in container.streams):
-                raise CannotOpenError(f"{name} has neither pictures nor sound")
-            yield container
+    with handle, open_handle(handle, name) as container:
+        yield container
+
+
+@contextmanager
+def open_handle(handle: Any, name: str) -> Iterator[av.container.InputContainer]:
+    """Open what a handle (``read``, ``seek``, ``tell``) gives, with nothing behind it; CannotOpenError says why not."""
+    if handle.seek(0, 2) == 0:
+        raise CannotOpenError(f"{name} is empty (0 bytes)")
+    handle.seek(0)
+    options = {"protocol_whitelist": "none", "format_whitelist": ",".join(FILE_DEMUXERS)}
+    try:
+        container = av.open(_Nameless(handle), mode="r", options=options, metadata_errors="replace")
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise CannotOpenError(explain(error, name)) from error
+    with container:
+        if container.format.name not in FILE_DEMUXERS:
+            raise CannotOpenError(f"{name} is a {container.format.name} file, which is not taken")
+        if not any(stream.type in ("video", "audio") for stream in container.streams):
+            raise CannotOpenError(f"{name} has neither pictures nor sound")
+        yield container
 
 
 def open_rtsp(url: str, name: str, timeout_s: float) -> av.container.InputContainer:

@@ -10,7 +10,7 @@ stream, a transmit); ``_on_connection_limit_delivery``, ``_on_max_stream_data_de
 ``_local_max_streams_bidi``, ``_local_max_streams_uni`` (``Limit``: value, sent, used); ``_streams`` and a stream's
 ``max_stream_data_local``, ``max_stream_data_local_sent``, ``receiver.highest_offset``, ``receiver.is_finished``,
 ``sender._buffer_start``, ``sender._buffer_stop``, ``sender._buffer_fin``, ``sender._reset_error_code``;
-``_datagrams_pending``; ``_loss._rtt_smoothed``; ``_state``; ``_remote_max_datagram_frame_size``.
+``_datagrams_pending``; ``_loss._rtt_smoothed``; ``_state``; ``_close_event``.
 
 Invariant: no session tickets, no resumption, no 0-RTT; no client certificates asked for.
 """
@@ -21,7 +21,7 @@ import ssl
 from collections.abc import Sequence
 from functools import lru_cache
 
-from aioquic.buffer import Buffer
+from aioquic._buffer import Buffer
 from aioquic.quic import events
 from aioquic.quic.configuration import SMALLEST_MAX_DATAGRAM_SIZE, QuicConfiguration
 from aioquic.quic.connection import (
@@ -31,6 +31,7 @@ from aioquic.quic.connection import (
     QuicConnection,
     QuicNetworkPath,
 )
+from aioquic.quic.events import StreamDataReceived
 from aioquic.quic.packet import (
     QuicErrorCode,
     QuicFrameType,
@@ -70,6 +71,7 @@ _DATAGRAM_FRAME_BYTES_MAX = 16384
 _RESET_CODE = 1
 _VERSIONS = [QuicProtocolVersion.VERSION_1]
 _UNLIMITED_BYTES = 1 << 40
+_TLS_ALERTS = range(QuicErrorCode.CRYPTO_ERROR, QuicErrorCode.CRYPTO_ERROR + 256)
 
 
 class _Quic(QuicConnection):
@@ -92,9 +94,8 @@ class _Quic(QuicConnection):
 
     def _write_connection_limits(self, builder: QuicPacketBuilder, space: QuicPacketSpace) -> None:
         data = self._local_max_data
-        wanted = self.taken_bytes + self.windows.connection_bytes
-        if wanted - data.value >= self.windows.connection_bytes // 4:
-            data.value = wanted
+        if self._data_window_due():
+            data.value = self.taken_bytes + self.windows.connection_bytes
         for limit in (data, self._local_max_streams_bidi, self._local_max_streams_uni):
             if limit.value == limit.sent:
                 continue
@@ -119,6 +120,7 @@ class _Quic(QuicConnection):
             handler=self._on_max_stream_data_delivery,
             handler_args=(stream,),
         )
+        assert stream.stream_id is not None
         buffer.push_uint_var(stream.stream_id)
         buffer.push_uint_var(stream.max_stream_data_local)
         stream.max_stream_data_local_sent = stream.max_stream_data_local
@@ -128,20 +130,27 @@ class _Quic(QuicConnection):
             builder.max_flight_bytes = self.budget_bytes
         super()._write_application(builder, network_path, now)
 
-    def take(self, stream_id: int, size: int) -> None:
-        """Count bytes of a stream as taken by the application."""
+    def take(self, stream_id: int, size: int) -> bool:
+        """Count bytes of a stream as taken by the application; True when a window is to be widened for it."""
         self.taken_bytes += size
+        due = self._data_window_due()
         stream = self._streams.get(stream_id)
         if stream is None:
             self.taken.pop(stream_id, None)
-            return
+            return due
         taken = self.taken.get(stream_id, 0) + size
         self.taken[stream_id] = taken
         if stream.receiver.is_finished:
-            return
+            return due
         wanted = taken + self.windows.stream_bytes
         if wanted - stream.max_stream_data_local >= self.windows.stream_bytes // 4:
             stream.max_stream_data_local = wanted
+            return True
+        return due
+
+    def _data_window_due(self) -> bool:
+        window = self.windows.connection_bytes
+        return self.taken_bytes + window - self._local_max_data.value >= window // 4
 
     def lose(self, stream_id: int) -> None:
         """Count what a reset stream will never deliver as taken: it used the connection's window."""
@@ -161,6 +170,7 @@ class AioquicConnection:
         self._new_routes: list[bytes] = [quic.host_cid]
         self._old_routes: list[bytes] = []
         self._discarding: set[int] = set()
+        self._end_told = False
 
     # ------------------------------------------------------------ input and output
 
@@ -186,7 +196,7 @@ class AioquicConnection:
         taken: list[Event] = []
         while (event := self._quic.next_event()) is not None:
             match event:
-                case events.StreamDataReceived():
+                case StreamDataReceived():
                     self._stream_bytes(event, taken)
                 case events.DatagramFrameReceived(data=data):
                     taken.append(DatagramBytes(data))
@@ -198,20 +208,23 @@ class AioquicConnection:
                     taken.append(StreamReset(stream, sending=True))
                 case events.HandshakeCompleted(alpn_protocol=alpn):
                     taken.append(HandshakeDone(alpn or ""))
-                case events.ConnectionTerminated(error_code=code, reason_phrase=reason, frame_type=frame):
-                    by_tls = QuicErrorCode.CRYPTO_ERROR <= code < QuicErrorCode.CRYPTO_ERROR + 256 and frame is not None
-                    taken.append(Closed(code, reason, by_tls))
                 case events.ConnectionIdIssued(connection_id=route):
                     self._new_routes.append(route)
                 case events.ConnectionIdRetired(connection_id=route):
                     self._old_routes.append(route)
                 case _:
                     pass
+        ended = self._quic._close_event
+        if ended is not None and self.over and not self._end_told:
+            # aioquic tells this only after the draining period; who waits for it need not wait so long.
+            self._end_told = True
+            by_tls = ended.frame_type is not None and ended.error_code in _TLS_ALERTS
+            taken.append(Closed(ended.error_code, ended.reason_phrase, by_tls))
         return taken
 
-    def _stream_bytes(self, event: events.StreamDataReceived, taken: list[Event]) -> None:
+    def _stream_bytes(self, event: StreamDataReceived, taken: list[Event]) -> None:
         if event.stream_id in self._discarding:
-            self._quic.take(event.stream_id, len(event.data))
+            self._quic.lose(event.stream_id)
         else:
             taken.append(StreamBytes(event.stream_id, event.data, event.end_stream))
         if event.end_stream:
@@ -278,25 +291,30 @@ class AioquicConnection:
     def reset(self, stream: int) -> None:
         """Drop both directions of a stream, as far as they are open."""
         held = self._quic._streams.get(stream)
+        if held is not None and not held.sender.is_finished:
+            self._quic.reset_stream(stream, _RESET_CODE)
+        self.stop(stream)
+
+    def stop(self, stream: int) -> None:
+        """Want no more bytes of a stream."""
+        held = self._quic._streams.get(stream)
         if held is None:
             self._forget(stream)
             return
-        if not held.sender.is_finished:
-            self._quic.reset_stream(stream, _RESET_CODE)
+        self._quic.lose(stream)
         if held.receiver.is_finished:
-            self._quic.lose(stream)
             self._forget(stream)
-        else:
+        elif stream not in self._discarding:
             self._discarding.add(stream)
-            self._quic.lose(stream)
             self._quic.stop_stream(stream, _RESET_CODE)
 
-    def consumed(self, stream: int, size: int) -> None:
+    def consumed(self, stream: int, size: int) -> bool:
         """Say that the application has taken bytes."""
-        self._quic.take(stream, size)
+        due = self._quic.take(stream, size)
         held = self._quic._streams.get(stream)
         if held is None or (held.receiver.is_finished and self._quic.taken[stream] >= held.receiver.highest_offset):
             self._forget(stream)
+        return due
 
     # ------------------------------------------------------------ the rest
 
@@ -313,9 +331,6 @@ class AioquicConnection:
         """Widen what the peer may send."""
         quic = self._quic
         quic.windows = windows
-        quic._local_max_stream_data_bidi_local = windows.stream_bytes
-        quic._local_max_stream_data_bidi_remote = windows.stream_bytes
-        quic._local_max_stream_data_uni = windows.stream_bytes
         quic._local_max_streams_bidi.value = windows.streams_bidirectional
         quic._local_max_streams_uni.value = windows.streams_unidirectional
 

@@ -22,7 +22,10 @@ Address = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """What a connection lets its peer send: bytes unread a stream and in all, and streams open at once."""
+    """What a connection lets its peer send: bytes unread a stream and in all, and streams open at once.
+
+    The bytes a stream are stated in the handshake and stay; the others may be widened later by ``grant``.
+    """
 
     stream_bytes: int
     connection_bytes: int
@@ -124,8 +127,11 @@ class Connection(Protocol):
     def reset(self, stream: int) -> None:
         """Drop both directions of a stream, as far as they are open."""
 
-    def consumed(self, stream: int, size: int) -> None:
-        """Say that the application has taken bytes, so that the peer may send as many more."""
+    def stop(self, stream: int) -> None:
+        """Want no more bytes of a stream; what was sent on it still goes out."""
+
+    def consumed(self, stream: int, size: int) -> bool:
+        """Say that the application has taken bytes, so that the peer may send as many more; True: tell it soon."""
 
     def send_datagram(self, data: bytes) -> bool:
         """Queue a datagram frame; False when the oldest waiting one was dropped for it."""

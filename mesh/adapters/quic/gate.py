@@ -1,0 +1,271 @@
+"""The proof on a new connection: what stands between a socket and a link.
+
+The server opens one stream and sends a ``Challenge``; the dialler answers with one ``Proof`` of at most 4096 bytes; the
+server checks it and sends ``Welcome``, or closes with a reason. The id question has an ALPN of its own: the server
+sends one ``IdAnswer``, and nothing is read from the dialler.
+
+Invariant: from an unproven dialler only that one frame is parsed. It may open no stream, have at most
+``UNPROVEN_WINDOWS`` bytes unread, and send datagrams only to the bin. A nonce belongs to its connection, is used once
+and dies after ``NONCE_LIFE_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from mesh.adapters.quic.credentials import Credentials
+from mesh.adapters.quic.driver import Carrier, Lane
+from mesh.adapters.quic.engine import Closed, DatagramBytes, Event, HandshakeDone, StreamBytes, StreamReset, Windows
+from mesh.adapters.quic.udp import plain_host
+from mesh.ports import Refused, Unavailable
+from proto import codec
+from proto.codec import Malformed
+from proto.frames import PROOF_FRAME_BYTES_MAX, FrameReader, pack_frame
+from proto.ids import MeshId, NodeId, is_node_id
+from proto.messages.identity import NONCE_BYTES, Challenge, IdAnswer, Proof, Welcome
+
+ALPN_MESH = "thatdam/1"
+ALPN_ID = "thatdam-id/1"
+ALPN_TICKET = "thatdam-ticket/1"
+"""Reserved for joining with a ticket; no node answers to it yet."""
+NONCE_LIFE_S = 5.0
+UNPROVEN_WINDOWS = Windows(1 << 20, 8 << 10, 0, 0)
+ASKING_WINDOWS = Windows(4096, 4096, 0, 1)
+CODE_BYE, CODE_REFUSED, CODE_CROSSED, CODE_BUSY, CODE_MALFORMED, CODE_REPLACED = 0x1, 0x2, 0x3, 0x4, 0x5, 0x6
+PROOF_STREAM = 1
+"""The server's first two-way stream (RFC 9000, section 2.1)."""
+_ANSWER_STREAM = 3
+"""The server's first one-way stream."""
+F = TypeVar("F")
+_log = structlog.get_logger("quic")
+
+
+class Crossed(Unavailable):
+    """The peer dials us at the same time, and its connection is the one to keep."""
+
+
+class Gate:
+    """The server's side of a new connection until its dialler is proven; a driver's ``Session``."""
+
+    def __init__(
+        self,
+        carrier: Carrier,
+        credentials: Credentials,
+        nonce: bytes,
+        wall_s: Callable[[], float],
+        may_answer: Callable[[Carrier], bool],
+        proven: Callable[[Gate, NodeId, Proof], str],
+        ended: Callable[[Gate], None],
+    ) -> None:
+        self.carrier = carrier
+        self.began_s = carrier.heard_s
+        self._credentials = credentials
+        self._nonce = nonce
+        self._wall_s = wall_s
+        self._may_answer = may_answer
+        self._proven = proven
+        self._ended = ended
+        self._reader: FrameReader | None = None
+        self._checked = False
+        self._end = asyncio.get_running_loop().call_later(NONCE_LIFE_S, self._too_late)
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the connection."""
+        match event:
+            case HandshakeDone(alpn):
+                if alpn == ALPN_MESH:
+                    self._challenge()
+                else:
+                    self._answer_id()
+            case StreamBytes(stream, data, end):
+                self._heard(stream, data, end)
+            case Closed(_, reason):
+                self.leave()
+                if self._reader is not None and not self._checked:
+                    self._tell("left before it proved itself", reason=reason)
+            case StreamReset() | DatagramBytes():
+                pass
+
+    def _challenge(self) -> None:
+        self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
+        challenge = Challenge(self._nonce, *self._credentials.versions)
+        self.carrier.connection.send(PROOF_STREAM, pack_frame(codec.encode(challenge)))
+
+    def _answer_id(self) -> None:
+        if not self._may_answer(self.carrier):
+            self.carrier.close(CODE_BUSY, "asked too often")
+            return
+        answer = pack_frame(codec.encode(IdAnswer(self._credentials.node, self._credentials.mesh)))
+        self.carrier.connection.send(_ANSWER_STREAM, answer, end=True)
+
+    def _heard(self, stream: int, data: bytes, end: bool) -> None:
+        if self._checked and not data:
+            # The end of the proof's stream, in a packet of its own.
+            return
+        if stream != PROOF_STREAM or self._reader is None or self._checked:
+            self.refuse("sent what was not asked for", CODE_MALFORMED)
+            return
+        self.carrier.connection.consumed(stream, len(data))
+        try:
+            frames = self._reader.feed(data)
+            if not frames and not end:
+                return
+            if len(frames) != 1 or self._reader.buffered_bytes:
+                raise Malformed("a proof is one frame")
+            proof = codec.decode(Proof, frames[0])
+        except Malformed as error:
+            self.refuse(f"no proof: {error}", CODE_MALFORMED)
+            return
+        # Whatever comes of it, this nonce has been used.
+        self._checked = True
+        try:
+            node = self._credentials.check(proof, self._nonce, self._wall_s())
+        except Refused as error:
+            self.refuse(str(error), CODE_REFUSED, claimed=proof.node)
+            return
+        refused = self._proven(self, node, proof)
+        if refused:
+            self.refuse(refused, CODE_REFUSED, claimed=node)
+
+    def welcome(self, link: bytes, version: int) -> None:
+        """Tell the dialler that it is proven; the connection gets another session now."""
+        self.leave()
+        connection = self.carrier.connection
+        connection.send(PROOF_STREAM, pack_frame(codec.encode(Welcome(link, version))), end=True)
+        self.carrier.touch()
+
+    def refuse(self, reason: str, code: int, claimed: str = "") -> None:
+        """Close, and say why here and there."""
+        self._checked = True
+        self._tell("peer refused", reason=reason, claimed=claimed)
+        self.leave()
+        self.carrier.close(code, reason)
+
+    def cross(self) -> None:
+        """Let it go: both dialled at once, and the other connection is the link."""
+        self.leave()
+        self.carrier.close(CODE_CROSSED, "both dialled at once")
+
+    def leave(self) -> None:
+        """Stop the clock: it is proven, refused or gone."""
+        self._end.cancel()
+        self._ended(self)
+
+    def _too_late(self) -> None:
+        if self._checked:
+            return
+        if self._reader is not None:
+            self.refuse(f"no proof within {NONCE_LIFE_S:g} s", CODE_REFUSED)
+        else:
+            self.leave()
+            self.carrier.close(CODE_BYE, "")
+
+    def _tell(self, text: str, reason: str, claimed: str = "") -> None:
+        host, port = plain_host(self.carrier.connection.address)
+        _log.warning(text, reason=reason, address=f"{host}:{port}", claimed=claimed)
+
+
+class Asking:
+    """The dialler's side of the id question; a driver's ``Session``."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[tuple[NodeId, MeshId]] = asyncio.get_running_loop().create_future()
+        self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
+        self.answer.add_done_callback(_seen)
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the connection."""
+        if self.answer.done():
+            return
+        match event:
+            case StreamBytes(_, data, _):
+                try:
+                    for frame in self._reader.feed(data)[:1]:
+                        said = codec.decode(IdAnswer, frame)
+                        if not is_node_id(said.node):
+                            raise Malformed("no node id")
+                        self.answer.set_result((NodeId(said.node), MeshId(said.mesh)))
+                except Malformed as error:
+                    self.answer.set_exception(Refused(f"whoever answers there is no node: {error}"))
+            case Closed(code, reason, by_tls):
+                self.answer.set_exception(_closed(code, reason, by_tls))
+            case HandshakeDone() | StreamReset() | DatagramBytes():
+                pass
+
+
+class Dialling:
+    """The dialler's side of a connection to a known node until it is welcomed; a driver's ``Session``.
+
+    What the peer sends on other streams before that is kept, within the windows, for the session that follows.
+    """
+
+    def __init__(self, credentials: Credentials, server: NodeId, lane: Lane, link: bytes) -> None:
+        self.welcomed: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
+        self.early: list[Event] = []
+        self.carrier: Carrier | None = None
+        self._credentials = credentials
+        self._server = server
+        self._lane = lane
+        self._link = link
+        self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
+        self._proved = False
+        self.welcomed.add_done_callback(_seen)
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the connection."""
+        match event:
+            case StreamBytes(stream, data, _) if stream == PROOF_STREAM:
+                self._heard(data)
+            case Closed(code, reason, by_tls):
+                self._fail(_closed(code, reason, by_tls))
+                self.early.append(event)
+            case HandshakeDone():
+                pass
+            case _:
+                self.early.append(event)
+
+    def _heard(self, data: bytes) -> None:
+        assert self.carrier is not None
+        connection = self.carrier.connection
+        connection.consumed(PROOF_STREAM, len(data))
+        try:
+            for frame in self._reader.feed(data):
+                if not self._proved:
+                    challenge = codec.decode(Challenge, frame)
+                    self._proved = True
+                    theirs = (challenge.version_min, challenge.version_max)
+                    proof = self._credentials.prove(self._server, challenge.nonce, theirs, int(self._lane), self._link)
+                    connection.send(PROOF_STREAM, pack_frame(codec.encode(proof)), end=True)
+                elif not self.welcomed.done():
+                    self.welcomed.set_result(codec.decode(Welcome, frame))
+        except Malformed as error:
+            self._fail(Refused(f"the node does not speak our protocol: {error}"))
+
+    def _fail(self, error: Exception) -> None:
+        if not self.welcomed.done():
+            self.welcomed.set_exception(error)
+
+
+def _seen(future: asyncio.Future[F]) -> None:
+    # Who dialled may have stopped waiting; then nobody else would look at the error.
+    if not future.cancelled():
+        future.exception()
+
+
+def _closed(code: int, reason: str, by_tls: bool) -> Exception:
+    if by_tls:
+        return Refused(f"TLS does not accept the node: {reason or 'handshake refused'}")
+    if code in (CODE_REFUSED, CODE_MALFORMED):
+        return Refused(f"the node does not accept this one: {reason}")
+    if code == CODE_CROSSED:
+        return Crossed("both dialled at once")
+    return Unavailable(reason or "the connection was closed")
+
+
+def new_nonce(token: Callable[[int], bytes]) -> bytes:
+    """Give a nonce for one connection."""
+    return token(NONCE_BYTES)

@@ -1,0 +1,410 @@
+"""Links over QUIC: listening, dialling, and at most one link a peer.
+
+Decides which of several connections to one peer is the link. The server of a connection decides, and the dialler obeys:
+a proven newcomer replaces the link that stands, for a peer dials only when it has none (it was killed, or has given the
+old one up). When two nodes dial each other at once, the one with the smaller id holds the other's finished dial back
+until its own has ended, so that its own is the one that stays.
+
+Invariant: whoever is in ``links()`` was proven on this connection, is of this mesh, and was accepted by ``accepts``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import structlog
+
+from mesh.adapters.quic.addresses import interface_addresses, is_loopback, is_wildcard
+from mesh.adapters.quic.aioquic_engine import AioquicEngine
+from mesh.adapters.quic.credentials import Credentials
+from mesh.adapters.quic.driver import Carrier, Driver, Lane
+from mesh.adapters.quic.engine import Address, Engine
+from mesh.adapters.quic.gate import (
+    ALPN_ID,
+    ALPN_MESH,
+    ASKING_WINDOWS,
+    CODE_BYE,
+    CODE_CROSSED,
+    CODE_MALFORMED,
+    CODE_REPLACED,
+    UNPROVEN_WINDOWS,
+    Asking,
+    Crossed,
+    Dialling,
+    Gate,
+    new_nonce,
+)
+from mesh.adapters.quic.link import WINDOWS, QuicLink
+from mesh.adapters.quic.udp import UdpSocket, plain_host
+from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, Unavailable
+from proto.ids import NodeId
+from proto.messages.identity import LINK_BYTES, Proof
+
+DATAGRAM_BYTES = 1350
+LOOPBACK_DATAGRAM_BYTES = 8900
+"""UDP payload inside one machine, whose loopback carries more than any network (CPU a byte falls fivefold)."""
+UNPROVEN_MAX = 128
+"""Connections not proven yet; datagrams of further ones are ignored."""
+UNPROVEN_A_HOST_MAX = 32
+UNPROVEN_RETRY = 24
+"""From so many on, a dialler must first show that its address is its own (RFC 9000, section 8.1)."""
+ANSWERS_A_SECOND, ANSWERS_BURST = 8.0, 32.0
+"""Answers to the id question for one host."""
+ASKERS_MAX = 1024
+"""Hosts whose questions are counted; the longest silent is forgotten."""
+KEEPALIVE_S = 5.0
+"""A link that heard nothing for so long is asked for a sign; after IDLE_TIMEOUT_S without one it is down."""
+LANE_TIMEOUT_S = 5.0
+_log = structlog.get_logger("quic")
+
+
+class _Attempt:
+    """A dial to a known peer on its way, and a proven dial of that peer that waits for how it ends."""
+
+    def __init__(self) -> None:
+        self.link: asyncio.Future[QuicLink] = asyncio.get_running_loop().create_future()
+        self.held_back: tuple[Gate, Proof] | None = None
+
+
+class QuicNetwork:
+    """The mesh's transport; a ``ports.Network``.
+
+    ``bind``: address and UDP port, port 0 for a free one. ``accepts`` gives a reason to refuse a node, or None.
+    ``advertise``: what ``listening`` shall say instead of what was found out; a port of 0 there means the bound one.
+    ``datagram_bytes``: UDP payload, 1200 to 16000; on loopback never less than LOOPBACK_DATAGRAM_BYTES.
+    """
+
+    def __init__(
+        self,
+        identity: Credentials,
+        bind: Host,
+        clock: Clock,
+        entropy: Entropy,
+        accepts: Callable[[NodeId], str | None],
+        advertise: Sequence[Host] = (),
+        *,
+        datagram_bytes: int = DATAGRAM_BYTES,
+        loopback_datagram_bytes: int = LOOPBACK_DATAGRAM_BYTES,
+        engine: Engine | None = None,
+    ) -> None:
+        if not 1200 <= datagram_bytes <= 16000:
+            raise ValueError("datagram_bytes is 1200 to 16000")
+        self.identity = identity
+        """May be exchanged for a renewed one of the same node and mesh; standing links stay."""
+        self._bind = bind
+        self._clock = clock
+        self._entropy = entropy
+        self._accepts = accepts
+        self._advertise = tuple(advertise)
+        self._datagram_bytes = datagram_bytes
+        self._loopback_datagram_bytes = max(datagram_bytes, loopback_datagram_bytes)
+        self._engine = engine or AioquicEngine(entropy)
+        self._socket = UdpSocket()
+        self._driver = Driver(self._engine, self._socket, clock, self._unknown)
+        self._links: dict[NodeId, QuicLink] = {}
+        self._attempts: dict[NodeId, _Attempt] = {}
+        self._unproven: dict[Gate, str] = {}
+        self._askers: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._keeper: asyncio.Task[None] | None = None
+        self._handler: LinkHandler | None = None
+
+    # ------------------------------------------------------------ ports.Network
+
+    async def start(self, handler: LinkHandler) -> None:
+        """Listen."""
+        await self._socket.open(self._bind, self._driver.receive)
+        self._handler = handler
+        self._keeper = asyncio.get_running_loop().create_task(self._keep())
+
+    async def dial(self, host: Host, expect: NodeId | None = None, timeout_s: float = 5.0) -> Link:
+        """Reach a node and prove both sides."""
+        self._check_started()
+        try:
+            async with asyncio.timeout(timeout_s):
+                address = await self._socket.resolve(host)
+                peer = expect or await self._ask_id(address)
+                return await self._dial(address, peer)
+        except TimeoutError as error:
+            raise Unavailable(f"nobody answered at {host[0]}:{host[1]} within {timeout_s:g} s") from error
+
+    def links(self) -> Mapping[NodeId, Link]:
+        """Give the links that stand."""
+        return MappingProxyType(self._links)
+
+    def drop(self, peer: NodeId, reason: str) -> None:
+        """Close the link to a peer."""
+        link = self._links.get(peer)
+        if link is not None:
+            self._down(link, reason, CODE_BYE)
+
+    def listening(self) -> Sequence[Host]:
+        """Give the addresses other nodes can try, best first."""
+        self._check_started()
+        port = self._socket.port
+        if self._advertise:
+            return [(host, told or port) for host, told in self._advertise]
+        if is_wildcard(self._bind[0]):
+            return interface_addresses(port, with_v6=":" in self._bind[0])
+        return [(self._bind[0], port)]
+
+    async def close(self) -> None:
+        """Close every link with a reason the peers see, then stop listening."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+            self._keeper = None
+        for link in list(self._links.values()):
+            self._down(link, "the node stops", CODE_BYE)
+        for carrier in self._driver.carriers:
+            carrier.close(CODE_BYE, "the node stops")
+        self._driver.close()
+        self._socket.close()
+
+    def _check_started(self) -> None:
+        if self._keeper is None:
+            raise Unavailable("the network is not open")
+
+    # ------------------------------------------------------------ dialling
+
+    async def _ask_id(self, address: Address) -> NodeId:
+        """Ask who is there. The answer is a hint: the next connection has TLS verify it."""
+        asking = Asking()
+        carrier = self._connect(address, ALPN_ID, None, asking)
+        try:
+            node, mesh = await asking.answer
+        finally:
+            carrier.close(CODE_BYE, "")
+        if mesh != self.identity.mesh:
+            raise Refused(f"the node there is of another mesh ({mesh[:8]}, this one is {self.identity.mesh[:8]})")
+        return node
+
+    def _connect(self, address: Address, alpn: str, verify: NodeId | None, session: Asking | Dialling) -> Carrier:
+        windows = ASKING_WINDOWS if isinstance(session, Asking) else WINDOWS[Lane.MAIN]
+        made = self._engine.dial(
+            address, alpn, self.identity, verify, windows, self._size_for(address), self._clock.monotonic()
+        )
+        return self._driver.add(made, session)
+
+    def _size_for(self, address: Address) -> int:
+        return self._loopback_datagram_bytes if is_loopback(str(address[0])) else self._datagram_bytes
+
+    async def _dial(self, address: Address, peer: NodeId) -> QuicLink:
+        if peer == self.identity.node:
+            raise Refused("that is this node itself")
+        refused = self._accepts(peer)
+        if refused:
+            raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
+        while peer in self._attempts:
+            with contextlib.suppress(PortError):
+                await asyncio.shield(self._attempts[peer].link)
+        standing = self._links.get(peer)
+        if standing is not None:
+            return standing
+        attempt = self._attempts[peer] = _Attempt()
+        try:
+            link = await self._attempt(address, peer, attempt)
+        except BaseException as error:
+            self._end_attempt(peer, attempt, error)
+            raise
+        self._end_attempt(peer, attempt, None)
+        return link
+
+    async def _attempt(self, address: Address, peer: NodeId, attempt: _Attempt) -> QuicLink:
+        dialling = Dialling(self.identity, peer, Lane.MAIN, b"")
+        carrier = dialling.carrier = self._connect(address, ALPN_MESH, peer, dialling)
+        try:
+            either: list[asyncio.Future[Any]] = [dialling.welcomed, attempt.link]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if attempt.link.done():
+                carrier.close(CODE_CROSSED, "both dialled at once")
+                return attempt.link.result()
+            try:
+                welcome = dialling.welcomed.result()
+            except Crossed:
+                return await asyncio.shield(attempt.link)
+            link = self._stand(peer, welcome.link, carrier, dialled=True)
+            self._replay(carrier, dialling)
+        except BaseException:
+            carrier.close(CODE_BYE, "given up")
+            raise
+        return link
+
+    def _end_attempt(self, peer: NodeId, attempt: _Attempt, error: BaseException | None) -> None:
+        del self._attempts[peer]
+        if not attempt.link.done():
+            attempt.link.set_exception(Unavailable(f"dialling failed: {error}"))
+        if not attempt.link.cancelled():
+            attempt.link.exception()
+        if attempt.held_back is None:
+            return
+        gate, proof = attempt.held_back
+        if error is None:
+            gate.cross()
+        elif not gate.carrier.gone:
+            self._admit(gate, peer, proof)
+
+    @staticmethod
+    def _replay(carrier: Carrier, dialling: Dialling) -> None:
+        early, dialling.early = dialling.early, []
+        for event in early:
+            carrier.tell(event)
+
+    async def _more(self, link: QuicLink, lane: Lane) -> None:
+        """Dial a further connection of a standing link."""
+        dialling = Dialling(self.identity, link.peer, lane, link.id)
+        address = link.main.carrier.connection.address
+        carrier = dialling.carrier = self._connect(address, ALPN_MESH, link.peer, dialling)
+        try:
+            async with asyncio.timeout(LANE_TIMEOUT_S):
+                await dialling.welcomed
+        except (TimeoutError, Refused) as error:
+            carrier.close(CODE_BYE, "given up")
+            raise Unavailable(f"no {lane.name.lower()} connection to {link.peer[:8]}: {error}") from error
+        except BaseException:
+            carrier.close(CODE_BYE, "given up")
+            raise
+        if link.join(carrier, lane, dialled=True) is None:
+            carrier.close(CODE_BYE, "not needed")
+        self._replay(carrier, dialling)
+
+    # ------------------------------------------------------------ being dialled
+
+    def _unknown(self, data: bytes, address: Address) -> Carrier | bytes | None:
+        host = plain_host(address)[0]
+        if len(self._unproven) >= UNPROVEN_MAX:
+            return None
+        if sum(1 for other in self._unproven.values() if other == host) >= UNPROVEN_A_HOST_MAX:
+            return None
+        made = self._engine.accept(
+            data,
+            address,
+            (ALPN_MESH, ALPN_ID),
+            self.identity,
+            UNPROVEN_WINDOWS,
+            self._size_for(address),
+            len(self._unproven) >= UNPROVEN_RETRY,
+            self._clock.monotonic(),
+        )
+        if made is None or isinstance(made, bytes):
+            return made
+        carrier = self._driver.add(made)
+        gate = Gate(
+            carrier,
+            self.identity,
+            new_nonce(self._entropy.token),
+            self._clock.wall,
+            self._may_answer,
+            self._proven,
+            self._leave,
+        )
+        carrier.session = gate
+        self._unproven[gate] = host
+        return carrier
+
+    def _leave(self, gate: Gate) -> None:
+        self._unproven.pop(gate, None)
+
+    def _may_answer(self, carrier: Carrier) -> bool:
+        host = plain_host(carrier.connection.address)[0]
+        now_s = self._clock.monotonic()
+        left, since_s = self._askers.pop(host, (ANSWERS_BURST, now_s))
+        left = min(ANSWERS_BURST, left + (now_s - since_s) * ANSWERS_A_SECOND)
+        self._askers[host] = (max(0.0, left - 1.0), now_s)
+        if len(self._askers) > ASKERS_MAX:
+            self._askers.popitem(last=False)
+        return left >= 1.0
+
+    def _proven(self, gate: Gate, peer: NodeId, proof: Proof) -> str:
+        """Take a dialler that has proven who it is; gives why it is refused, or nothing."""
+        if peer == self.identity.node:
+            return "it is this node itself"
+        refused = self._accepts(peer)
+        if refused:
+            return refused
+        if self._version(proof) is None:
+            return f"speaks versions {proof.version_min} to {proof.version_max} only"
+        if proof.lane != Lane.MAIN:
+            return self._join(gate, peer, proof)
+        attempt = self._attempts.get(peer)
+        if attempt is not None and self.identity.node < peer:
+            if attempt.held_back is not None:
+                attempt.held_back[0].refuse("dialled again", CODE_REPLACED)
+            attempt.held_back = (gate, proof)
+            return ""
+        standing = self._links.get(peer)
+        if standing is not None and gate.began_s <= standing.since_s:
+            # Both dialled at once, and ours was through first: the peer has it too, and lets this one go.
+            gate.cross()
+            return ""
+        self._admit(gate, peer, proof)
+        return ""
+
+    def _version(self, proof: Proof) -> int | None:
+        low, high = self.identity.versions
+        newest = min(high, proof.version_max)
+        return newest if newest >= max(low, proof.version_min) else None
+
+    def _admit(self, gate: Gate, peer: NodeId, proof: Proof) -> None:
+        version = self._version(proof)
+        assert version is not None
+        link_id = self._entropy.token(LINK_BYTES)
+        gate.welcome(link_id, version)
+        link = self._stand(peer, link_id, gate.carrier, dialled=False)
+        attempt = self._attempts.get(peer)
+        if attempt is not None and not attempt.link.done():
+            attempt.link.set_result(link)
+
+    def _join(self, gate: Gate, peer: NodeId, proof: Proof) -> str:
+        link = self._links.get(peer)
+        version = self._version(proof)
+        if link is None or link.id != proof.link or proof.lane not in (Lane.RECORD, Lane.BULK) or version is None:
+            return "a further connection of a link that does not stand"
+        if link.join(gate.carrier, Lane(proof.lane), dialled=False) is None:
+            return "enough connections"
+        gate.welcome(link.id, version)
+        return ""
+
+    # ------------------------------------------------------------ links
+
+    def _stand(self, peer: NodeId, link_id: bytes, carrier: Carrier, *, dialled: bool) -> QuicLink:
+        old = self._links.get(peer)
+        if old is not None:
+            self._down(old, "replaced by a new connection of the same node", CODE_REPLACED)
+        assert self._handler is not None
+        link = QuicLink(peer, link_id, self._clock.monotonic(), self._handler, self._more, self._lost)
+        link.join(carrier, Lane.MAIN, dialled=dialled)
+        self._links[peer] = link
+        host, port = link.address
+        _log.info("link up", peer=peer, address=f"{host}:{port}", dialled=dialled)
+        self._handler.on_link_up(link)
+        return link
+
+    def _lost(self, link: QuicLink, reason: str, *, misbehaved: bool = False) -> None:
+        if misbehaved:
+            _log.warning("peer dropped", peer=link.peer, reason=reason)
+        self._down(link, reason, CODE_MALFORMED if misbehaved else CODE_BYE)
+
+    def _down(self, link: QuicLink, reason: str, code: int) -> None:
+        if self._links.get(link.peer) is not link:
+            return
+        del self._links[link.peer]
+        link.close(code, reason)
+        _log.info("link down", peer=link.peer, reason=reason)
+        assert self._handler is not None
+        self._handler.on_link_down(link, reason)
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(KEEPALIVE_S / 2)
+            now_s = self._clock.monotonic()
+            for link in list(self._links.values()):
+                for carrier in link.carriers:
+                    wanted = carrier.lane is Lane.MAIN or carrier.connection.streams_held() > 0
+                    if wanted and now_s - carrier.heard_s >= KEEPALIVE_S / 2:
+                        carrier.connection.ping()
+                        carrier.touch()

@@ -1,0 +1,103 @@
+"""Identity messages: the proof of a dialler, the id question, and what an authority or a node signs.
+
+The frames of the proof are the only things an unproven peer may send; each is under ``PROOF_FRAME_BYTES_MAX``. What is
+signed is CBOR whose first element is a label of its own, so that no signature can be taken for another.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from proto.codec import Exactly, Max, message
+
+Node = Annotated[str, Max(52)]
+Mesh = Annotated[str, Max(64)]
+Version = Annotated[int, Max(65535)]
+Signature = Annotated[bytes, Exactly(64)]
+
+NONCE_BYTES = 32
+LINK_BYTES = 16
+
+
+@message(200)
+class Challenge:
+    """Server to dialler, first: a nonce of this connection, used once, and the server's version range."""
+
+    nonce: Annotated[bytes, Exactly(NONCE_BYTES)]
+    version_min: Version
+    version_max: Version
+
+
+@message(201)
+class Proof:
+    """Dialler to server, once: who it is, its certificate (DER), its signature over ``ProofContent``.
+
+    ``lane`` says what the connection is for; a lane beside the main one names the standing ``link`` it joins.
+    """
+
+    node: Node
+    version_min: Version
+    version_max: Version
+    certificate: Annotated[bytes, Max(2048)]
+    signature: Signature
+    lane: Annotated[int, Max(3)] = 0
+    link: Annotated[bytes, Max(LINK_BYTES)] = b""
+
+
+@message(202)
+class Welcome:
+    """Server to dialler: proven. The link's id, and the version both speak from here on."""
+
+    link: Annotated[bytes, Exactly(LINK_BYTES)]
+    version: Version
+
+
+@message(203)
+class IdAnswer:
+    """The one message on the id question's ALPN: a hint that the next connection verifies."""
+
+    node: Node
+    mesh: Mesh
+
+
+@message(204)
+class ProofContent:
+    """What a dialler signs. ``server`` is the id that TLS verified, ``dialler`` the signer's own."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    server: Node
+    dialler: Node
+    nonce: Annotated[bytes, Exactly(NONCE_BYTES)]
+    dialler_versions: tuple[Version, Version]
+    server_versions: tuple[Version, Version]
+
+
+@message(210)
+class RosterContent:
+    """What the authority signs to admit a node. ``expires_ms`` is UTC milliseconds since 1970."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    node: Node
+    roles: Annotated[tuple[Annotated[str, Max(16)], ...], Max(8)]
+    zone: Annotated[str, Max(64)]
+    expires_ms: int
+
+
+@message(211)
+class TombstoneContent:
+    """What the authority signs to end a node for ever."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    node: Node
+    reason: Annotated[str, Max(256)]
+
+
+@message(212)
+class Sealed:
+    """Signed bytes and the authority's signature over exactly these bytes."""
+
+    content: Annotated[bytes, Max(4096)]
+    signature: Signature

@@ -1,0 +1,76 @@
+"""A node's SQLite database, the real one, in memory on the fake disk.
+
+A transaction waits as long as its fsync would take, then runs and commits at one moment of virtual time: a crash comes
+before it or after it, and what it interrupts was never begun. Disk faults reach it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+from mesh.ports import Sql
+from simulations.world.disk import FakeDisk
+
+T = TypeVar("T")
+
+_COMMIT_BYTES = 4096
+
+
+class FakeTables:
+    """A ``ports.Tables``. It belongs to the machine: the next life of the node opens what the last one committed."""
+
+    def __init__(self, disk: FakeDisk) -> None:
+        self._disk = disk
+        self._connection = self._open()
+        self._turn = asyncio.Lock()
+        self.commits = 0
+
+    async def write(self, work: Callable[[Sql], T]) -> T:
+        """Run ``work`` in one durable transaction."""
+        async with self._turn:
+            await self._disk.write_time(_COMMIT_BYTES)
+            self._disk.check_write()
+            self._disk.check_room(_COMMIT_BYTES)
+            given = self._transact("BEGIN IMMEDIATE", work)
+            self.commits += 1
+            return given
+
+    async def read(self, work: Callable[[Sql], T]) -> T:
+        """Run ``work`` over a consistent snapshot."""
+        await asyncio.sleep(0.0001)
+        self._connection.execute("PRAGMA query_only=1")
+        try:
+            return self._transact("BEGIN", work)
+        finally:
+            self._connection.execute("PRAGMA query_only=0")
+
+    def crash(self) -> None:
+        """Forget who waited: the process that did is gone."""
+        self._turn = asyncio.Lock()
+
+    def wipe(self) -> None:
+        """Lose everything."""
+        self._connection.close()
+        self._connection = self._open()
+        self.crash()
+
+    def close(self) -> None:
+        """Nothing to do: the machine keeps what was committed."""
+
+    def _open(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection.execute("PRAGMA foreign_keys=ON")
+        return connection
+
+    def _transact(self, begin: str, work: Callable[[Sql], T]) -> T:
+        self._connection.execute(begin)
+        try:
+            given = work(self._connection)
+        except BaseException:
+            self._connection.execute("ROLLBACK")
+            raise
+        self._connection.execute("COMMIT")
+        return given

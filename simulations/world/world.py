@@ -1,0 +1,235 @@
+"""A world: machines with disks and clocks, the paths between them, and virtual time; tier 1 of the simulator.
+
+Invariant: a seed decides everything that happens, and the trace's hash is equal for equal seeds.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from mesh.ports import Host
+from proto.ids import MeshId, NodeId, node_id_of
+from simulations.world.clock import FakeClock
+from simulations.world.disk import FakeDisk
+from simulations.world.entropy import SeededEntropy
+from simulations.world.executor import InlineExecutor
+from simulations.world.fabric import Fabric
+from simulations.world.forbidden import real_world_forbidden
+from simulations.world.links import WorldNetwork
+from simulations.world.loop import Stuck, VirtualLoop
+from simulations.world.tables import FakeTables
+from simulations.world.trace import Trace
+from simulations.world.workers import Script, ScriptedWorkers
+
+N = TypeVar("N")
+T = TypeVar("T")
+
+PORT = 8326
+START_TIMEOUT_S = 60.0
+
+
+@dataclass
+class Machine(Generic[N]):
+    """A machine of the world, with what survives the crash of its node. ``node`` is what ``assemble`` gave."""
+
+    number: int
+    id: NodeId
+    host: Host
+    clock: FakeClock
+    disk: FakeDisk
+    tables: FakeTables
+    lives: int = 0
+    state: str = "off"
+    node: N | None = None
+    network: WorldNetwork | None = None
+    workers: ScriptedWorkers | None = None
+    entropy: SeededEntropy = field(init=False)
+
+    @property
+    def name(self) -> str:
+        """How scenarios and traces call it."""
+        return f"n{self.number}"
+
+    @property
+    def life(self) -> str:
+        """The name of its present life."""
+        return f"{self.name}.{self.lives}"
+
+
+class World(Generic[N]):
+    """The machines and their faults. ``assemble`` makes a running node on a machine whose ports are set."""
+
+    def __init__(
+        self,
+        seed: int,
+        machines: int,
+        assemble: Callable[[Machine[N], World[N]], Awaitable[N]],
+        scripts: Mapping[str, Script] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.loop = VirtualLoop()
+        self.trace = Trace()
+        self.fabric = Fabric(self.loop, seed, self.trace)
+        self.chance = SeededEntropy(seed, "world")
+        self.mesh = MeshId(node_id_of(SeededEntropy(seed, "mesh").token(32)))
+        self.executor = InlineExecutor()
+        self.failures: list[str] = []
+        self._assemble = assemble
+        self._scripts = dict(scripts or {})
+        self.machines = [self._machine(number) for number in range(1, machines + 1)]
+        self.log: list[str] = []
+
+    def _machine(self, number: int) -> Machine[N]:
+        chance = SeededEntropy(self.seed, f"disk {number}")
+        clock = FakeClock(self.loop.time, offset_s=chance.uniform(-0.2, 0.2), drift=chance.uniform(-2e-5, 2e-5))
+        disk = FakeDisk(chance)
+        node = node_id_of(SeededEntropy(self.seed, f"key {number}").token(32))
+        return Machine(number, node, (f"10.0.0.{number}", PORT), clock, disk, FakeTables(disk))
+
+    # ------------------------------------------------------------ running
+
+    def run(self, story: Callable[[], Coroutine[Any, Any, T]], *, callbacks_max: int | None = None) -> T:
+        """Let a story happen, with the real world forbidden; the trace is closed when it ends."""
+        self.loop.callbacks_max = callbacks_max
+        self.loop.set_exception_handler(self._loop_error)
+        with real_world_forbidden(self.loop.time, self._log_error) as lines:
+            asyncio.set_event_loop(self.loop)
+            try:
+                return self.loop.run_until_complete(story())
+            finally:
+                self.log = list(lines)
+                closed = self.trace
+                self.trace = self.fabric.trace = Trace()
+                self.loop.callbacks_max = None
+                self.loop.end()
+                self.trace = closed
+                asyncio.set_event_loop(None)
+                self.loop.close()
+
+    def _log_error(self, line: str) -> None:
+        self.trace.add(self.loop.time(), "log-error", line)
+        self.failures.append(f"{self.loop.time():.3f} {line}")
+
+    def _loop_error(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        del loop
+        error = context.get("exception")
+        line = f"{context.get('message')}: {type(error).__name__}: {error}"
+        self.trace.add(self.loop.time(), "loop-error", line)
+        self.failures.append(f"{self.loop.time():.3f} {line}")
+
+    # ------------------------------------------------------------ machines
+
+    def machine(self, name: str) -> Machine[N]:
+        """Give a machine by its name, n1 to nN."""
+        return self.machines[int(name.removeprefix("n")) - 1]
+
+    def up(self) -> list[Machine[N]]:
+        """Give the machines whose nodes run."""
+        return [machine for machine in self.machines if machine.state == "up"]
+
+    def note(self, kind: str, *what: object) -> None:
+        """Record something in the trace."""
+        self.trace.add(self.loop.time(), kind, *what)
+
+    def boot(self, machine: Machine[N]) -> asyncio.Task[None]:
+        """Start a machine's node, in a new life."""
+        assert machine.state in ("off", "crashed"), machine.state
+        machine.lives += 1
+        machine.state = "booting"
+        machine.entropy = SeededEntropy(self.seed, machine.life)
+        machine.network = WorldNetwork(self.fabric, machine.id, self.mesh, machine.host, machine.life)
+        machine.workers = ScriptedWorkers(self._scripts)
+        self.fabric.silence(machine.id, False)
+        self.note("boot", machine.life)
+        context = self.loop.context_of(machine.life)
+
+        async def begin() -> None:
+            try:
+                machine.node = await self._assemble(machine, self)
+            except Exception as error:  # noqa: BLE001 - a node that does not start is a finding, told in the verdict
+                self.note("boot-failed", machine.life, type(error).__name__, error)
+                self.failures.append(f"{self.loop.time():.3f} {machine.name} does not start: {error!r}")
+                machine.state = "crashed"
+            else:
+                machine.state = "up"
+                self.note("up", machine.life)
+
+        return self.loop.create_task(begin(), context=context)
+
+    def crash(self, machine: Machine[N]) -> None:
+        """Kill a node at once: nothing of it runs again, peers hear nothing."""
+        self.note("crash", machine.life)
+        self.loop.kill(machine.life)
+        assert machine.network is not None
+        machine.network.vanish()
+        machine.tables.crash()
+        machine.state = "crashed"
+        machine.node = None
+        self.fabric.silence(machine.id, True)
+
+    def pause(self, machine: Machine[N]) -> None:
+        """Stop a node's process."""
+        self.note("pause", machine.life)
+        self.loop.pause(machine.life)
+        machine.state = "paused"
+        self.fabric.silence(machine.id, True)
+
+    def resume(self, machine: Machine[N]) -> None:
+        """Let a stopped process go on."""
+        self.note("resume", machine.life)
+        machine.state = "up"
+        self.fabric.silence(machine.id, False)
+        self.loop.resume(machine.life)
+
+    def partition(self, groups: list[list[Machine[N]]]) -> None:
+        """Part the machines into groups; those not named are a group of their own."""
+        named = [machine for group in groups for machine in group]
+        rest = [machine for machine in self.machines if machine not in named]
+        sides = [*groups, rest] if rest else groups
+        self.note("partition", *("+".join(machine.name for machine in side) for side in sides))
+        self.fabric.partition([[machine.id for machine in side] for side in sides])
+
+    def shut(self, sources: list[Machine[N]], targets: list[Machine[N]]) -> None:
+        """Let nothing pass one way."""
+        self.note("shut", "+".join(m.name for m in sources), "+".join(m.name for m in targets))
+        self.fabric.shut([machine.id for machine in sources], [machine.id for machine in targets])
+
+    def heal(self) -> None:
+        """Open every way, and end bad weather."""
+        self.note("heal")
+        weather = self.fabric.weather
+        weather.loss = weather.duplicate = weather.spike = 0.0
+        for machine in self.machines:
+            machine.disk.faults.write_errors = 0.0
+            machine.disk.faults.slow_factor = 1.0
+        self.fabric.heal()
+
+    async def on(self, machine: Machine[N], work: Callable[[N], Awaitable[T]], timeout_s: float = 10.0) -> T:
+        """Run something on a node, in its name: it is gone (TimeoutError) when the node is killed meanwhile."""
+        assert machine.node is not None
+        node = machine.node
+
+        async def inside() -> T:
+            return await work(node)
+
+        task = self.loop.create_task(inside(), context=self.loop.context_of(machine.life))
+        done, _ = await asyncio.wait([task], timeout=timeout_s)
+        if not done:
+            task.cancel()
+            raise TimeoutError(f"{machine.name} did not finish within {timeout_s:g} s")
+        return task.result()
+
+    async def until(self, reached: Callable[[], bool], budget_s: float, step_s: float = 0.1) -> float | None:
+        """Wait until something holds; gives seconds waited, or None when the budget ran out."""
+        began = self.loop.time()
+        while self.loop.time() - began <= budget_s:
+            if reached():
+                return self.loop.time() - began
+            await asyncio.sleep(step_s)
+        return None
+
+
+__all__ = ["Machine", "Stuck", "World"]
