@@ -17,6 +17,8 @@ from typing import Any
 import av
 import av.error
 
+from proto.codec import Malformed
+
 FILE_DEMUXERS = (
     "mov,mp4,m4a,3gp,3g2,mj2",
     "matroska,webm",
@@ -83,8 +85,13 @@ def explain(error: BaseException, name: str) -> str:
             return f"{name} has no such stream; check the path"
         case av.error.OSError():
             return f"{name} cannot be opened: {error.strerror}"
+        case av.error.FFmpegError():
+            # Never the error's own text: it names what was opened, and a camera's URL holds its password.
+            return f"{name} cannot be read: {error.strerror}"
+        case Malformed():
+            return f"{name} is damaged: {error}"
         case _:
-            return f"{name} cannot be read: {type(error).__name__}: {error}"
+            return f"{name} cannot be read: {type(error).__name__}"
 
 
 class _Nameless:

@@ -22,7 +22,7 @@ class Config:
     """What a worker opens. ``url`` may hold credentials: it goes through the pipe, never an argument or a log."""
 
     url: Annotated[str, Max(4096)]
-    name: Annotated[str, Max(256)]
+    name: Annotated[str, Max(4096)]
     folders: tuple[str, ...] = ()
 
     def pack(self) -> bytes:
