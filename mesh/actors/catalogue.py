@@ -152,6 +152,8 @@ class Catalogue:
 
     async def scan(self, query: Query) -> Page:
         """Answer a query over the whole mesh. What no holder answers for is missing, and counted."""
+        # Before the holders are asked: a row they confirm meanwhile is in this list or in their answer, never in neither.
+        kept = await self._store.kept(KEPT_SCAN_MAX)
         asked: dict[NodeId, list[int]] = defaultdict(list)
         choices: dict[int, list[NodeId]] = {}
         for number in range(PARTITIONS):
@@ -180,7 +182,7 @@ class Catalogue:
                     if rest:
                         again[rest[0]].append(number)
             asked = again
-        total += await self._lay_over(query, keyed)
+        total += await self._lay_over(query, keyed, [packed for packed, _ in kept])
         chosen = first_page(keyed.values(), query)
         following = page_text(chosen[-1][0]) if len(chosen) == query.limit and chosen else ""
         stores = bool(self._view.layout.places)
@@ -203,11 +205,13 @@ class Catalogue:
             _log.info("scan not answered", peer=node[:8], error=str(error))
             return None
 
-    async def _lay_over(self, query: Query, keyed: dict[tuple[str, str], tuple[Key, Row]]) -> int:
+    async def _lay_over(
+        self, query: Query, keyed: dict[tuple[str, str], tuple[Key, Row]], kept: Sequence[bytes]
+    ) -> int:
         """Lay this node's unconfirmed writes over an answer; gives how many rows it did not have."""
         ranks = await self._store.matching(query.table, query.text) if query.text else {}
         added = 0
-        for packed, _ in await self._store.kept(KEPT_SCAN_MAX):
+        for packed in kept:
             entry = unpack(packed)
             if entry.table != query.table:
                 continue
