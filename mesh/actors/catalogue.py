@@ -152,7 +152,7 @@ class Catalogue:
 
     async def scan(self, query: Query) -> Page:
         """Answer a query over the whole mesh. What no holder answers for is missing, and counted."""
-        # Before the holders are asked: a row they confirm meanwhile is in this list or in their answer, never in neither.
+        # Before the holders are asked: a row they confirm meanwhile is in this list or in their answer.
         kept = await self._store.kept(KEPT_SCAN_MAX)
         asked: dict[NodeId, list[int]] = defaultdict(list)
         choices: dict[int, list[NodeId]] = {}

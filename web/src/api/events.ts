@@ -1,0 +1,105 @@
+/**
+ * What changes, as it changes: the node's event feed over a WebSocket, opened again with jittered back-off.
+ *
+ * Events are taken as "look again", never as the data itself, so that a lost one costs a delay and no truth. While the
+ * feed is not open, those who follow it poll faster (see useResource).
+ */
+import type { LiveEvent } from "./types.ts";
+
+const BACKOFF_FIRST_MS = 1_000;
+const BACKOFF_MAX_MS = 30_000;
+
+export type FeedState = "connecting" | "open" | "waiting";
+type OnEvent = (event: LiveEvent) => void;
+
+export class EventFeed {
+  private readonly path: string;
+  private readonly listeners = new Set<OnEvent>();
+  private readonly watchers = new Set<() => void>();
+  private socket: WebSocket | null = null;
+  private timer: number | undefined;
+  private backoff_ms = BACKOFF_FIRST_MS;
+  private running = false;
+  private current: FeedState = "waiting";
+
+  constructor(path: string) {
+    this.path = path;
+  }
+
+  get state(): FeedState {
+    return this.current;
+  }
+
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    window.addEventListener("online", this.again);
+    this.open();
+  }
+
+  stop(): void {
+    this.running = false;
+    window.removeEventListener("online", this.again);
+    window.clearTimeout(this.timer);
+    this.socket?.close();
+    this.socket = null;
+    this.become("waiting");
+  }
+
+  /** Have `listener` called with every event; gives the way to end it. */
+  listen(listener: OnEvent): () => void {
+    this.listeners.add(listener);
+    return () => void this.listeners.delete(listener);
+  }
+
+  /** Have `watcher` called when the state changes; gives the way to end it. */
+  watch(watcher: () => void): () => void {
+    this.watchers.add(watcher);
+    return () => void this.watchers.delete(watcher);
+  }
+
+  private readonly again = (): void => {
+    if (!this.running || this.current !== "waiting") return;
+    window.clearTimeout(this.timer);
+    this.open();
+  };
+
+  private open(): void {
+    const url = new URL(this.path, window.location.href);
+    url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    this.become("connecting");
+    const socket = new WebSocket(url);
+    this.socket = socket;
+    socket.onopen = () => {
+      this.backoff_ms = BACKOFF_FIRST_MS;
+      this.become("open");
+    };
+    socket.onmessage = (message) => this.take(message.data);
+    socket.onclose = () => {
+      if (this.socket !== socket) return;
+      this.socket = null;
+      if (!this.running) return;
+      this.become("waiting");
+      this.timer = window.setTimeout(this.again, this.backoff_ms * (0.5 + Math.random() / 2));
+      this.backoff_ms = Math.min(this.backoff_ms * 2, BACKOFF_MAX_MS);
+    };
+  }
+
+  private take(data: unknown): void {
+    if (typeof data !== "string") return;
+    let event: unknown;
+    try {
+      event = JSON.parse(data);
+    } catch {
+      return;
+    }
+    if (event === null || typeof event !== "object" || typeof (event as LiveEvent).topic !== "string") return;
+    for (const listener of [...this.listeners]) listener(event as LiveEvent);
+  }
+
+  private become(state: FeedState): void {
+    if (this.current === state) return;
+    this.current = state;
+    for (const watcher of [...this.watchers]) watcher();
+  }
+}

@@ -1,0 +1,106 @@
+/** Every route the viewer uses, typed. Nothing else in the viewer knows a path of the API. */
+import { ask, type Query } from "./client.ts";
+import type {
+  Asset,
+  AssetPage,
+  Camera,
+  Devices,
+  Job,
+  Nodes,
+  Role,
+  SearchAnswer,
+  Session,
+  User,
+} from "./types.ts";
+
+type Signal = AbortSignal | undefined;
+const at = encodeURIComponent;
+const V1 = "/api/v1";
+
+export interface AssetQuery extends Query {
+  text?: string;
+  kind?: string;
+  camera?: string;
+  tag?: string;
+  state?: string;
+  since?: string;
+  until?: string;
+  trashed?: boolean;
+  order?: string;
+  limit?: number;
+  page?: string;
+}
+
+export interface SearchQuery extends Query {
+  q: string;
+  camera?: string;
+  since?: string;
+  until?: string;
+  type?: string;
+  limit?: number;
+}
+
+export interface AssetChange {
+  name?: string;
+  tags_add?: string[];
+  tags_remove?: string[];
+}
+
+export const api = {
+  session: (signal?: Signal) => ask<Session>("GET", `${V1}/session`, { signal, quiet: true }),
+  signIn: (user: string, password: string) =>
+    ask<Session>("POST", `${V1}/session`, { body: { user, password }, quiet: true }),
+  signInByLink: (link: string) => ask<Session>("POST", `${V1}/session`, { body: { link }, quiet: true }),
+  signOut: () => ask<void>("DELETE", `${V1}/session`, { quiet: true }),
+
+  nodes: (signal?: Signal) => ask<Nodes>("GET", `${V1}/nodes`, { signal }),
+  jobs: (signal?: Signal) => ask<{ jobs: Job[] }>("GET", `${V1}/jobs`, { signal }),
+
+  cameras: (signal?: Signal) => ask<{ cameras: Camera[] }>("GET", `${V1}/cameras`, { signal }),
+  camera: (id: string, signal?: Signal) => ask<Camera>("GET", `${V1}/cameras/${at(id)}`, { signal }),
+  addCamera: (url: string, name: string, node: string) =>
+    ask<Camera>("POST", `${V1}/cameras`, { body: { url, name, node } }),
+  renameCamera: (id: string, name: string) => ask<Camera>("PATCH", `${V1}/cameras/${at(id)}`, { body: { name } }),
+  removeCamera: (id: string) => ask<void>("DELETE", `${V1}/cameras/${at(id)}`),
+  devices: (node: string, signal?: Signal) => ask<Devices>("GET", `${V1}/devices`, { query: { node }, signal }),
+  startRecording: (id: string) => ask<{ take: Asset | string }>("POST", `${V1}/cameras/${at(id)}/record`, { body: {} }),
+  stopRecording: (id: string) => ask<{ take: Asset | string }>("DELETE", `${V1}/cameras/${at(id)}/record`),
+
+  // `descending` is said either way: the node's default is true, and withQuery leaves false out.
+  assets: (query: AssetQuery, descending: boolean, signal?: Signal) =>
+    ask<AssetPage>("GET", `${V1}/assets`, { query: { ...query, descending: String(descending) }, signal }),
+  asset: (id: string, signal?: Signal) => ask<Asset>("GET", `${V1}/assets/${at(id)}`, { signal }),
+  changeAsset: (id: string, change: AssetChange) => ask<Asset>("PATCH", `${V1}/assets/${at(id)}`, { body: change }),
+  trash: (id: string) => ask<Asset>("DELETE", `${V1}/assets/${at(id)}`),
+  restore: (id: string) => ask<Asset>("POST", `${V1}/assets/${at(id)}/restore`),
+
+  search: (query: SearchQuery, signal?: Signal) => ask<SearchAnswer>("GET", `${V1}/search`, { query, signal }),
+
+  users: (signal?: Signal) => ask<{ users: User[] }>("GET", `${V1}/users`, { signal }),
+  addUser: (name: string, password: string, role: Role) =>
+    ask<unknown>("POST", `${V1}/users`, { body: { name, password, role } }),
+  removeUser: (name: string) => ask<void>("DELETE", `${V1}/users/${at(name)}`),
+  makeToken: (name: string, role: Role, days: number) =>
+    ask<{ token: string }>("POST", `${V1}/tokens`, { body: { name, role, days } }),
+};
+
+/** Addresses of media, for elements and players that fetch by themselves. */
+export const media = {
+  whep: (camera: string) => `/whep/${at(camera)}`,
+  hls: (id: string) => `/hls/${at(id)}/index.m3u8`,
+  mjpeg: (camera: string) => `${V1}/cameras/${at(camera)}/live.mjpeg`,
+  snapshot: (camera: string) => `${V1}/cameras/${at(camera)}/snapshot.jpg`,
+  file: (asset: string) => `${V1}/assets/${at(asset)}/file`,
+  upload: (name: string) => `${V1}/uploads?name=${at(name)}`,
+  events: () => `${V1}/events`,
+  /** An asset's poster; null when it has none. */
+  poster: (asset: string, poster: string | null) =>
+    poster === null ? null : (ownPath(poster) ?? `${V1}/assets/${at(asset)}/poster.jpg`),
+  /** A frame of an asset, named by its chunk or given as a path of this node. */
+  frame: (asset: string, chunk: string | null) =>
+    chunk === null ? null : (ownPath(chunk) ?? `${V1}/chunks/${at(chunk)}.jpg?asset=${at(asset)}`),
+};
+
+function ownPath(given: string): string | null {
+  return given.startsWith("/") && !given.startsWith("//") ? given : null;
+}

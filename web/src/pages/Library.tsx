@@ -1,0 +1,194 @@
+/** Everything the mesh keeps, with what narrows it down. The address holds the filters. */
+import { useEffect, useRef, useState, type ChangeEvent, type DragEvent } from "react";
+import { api } from "../api/routes.ts";
+import { useResource } from "../api/useResource.ts";
+import { go, to } from "../app/router.ts";
+import { useSession } from "../app/session.tsx";
+import { useUploads } from "../app/uploads.tsx";
+import { Icon } from "../ui/Icon.tsx";
+import { Empty, ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
+import { PageHead } from "../ui/PageHead.tsx";
+import { counted } from "../words/amounts.ts";
+import { AssetCard } from "./library/AssetCard.tsx";
+import { Filters } from "./library/Filters.tsx";
+import { readFilters, toApi, toAddress, type Filters as Chosen } from "./library/filters.ts";
+
+const PAGE = 48;
+
+export function LibraryPage({ query }: { query: URLSearchParams }) {
+  const { can } = useSession();
+  const { add, arrived } = useUploads();
+  const filters = readFilters(query);
+  const key = query.toString();
+  const [steps, setSteps] = useState<{ key: string; cursors: string[] }>({ key, cursors: [] });
+  const cursors = steps.key === key ? steps.cursors : [];
+  const cursor = cursors.at(-1) ?? "";
+
+  const page = useResource(
+    `assets?${key}&page=${cursor}`,
+    (signal) => {
+      const [asked, descending] = toApi(filters);
+      return api.assets({ ...asked, limit: PAGE, page: cursor }, descending, signal);
+    },
+    { topics: ["asset.", "capture."], every_s: 20 },
+  );
+  const { reload } = page;
+  useEffect(() => {
+    if (arrived > 0) reload();
+  }, [arrived, reload]);
+
+  const change = (part: Partial<Chosen>): void => go(to.library(toAddress({ ...filters, ...part })), true);
+  const walk = (next: string[]): void => {
+    setSteps({ key, cursors: next });
+    window.scrollTo(0, 0);
+  };
+  const drop = useDrop(can("operator") ? add : null);
+  const list = page.data?.assets ?? null;
+  const first = cursors.length * PAGE + 1;
+
+  return (
+    <div className="drop-area" data-over={drop.over} {...drop.handlers}>
+      <PageHead title={filters.trash ? "Trash" : "Library"} {...(page.data ? { sub: range(page.data.total, first, page.data.assets.length) } : {})}>
+        {can("operator") && !filters.trash && <UploadButton add={add} />}
+        <a
+          className="button"
+          href={filters.trash ? to.library() : to.library({ trash: "1" })}
+          aria-label={filters.trash ? "Back to the library" : "Trash"}
+        >
+          <Icon name={filters.trash ? "back" : "trash"} />
+          <span>{filters.trash ? "Library" : "Trash"}</span>
+        </a>
+      </PageHead>
+      <Filters key={filters.trash ? "trash" : "library"} filters={filters} onChange={change} />
+      {page.error !== null && <ErrorNote text={page.error} retry={page.reload} />}
+      {page.data !== null && page.data.partitions_ok < page.data.partitions_total && (
+        <WarningNote>
+          Part of the library cannot be seen now: {page.data.partitions_ok} of {page.data.partitions_total} partitions
+          answered. Start the nodes that are away; the Nodes page names them.
+        </WarningNote>
+      )}
+      {page.data?.stale === true && (
+        <WarningNote>This list may lack the latest changes; it will catch up by itself.</WarningNote>
+      )}
+      {list === null && page.error === null && <Loading what="the library" />}
+      {list !== null && list.length === 0 && <Nothing filters={filters} canAdd={can("operator")} add={add} />}
+      {list !== null && list.length > 0 && (
+        <ul className="cards" aria-busy={page.loading}>
+          {list.map((asset) => (
+            <li key={asset.id}>
+              <AssetCard asset={asset} inTrash={filters.trash} onChanged={page.reload} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {(cursors.length > 0 || page.data?.next) && (
+        <nav className="pager" aria-label="Pages of the library">
+          <button type="button" className="button" disabled={cursors.length === 0} onClick={() => walk(cursors.slice(0, -1))}>
+            <Icon name="back" /> Previous
+          </button>
+          <span className="number">Page {cursors.length + 1}</span>
+          <button
+            type="button"
+            className="button"
+            disabled={!page.data?.next}
+            onClick={() => page.data?.next && walk([...cursors, page.data.next])}
+          >
+            Next <Icon name="next" />
+          </button>
+        </nav>
+      )}
+      {drop.over && <p className="drop-sign">Drop files to keep them in the library</p>}
+    </div>
+  );
+}
+
+function range(total: number | null, first: number, shown: number): string {
+  if (shown === 0) return "Nothing here";
+  if (total === null || total === undefined) return `${first}–${first + shown - 1}`;
+  if (total <= shown) return counted(total, "item", "items");
+  return `${first}–${first + shown - 1} of ${total.toLocaleString()}`;
+}
+
+function UploadButton({ add }: { add: (files: Iterable<File>) => void }) {
+  const input = useRef<HTMLInputElement>(null);
+  const chosen = (event: ChangeEvent<HTMLInputElement>): void => {
+    add(event.target.files ?? []);
+    event.target.value = "";
+  };
+  return (
+    <>
+      <button type="button" className="button button-primary" onClick={() => input.current?.click()}>
+        <Icon name="upload" /> Upload
+      </button>
+      <input ref={input} type="file" multiple hidden aria-label="Files to upload" onChange={chosen} />
+    </>
+  );
+}
+
+function Nothing({ filters, canAdd, add }: { filters: Chosen; canAdd: boolean; add: (files: Iterable<File>) => void }) {
+  const narrowed = Object.keys(toAddress({ ...filters, trash: false, sort: "" })).length > 0;
+  if (narrowed) {
+    return (
+      <Empty icon="filter" title="Nothing matches these filters">
+        <p>Take one away, or search in what the pictures show.</p>
+        <div className="row">
+          <a className="button" href={to.library(filters.trash ? { trash: "1" } : {})}>
+            Clear filters
+          </a>
+          {filters.text && (
+            <a className="button" href={to.search({ q: filters.text })}>
+              Search for “{filters.text}”
+            </a>
+          )}
+        </div>
+      </Empty>
+    );
+  }
+  if (filters.trash) {
+    return (
+      <Empty icon="trash" title="The trash is empty">
+        <p>What you throw away can be taken back from here.</p>
+      </Empty>
+    );
+  }
+  return (
+    <Empty icon="library" title="Nothing is kept yet">
+      <p>
+        {canAdd ? "Record a camera, or upload files: drop them anywhere on this page." : "Takes show up here as soon as a camera is recorded."}
+      </p>
+      {canAdd && <UploadButton add={add} />}
+    </Empty>
+  );
+}
+
+function useDrop(add: ((files: Iterable<File>) => void) | null) {
+  const [over, setOver] = useState(false);
+  const depth = useRef(0);
+  if (add === null) return { over: false, handlers: {} };
+  const carries = (event: DragEvent): boolean => event.dataTransfer.types.includes("Files");
+  return {
+    over,
+    handlers: {
+      onDragEnter: (event: DragEvent) => {
+        if (!carries(event)) return;
+        depth.current += 1;
+        setOver(true);
+      },
+      onDragLeave: (event: DragEvent) => {
+        if (!carries(event)) return;
+        depth.current -= 1;
+        if (depth.current <= 0) setOver(false);
+      },
+      onDragOver: (event: DragEvent) => {
+        if (carries(event)) event.preventDefault();
+      },
+      onDrop: (event: DragEvent) => {
+        if (!carries(event)) return;
+        event.preventDefault();
+        depth.current = 0;
+        setOver(false);
+        add(event.dataTransfer.files);
+      },
+    },
+  };
+}

@@ -1,0 +1,90 @@
+/** The mesh: its nodes, how safe what they keep is, the work under way, and where cameras are added. */
+import { api } from "../api/routes.ts";
+import type { Nodes } from "../api/types.ts";
+import { useResource } from "../api/useResource.ts";
+import { go, to } from "../app/router.ts";
+import { useSession } from "../app/session.tsx";
+import { Icon } from "../ui/Icon.tsx";
+import { ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
+import { PageHead } from "../ui/PageHead.tsx";
+import { bytes, counted, plain } from "../words/amounts.ts";
+import { inWords } from "../words/time.ts";
+import { AddCamera } from "./nodes/AddCamera.tsx";
+import { Jobs } from "./nodes/Jobs.tsx";
+import { NodeCard } from "./nodes/NodeCard.tsx";
+
+export function NodesPage({ query }: { query: URLSearchParams }) {
+  const { can } = useSession();
+  const nodes = useResource("nodes", (signal) => api.nodes(signal), { topics: ["node.", "capture."], every_s: 5 });
+  const adding = query.get("add") === "camera" && can("admin");
+  const list = nodes.data?.nodes ?? [];
+  const away = list.filter((node) => node.state !== "alive");
+  return (
+    <>
+      <PageHead
+        title="Nodes"
+        {...(nodes.data ? { sub: `${counted(list.length, "node", "nodes")}${away.length > 0 ? `, ${away.length} away` : ""}` } : {})}
+      >
+        {can("admin") && (
+          <a className="button button-primary" href={to.nodes({ add: "camera" })}>
+            <Icon name="plus" /> Add camera
+          </a>
+        )}
+      </PageHead>
+      {nodes.error !== null && <ErrorNote text={nodes.error} retry={nodes.reload} />}
+      {nodes.data === null && nodes.error === null && <Loading what="the nodes" />}
+      {nodes.data !== null && (
+        <>
+          <Safety mesh={nodes.data} />
+          <ul className="nodes">
+            {list.map((node) => (
+              <li key={node.id}>
+                <NodeCard node={node} />
+              </li>
+            ))}
+          </ul>
+          <Jobs />
+        </>
+      )}
+      {adding && <AddCamera nodes={list} onClose={() => go(to.nodes(), true)} />}
+    </>
+  );
+}
+
+function Safety({ mesh }: { mesh: Nodes }) {
+  const { copies, partitions } = mesh;
+  const alive = mesh.nodes.filter((node) => node.state === "alive").length;
+  const facts: [string, string, boolean][] = [
+    ["Copies wanted", plain(copies.wanted), false],
+    ["Copies at risk", plain(copies.at_risk), (copies.at_risk ?? 0) > 0],
+    ["Repairs under way", plain(copies.repairing), false],
+    ["Not yet copied", bytes(copies.lag_bytes), false],
+    ["Behind by", copies.lag_s === null ? "–" : inWords(copies.lag_s), (copies.lag_s ?? 0) > 30],
+    ["Partitions", `${partitions.ok} of ${partitions.total}`, partitions.ok < partitions.total],
+  ];
+  return (
+    <section aria-label="How safe it is">
+      <dl className="badges badges-row" data-testid="safety">
+        {facts.map(([name, value, warn]) => (
+          <div key={name} data-warn={warn}>
+            <dt>{name}</dt>
+            <dd className="number">{value}</dd>
+          </div>
+        ))}
+      </dl>
+      {(copies.at_risk ?? 0) > 0 && (
+        <WarningNote>
+          {alive < copies.wanted
+            ? `Only ${counted(alive, "node is", "nodes are")} there and ${copies.wanted} copies are wanted. Start another node to keep them.`
+            : "Some things have fewer copies than wanted. Repairs make them again by themselves; keep the nodes running."}
+        </WarningNote>
+      )}
+      {partitions.ok < partitions.total && (
+        <WarningNote>
+          {partitions.total - partitions.ok} of {partitions.total} partitions cannot be reached, so lists and searches
+          are not complete. Start the nodes that are away.
+        </WarningNote>
+      )}
+    </section>
+  );
+}

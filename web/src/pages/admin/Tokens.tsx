@@ -1,0 +1,64 @@
+import { useId, useState, type FormEvent } from "react";
+import { api } from "../../api/routes.ts";
+import type { Role } from "../../api/types.ts";
+import { useAction } from "../../ui/useAction.ts";
+import { RoleSelect } from "./People.tsx";
+
+export function Tokens() {
+  const [name, setName] = useState("");
+  const [role, setRole] = useState<Role>("viewer");
+  const [days, setDays] = useState("90");
+  const [token, setToken] = useState<string | null>(null);
+  const [copied, setCopied] = useState(false);
+  const { busy, error, run } = useAction();
+  const [named, roleField, daysField, tokenField] = [useId(), useId(), useId(), useId()];
+
+  const make = (event: FormEvent): void => {
+    event.preventDefault();
+    void run(async () => {
+      setCopied(false);
+      setToken((await api.makeToken(name.trim(), role, Number(days))).token);
+      setName("");
+    });
+  };
+  const copy = (): void => {
+    // The clipboard is only there in a secure context; the field can be copied by hand anywhere.
+    void navigator.clipboard?.writeText(token ?? "").then(() => setCopied(true), () => {});
+  };
+
+  return (
+    <section className="panel" aria-label="Tokens">
+      <h2>Tokens</h2>
+      <p className="hint">For the command line and programs. A token is shown once; keep it like a password.</p>
+      <form className="stack" onSubmit={make} autoComplete="off">
+        <label htmlFor={named}>What it is for</label>
+        <input id={named} required maxLength={100} placeholder="Backup script" value={name} onChange={(event) => setName(event.target.value)} />
+        <label htmlFor={roleField}>Role</label>
+        <RoleSelect id={roleField} role={role} onRole={setRole} />
+        <label htmlFor={daysField}>Days it is good for</label>
+        <input id={daysField} type="number" inputMode="numeric" min={1} max={3650} required value={days} onChange={(event) => setDays(event.target.value)} />
+        {error !== null && (
+          <p className="field-error" role="alert">
+            {error}
+          </p>
+        )}
+        <div className="row">
+          <button type="submit" className="button button-primary" disabled={busy}>
+            Make a token
+          </button>
+        </div>
+      </form>
+      {token !== null && (
+        <div className="stack token">
+          <label htmlFor={tokenField}>Your token, shown only now</label>
+          <div className="row">
+            <input id={tokenField} className="number" readOnly value={token} onFocus={(event) => event.target.select()} />
+            <button type="button" className="button" onClick={copy}>
+              {copied ? "Copied" : "Copy"}
+            </button>
+          </div>
+        </div>
+      )}
+    </section>
+  );
+}

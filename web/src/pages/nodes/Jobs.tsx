@@ -1,0 +1,38 @@
+/** The analysis under way: how much there is, and what failed and why. */
+import { api } from "../../api/routes.ts";
+import { useResource } from "../../api/useResource.ts";
+import { to } from "../../app/router.ts";
+import { ErrorNote } from "../../ui/notes.tsx";
+import { counted } from "../../words/amounts.ts";
+
+const SHOWN_MAX = 20;
+
+export function Jobs() {
+  const jobs = useResource("jobs", (signal) => api.jobs(signal), { topics: ["job."], every_s: 10 });
+  const all = jobs.data?.jobs ?? [];
+  const states = new Map<string, number>();
+  for (const job of all) states.set(job.state, (states.get(job.state) ?? 0) + 1);
+  const wrong = all.filter((job) => job.error !== null && job.error !== "");
+  return (
+    <section className="panel" aria-label="Analysis">
+      <h2>Analysis</h2>
+      {jobs.error !== null && <ErrorNote text={jobs.error} retry={jobs.reload} />}
+      {jobs.data !== null && all.length === 0 && <p className="hint">Nothing is waiting to be looked at.</p>}
+      {states.size > 0 && (
+        <p>
+          {counted(all.length, "job", "jobs")}:{" "}
+          {[...states].sort().map(([state, count]) => `${count} ${state}`).join(", ")}
+        </p>
+      )}
+      {wrong.length > 0 && (
+        <ul className="job-errors">
+          {wrong.slice(0, SHOWN_MAX).map((job) => (
+            <li key={job.id}>
+              <a href={to.asset(job.asset)}>{job.kind}</a> after {counted(job.attempts, "attempt", "attempts")}: {job.error}
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
