@@ -1,0 +1,27 @@
+"""How verbs print: tables for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+Data = Annotated[str, typer.Option("--data", help="the node's data folder")]
+AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
+out = Console()
+
+
+def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
+    """Print rows."""
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None)
+    for name in columns:
+        table.add_column(name, no_wrap=name == "id", overflow="fold")
+    for row in rows:
+        table.add_row(*("-" if row.get(name) in (None, "") else str(row[name]) for name in columns))
+    out.print(table)

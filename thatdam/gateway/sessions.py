@@ -1,0 +1,51 @@
+"""Signing in and out over HTTP."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel
+
+from mesh.core.access import Person
+from thatdam.gateway import shapes
+from thatdam.gateway.guard import COOKIE, Guard
+from thatdam.gateway.shapes import Json
+from thatdam.node import Node
+
+
+class SignIn(BaseModel):
+    """A name and password, or a login link's token."""
+
+    user: str = ""
+    password: str = ""
+    link: str = ""
+
+
+def install(app: FastAPI, node: Node, guard: Guard) -> None:
+    """Add the routes."""
+
+    @app.post("/api/v1/session", tags=["access"])
+    async def sign_in(body: SignIn, request: Request, response: Response) -> Json:
+        guard.check_host(request)
+        if request.headers.get("origin"):
+            guard.check_origin(request)
+        if body.link:
+            session = await node.access.sign_in_by_link(body.link)
+        else:
+            session = await node.access.sign_in(body.user, body.password)
+        secure = request.url.scheme == "https"
+        response.set_cookie(COOKIE, session, max_age=12 * 3600, httponly=True, samesite="lax", secure=secure)
+        return _person(await node.access.whose_session(session))
+
+    @app.get("/api/v1/session", tags=["access"])
+    async def who(person: Annotated[Person, guard.require("viewer")]) -> Json:
+        return {**_person(person), "node": node.node_id, "mesh": node.mesh}
+
+    @app.delete("/api/v1/session", tags=["access"], status_code=204, dependencies=[guard.require("viewer")])
+    async def sign_out(response: Response) -> None:
+        response.delete_cookie(COOKIE)
+
+
+def _person(person: Person) -> Json:
+    return {"user": person.user, "role": person.role.value, "expires_at": shapes.moment(person.expires_ms)}
