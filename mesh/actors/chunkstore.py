@@ -155,6 +155,13 @@ class ChunkStore:
         )
         return int(row[0]), int(row[1]), int(row[2])
 
+    async def totals(self) -> tuple[int, int]:
+        """Give how many chunks are here, and their bytes."""
+        row = await self._tables.read(
+            lambda sql: sql.execute("SELECT COUNT(*), COALESCE(SUM(size), 0) FROM chunks").fetchone()
+        )
+        return int(row[0]), int(row[1])
+
     async def of_asset(self, asset: AssetId) -> list[ChunkId]:
         """Give the chunks first stored here for an asset."""
         rows = await self._tables.read(

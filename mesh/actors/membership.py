@@ -123,8 +123,8 @@ class Members:
         return {} if self._core is None else {node: self._core.members[node] for node in sorted(self._core.members)}
 
     def alive_ids(self) -> list[NodeId]:
-        """Give the ids of the nodes believed to live, in order."""
-        return list(self.alive())
+        """Give the ids of the nodes believed to live, in order; this one before anything is known."""
+        return list(self.alive()) or [self._system.node_id]
 
     def away(self) -> frozenset[NodeId]:
         """Give the nodes dead or gone for longer than the mesh waits, and those remembered but not seen as long."""

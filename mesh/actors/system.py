@@ -104,6 +104,7 @@ class _Cell:
 
 @dataclass(slots=True)
 class _Outbox:
+    task: str
     events: deque[bytes] = field(default_factory=deque)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     dropped: int = 0
@@ -324,8 +325,10 @@ class ActorSystem:
         """Take note of a peer, and start sending it events."""
         peer = link.peer
         if peer not in self._outboxes:
-            outbox = self._outboxes[peer] = _Outbox()
-            self.supervisor.run(f"events/{peer}", lambda: self._pump(peer, outbox))
+            # A name of its own each time: a link may be back before the pump of the last one has ended.
+            self._seq += 1
+            outbox = self._outboxes[peer] = _Outbox(f"events/{peer}/{self._seq}")
+            self.supervisor.run(outbox.task, lambda: self._pump(peer, outbox))
         for handler in self._link_handlers:
             handler(peer, True)
 
@@ -335,8 +338,9 @@ class ActorSystem:
         for node, future in list(self._asked.values()):
             if node == peer and not future.done():
                 future.set_exception(Unavailable(f"link to {peer[:8]} lost: {reason}"))
-        if self._outboxes.pop(peer, None) is not None:
-            self.supervisor.once(f"events-end/{peer}", self.supervisor.stop(f"events/{peer}"))
+        outbox = self._outboxes.pop(peer, None)
+        if outbox is not None:
+            self.supervisor.once("events/end", self.supervisor.stop(outbox.task))
         for handler in self._link_handlers:
             handler(peer, False)
 

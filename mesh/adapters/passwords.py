@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
+from argon2.low_level import Type, hash_secret_raw
 
 _hasher = PasswordHasher(time_cost=3, memory_cost=65536, parallelism=4)
 DUMMY = _hasher.hash("no such user")
@@ -21,3 +22,13 @@ def password_fits(hashed: str, password: str) -> bool:
         return _hasher.verify(hashed, password)
     except (Argon2Error, InvalidHashError):
         return False
+
+
+def authority_seed(secret: bytes) -> bytes:
+    """Give the 32-byte seed of the authority that a mesh secret stands for. Blocking, about 0.1 s.
+
+    The secret has 160 bits of chance, so that the salt may be a constant: every node must come to the same key.
+    """
+    return hash_secret_raw(
+        secret, b"thatdam mesh authority 1", time_cost=3, memory_cost=65536, parallelism=4, hash_len=32, type=Type.ID
+    )

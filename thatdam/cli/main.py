@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from thatdam import config as settings
-from thatdam.cli import library, sources
+from thatdam.cli import library, mesh, sources
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -20,14 +20,29 @@ app.add_typer(sources.record, name="record")
 @app.command()
 def up(
     data: Data = "",
-    port: Annotated[int | None, typer.Option(help="TCP port; 0 takes a free one")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="UDP port of the mesh and TCP port of the viewer; 0: free ones")
+    ] = None,
+    name: Annotated[str, typer.Option(help="what people call this node")] = "",
+    join: Annotated[list[str] | None, typer.Option(help="host:port of a node, where multicast does not reach")] = None,
+    copies: Annotated[int | None, typer.Option(help="copies wanted of everything kept")] = None,
+    role: Annotated[list[str] | None, typer.Option(help="a role to take; without any, chosen from the machine")] = None,
     file_folder: Annotated[list[str] | None, typer.Option(help="folder whose files may be played as cameras")] = None,
     settings_file: Annotated[Path | None, typer.Option("--config", help="settings file")] = None,
 ) -> None:
-    """Start a node here: cameras, recording and library, for this machine."""
+    """Start a node here. Alone it is a whole system; with THATDAM_SECRET it finds the others of its mesh."""
     from thatdam.cli import serve  # the node's libraries take a second to load; other verbs need none
 
-    flags = {"node.data": data or None, "http.port": port, "proxy.file_folders": tuple(file_folder or ())}
+    flags = {
+        "node.data": data or None,
+        "node.name": name or None,
+        "node.roles": tuple(role or ()),
+        "mesh.port": port,
+        "mesh.join": tuple(join or ()),
+        "mesh.copies": copies,
+        "http.port": port,
+        "proxy.file_folders": tuple(file_folder or ()),
+    }
     try:
         config = settings.load(settings_file, None, flags)
     except settings.ConfigError as error:
@@ -40,6 +55,9 @@ app.command("ls")(library.list_assets)
 app.command()(library.get)
 app.command()(library.rm)
 app.command()(library.restore)
+app.command()(mesh.secret)
+app.command()(mesh.nodes)
+app.command()(mesh.status)
 
 
 def main() -> None:

@@ -66,6 +66,19 @@ async def _token(node: Node) -> str:
     return await node.access.add_token("command line of this machine", Role.ADMIN, TOKEN_DAYS)
 
 
+def _tell(node: Node, url: str) -> None:
+    print(f"node    {node.name} ({node.node_id})\nmesh    {node.mesh}{_company(node)}\ndata    {node.data}")
+    for role, (taken, why) in node.roles.items():
+        print(f"{'role' if taken else 'no role'}    {role}: {why}")
+    print(f"API     {url}/api/v1/openapi.json", flush=True)
+
+
+def _company(node: Node) -> str:
+    if node.standing.alone:
+        return ", this node alone; for more, start every node with one secret (`thatdam secret`)"
+    return ", at " + ", ".join(f"{host}:{port}" for host, port in node.network.listening())
+
+
 async def serve(config: Config) -> None:
     """Run a node; PortError says what is in the way."""
     listening = _listen(config.http.port)
@@ -81,7 +94,7 @@ async def serve(config: Config) -> None:
         node.folder.write_secret(ACCESS_FILE, json.dumps(access).encode())
         settings = uvicorn.Config(application(node), log_level="warning", access_log=False, lifespan="off")
         server = _Server(settings)
-        print(f"node    {node.node_id}\ndata    {node.data}\nAPI     {url}/api/v1/openapi.json", flush=True)
+        _tell(node, url)
         print("stop    Ctrl-C; running takes are finished first", flush=True)
         loop = asyncio.get_running_loop()
         serving = loop.create_task(server.serve(sockets=[listening]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from thatdam import __version__
-from thatdam.gateway import assets, cameras, operations, problems, sessions, takes
+from thatdam.gateway import assets, cameras, nodes, operations, problems, sessions, takes
 from thatdam.gateway.guard import Guard
 from thatdam.node import Node
 
@@ -19,6 +19,7 @@ def application(node: Node) -> FastAPI:
     guard = Guard(node.access, lambda: frozenset())
     operations.install(app, node)
     sessions.install(app, node, guard)
+    nodes.install(app, node, guard)
     cameras.install(app, node, guard)
     assets.install(app, node, guard)
     app.include_router(takes.router(takes.Takes(node.catalogue, node.chunks), guard.require))

@@ -1,0 +1,37 @@
+"""What a node tells of its own state when it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import field
+from typing import Annotated
+
+from proto.codec import Max, message
+
+
+@message(900)
+class AskReport:
+    """How are you?"""
+
+
+@message(901)
+class NodeReport:
+    """How a node is doing. ``None`` is what it cannot tell.
+
+    ``cpu_percent`` is of one core, over the time since the last report; sizes are bytes; ``lag`` is what is here and
+    not yet on all that should hold it; ``started_ms`` is UTC milliseconds since 1970.
+    """
+
+    started_ms: int
+    cpu_percent: float | None = None
+    memory_bytes: int | None = None
+    disk_total_bytes: int | None = None
+    disk_free_bytes: int | None = None
+    chunks: int | None = None
+    chunk_bytes: int | None = None
+    rows: int | None = None
+    lag_chunks: int = 0
+    lag_bytes: int = 0
+    lag_s: float = 0.0
+    loop_lag_ms: float | None = None
+    role_reasons: Annotated[Mapping[str, str], Max(8)] = field(default_factory=dict)

@@ -1,0 +1,80 @@
+"""Which roles this machine takes, and why: from what it has, unless a person said so."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from thatdam.config import ROLES
+
+STORAGE_FREE_BYTES_MIN = 4 << 30
+DAEMON_FREE_BYTES_MIN = 1 << 30
+ENCODER_MEMORY_BYTES_MIN = 2 << 30
+ENCODER_CORES_MIN = 2
+ANALYSIS = ("onnxruntime", "ai_edge_litert", "cv2")
+"""What ``thatdam[ai]`` brings; ``thatdam[clip]`` brings sentence_transformers instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What counts of a machine. Sizes in bytes."""
+
+    cores: int
+    memory_bytes: int
+    disk_free_bytes: int
+    analysis: bool
+
+
+def this_machine(data: Path) -> Machine:
+    """Look at this machine; ``data`` is the data folder, which exists."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    free = psutil.disk_usage(str(data)).free
+    return Machine(cores, psutil.virtual_memory().total, free, has_analysis(_installed))
+
+
+def has_analysis(installed: Callable[[str], bool]) -> bool:
+    """Tell whether a model's runtime is installed."""
+    return all(installed(name) for name in ANALYSIS) or installed("sentence_transformers")
+
+
+def _installed(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+def choose(wanted: Sequence[str], machine: Machine) -> dict[str, tuple[bool, str]]:
+    """Give each role with whether it is taken, and the reason in words."""
+    if wanted:
+        return {
+            role: (role in wanted, "as the settings say" if role in wanted else "the settings leave it out")
+            for role in ROLES
+        }
+    free, memory = _size(machine.disk_free_bytes), _size(machine.memory_bytes)
+    cores = f"{machine.cores} core" + ("s" if machine.cores != 1 else "")
+    encoder = machine.cores >= ENCODER_CORES_MIN and machine.memory_bytes >= ENCODER_MEMORY_BYTES_MIN
+    if not machine.analysis:
+        encoder_why = "no model is installed; pip install 'thatdam[ai]' adds one"
+    elif encoder:
+        encoder_why = f"{cores}, {memory} of memory and a model"
+    else:
+        encoder_why = f"{cores} and {memory} of memory are too little ({ENCODER_CORES_MIN} and 2 GiB)"
+    return {
+        "proxy": (True, "every machine may have cameras"),
+        "daemon": _by_room(machine.disk_free_bytes, DAEMON_FREE_BYTES_MIN, free),
+        "storage": _by_room(machine.disk_free_bytes, STORAGE_FREE_BYTES_MIN, free),
+        "encoder": (encoder and machine.analysis, encoder_why),
+    }
+
+
+def _by_room(free_bytes: int, least_bytes: int, told: str) -> tuple[bool, str]:
+    if free_bytes >= least_bytes:
+        return True, f"{told} free on the disk"
+    return False, f"only {told} free on the disk; this needs {_size(least_bytes)}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 2**30:.1f} GiB"

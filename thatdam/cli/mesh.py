@@ -1,0 +1,67 @@
+"""Verbs over the mesh: secret, nodes, status."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from mesh.adapters.clock import SystemEntropy
+from mesh.core.secret import RANDOM_BYTES, make_secret
+from thatdam.cli.client import Client
+from thatdam.cli.show import AsJson, Data, out, show
+
+_COLUMNS = ("node", "name", "state", "roles", "disk free", "chunks", "cpu %", "rtt ms", "version")
+
+
+def secret() -> None:
+    """Make a secret for a mesh; every node that is started with it (THATDAM_SECRET) is of that mesh."""
+    print(make_secret(SystemEntropy().token(RANDOM_BYTES)))
+
+
+def nodes(data: Data = "", as_json: AsJson = False) -> None:
+    """List the nodes of the mesh, and how each is doing."""
+    answer = Client(data).call("GET", "/api/v1/nodes")
+    if as_json:
+        print(json.dumps(answer["nodes"], indent=2))
+        return
+    show([_row(node) for node in answer["nodes"]], _COLUMNS, as_json=False)
+
+
+def status(data: Data = "", as_json: AsJson = False) -> None:
+    """Tell how the mesh is doing: who is there, what has too few copies, what does not answer."""
+    answer = Client(data).call("GET", "/api/v1/nodes")
+    if as_json:
+        print(json.dumps(answer, indent=2))
+        return
+    listed, copies, parts = answer["nodes"], answer["copies"], answer["partitions"]
+    alive = [node for node in listed if node["state"] in ("alive", "suspect")]
+    out.print(f"mesh        {answer['mesh']}", highlight=False)
+    out.print(f"nodes       {len(alive)} of {len(listed)} alive", highlight=False)
+    for node in listed:
+        if node not in alive:
+            out.print(f"            {node['name'] or node['id'][:8]} is {node['state']}", highlight=False)
+    out.print(
+        f"catalogue   {parts['ok']} of {parts['total']} partitions answer, {answer['assets']} assets", highlight=False
+    )
+    if copies["waiting"]:
+        told = (
+            f"{copies['waiting']} chunks ({copies['lag_bytes']} bytes, since {copies['lag_s']:.1f} s) wait for theirs"
+        )
+    else:
+        told = "everything kept has them"
+    out.print(f"copies      {copies['wanted']} wanted; {told}", highlight=False)
+
+
+def _row(node: dict[str, Any]) -> dict[str, Any]:
+    free, cpu = node["disk_free_bytes"], node["cpu_percent"]
+    return {
+        "node": node["id"][:8] + (" (this)" if node["self"] else ""),
+        "name": node["name"],
+        "state": node["state"],
+        "roles": " ".join(node["roles"]),
+        "disk free": None if free is None else f"{free / 2**30:.1f} GiB",
+        "chunks": node["chunks"],
+        "cpu %": None if cpu is None else round(cpu),
+        "rtt ms": node["rtt_ms"],
+        "version": node["version"],
+    }

@@ -1,0 +1,65 @@
+"""The nodes of the mesh over HTTP: who is there and how each is doing."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import FastAPI
+
+from mesh.core.query import Query as Rows
+from thatdam.gateway import shapes
+from thatdam.gateway.guard import Guard
+from thatdam.gateway.shapes import Json
+from thatdam.node import Node
+from thatdam.reports import NodeState
+
+
+def install(app: FastAPI, node: Node, guard: Guard) -> None:
+    """Add the routes."""
+
+    @app.get("/api/v1/nodes", tags=["nodes"], dependencies=[guard.require("viewer")])
+    async def nodes() -> Json:
+        states, page = await asyncio.gather(node.overview.nodes(), node.catalogue.scan(Rows("assets", limit=1)))
+        told = [state.report for state in states if state.report is not None]
+        return {
+            "nodes": [_shape(state, node) for state in states],
+            "mesh": node.mesh,
+            "copies": {
+                "wanted": node.view.copies(),
+                "waiting": sum(report.lag_chunks for report in told),
+                "lag_bytes": sum(report.lag_bytes for report in told),
+                "lag_s": max((report.lag_s for report in told), default=0.0),
+            },
+            "assets": page.total,
+            "partitions": {"ok": page.partitions_ok, "total": page.partitions_total},
+        }
+
+
+def _shape(state: NodeState, node: Node) -> Json:
+    member, report = state.member, state.report
+    info = member.info
+    return {
+        "id": member.id,
+        "name": info.name,
+        "state": member.state.value,
+        "self": member.id == node.node_id,
+        "roles": list(info.roles),
+        "role_reasons": dict(report.role_reasons) if report else {},
+        "addresses": [f"{host}:{port}" for host, port in info.addresses],
+        "http_url": info.http_url or None,
+        "version": info.version,
+        "zone": info.zone,
+        "models": list(info.models),
+        "cpu_percent": report.cpu_percent if report else None,
+        "memory_bytes": report.memory_bytes if report else None,
+        "disk_total_bytes": report.disk_total_bytes if report else None,
+        "disk_free_bytes": report.disk_free_bytes if report else None,
+        "chunks": report.chunks if report else None,
+        "chunk_bytes": report.chunk_bytes if report else None,
+        "rows": report.rows if report else None,
+        "lag_bytes": report.lag_bytes if report else None,
+        "lag_s": report.lag_s if report else None,
+        "rtt_ms": None if state.rtt_s is None else round(state.rtt_s * 1000, 2),
+        "started_at": shapes.moment(report.started_ms) if report else None,
+        "loop_lag_ms": report.loop_lag_ms if report else None,
+    }

@@ -1,0 +1,145 @@
+"""How the nodes are doing: each tells of itself when asked, and any node asks them all.
+
+Invariant: what a node cannot measure it does not tell; a node that does not answer is listed without figures.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import psutil
+
+from mesh.actors.chunks import Lag
+from mesh.actors.membership import Members
+from mesh.actors.system import ActorSystem, Context
+from mesh.core.member import Member
+from mesh.ports import Clock, Disk, Network, NotFound, PortError
+from proto.ids import NodeId
+from proto.messages.membership import State
+from proto.messages.nodes import AskReport, NodeReport
+
+ACTOR = "node"
+ASK_TIMEOUT_S = 1.5
+LAG_EVERY_S = 0.5
+
+
+class Kept(Protocol):
+    """What a report needs of the store of chunks and of the rows."""
+
+    async def totals(self) -> tuple[int, int]:
+        """Give how many chunks are here, and their bytes."""
+
+
+class Counted(Protocol):
+    """What a report needs of the rows."""
+
+    async def count(self) -> int:
+        """Give how many rows are here."""
+
+
+class Lagging(Protocol):
+    """What a report needs of the chunks' face."""
+
+    def lag(self) -> Lag:
+        """Tell what on this node has not reached all that should hold it."""
+
+
+class Reporter:
+    """The actor ``node``: tells of this node."""
+
+    def __init__(
+        self,
+        system: ActorSystem,
+        clock: Clock,
+        disk: Disk,
+        store: Kept,
+        rows: Counted,
+        chunks: Lagging,
+        role_reasons: Mapping[str, str],
+    ) -> None:
+        self._clock = clock
+        self._disk = disk
+        self._store = store
+        self._rows = rows
+        self._chunks = chunks
+        self._role_reasons = dict(role_reasons)
+        self._started_ms = int(clock.wall() * 1000)
+        self._process = psutil.Process()
+        self._process.cpu_percent(None)
+        self.loop_lag_ms: float | None = None
+        system.spawn(ACTOR, self, concurrency=2)
+        system.supervisor.run("node/loop-lag", self._measure)
+
+    async def _measure(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            began = loop.time()
+            await asyncio.sleep(LAG_EVERY_S)
+            late_ms = max(0.0, (loop.time() - began - LAG_EVERY_S) * 1000)
+            self.loop_lag_ms = late_ms if self.loop_lag_ms is None else 0.8 * self.loop_lag_ms + 0.2 * late_ms
+
+    async def receive(self, message: Any, context: Context) -> Any | None:
+        """Tell of this node."""
+        if not isinstance(message, AskReport):
+            raise NotFound(f"a node takes no {type(message).__name__} from {context.sender[:8]}")
+        return await self.report()
+
+    async def report(self) -> NodeReport:
+        """Measure now."""
+        usage = await self._disk.usage()
+        count, size = await self._store.totals()
+        lag = self._chunks.lag()
+        return NodeReport(
+            self._started_ms,
+            self._process.cpu_percent(None),
+            self._process.memory_info().rss,
+            usage.total_bytes,
+            usage.free_bytes,
+            count,
+            size,
+            await self._rows.count(),
+            lag.chunks,
+            lag.bytes,
+            lag.seconds,
+            self.loop_lag_ms,
+            self._role_reasons,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """One node as this one sees it: what membership believes, what it told, and the link (seconds; None: no link)."""
+
+    member: Member
+    report: NodeReport | None
+    rtt_s: float | None
+
+
+class Overview:
+    """All nodes, asked at once."""
+
+    def __init__(self, system: ActorSystem, members: Members, network: Network) -> None:
+        self._system = system
+        self._members = members
+        self._network = network
+
+    async def nodes(self) -> list[NodeState]:
+        """Give every node that has not left, in the order of their ids; those that do not answer lack figures."""
+        members = [member for member in self._members.all().values() if member.state is not State.LEFT]
+        reports = await asyncio.gather(*(self._ask(member) for member in members))
+        links = self._network.links()
+        return [
+            NodeState(member, report, links[member.id].rtt_s if member.id in links else None)
+            for member, report in zip(members, reports, strict=True)
+        ]
+
+    async def _ask(self, member: Member) -> NodeReport | None:
+        if member.state not in (State.ALIVE, State.SUSPECT):
+            return None
+        try:
+            return await self._system.ask(NodeId(member.id), ACTOR, AskReport(), NodeReport, timeout_s=ASK_TIMEOUT_S)
+        except PortError:
+            return None
