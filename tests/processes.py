@@ -1,0 +1,165 @@
+"""Real nodes as processes of their own, on loopback, as a person starts them; for tests of the whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+
+from mesh.core.secret import make_secret
+
+THATDAM = str(Path(sys.executable).parent / "thatdam")
+SECRET = make_secret(b"tests of processes..")
+START_TIMEOUT_S = 40.0
+T = TypeVar("T")
+
+
+def until(true: Callable[[], T], timeout_s: float = 30.0, told: str = "") -> T:
+    """Wait until something holds and give it; what it last gave is in the failure."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        found = true()
+        if found:
+            return found
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout_s:g} s: {told or true!r}; last: {found!r}")
+        time.sleep(0.2)
+
+
+class Process:
+    """One node: started, asked over the command line or HTTP, stopped or killed."""
+
+    def __init__(self, data: Path, *flags: str, secret: str = SECRET, prefix: tuple[str, ...] = (), **more: str):
+        self.data = data
+        self.flags = flags
+        self.prefix = prefix
+        self.environment = {
+            **os.environ,
+            "THATDAM_MESH_HOST": "127.0.0.1",
+            "THATDAM_MESH_MDNS": "false",
+            "THATDAM_NODE_RESERVE_MB": "16",
+            **more,
+        }
+        if secret:
+            self.environment["THATDAM_SECRET"] = secret
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+
+    def start(self) -> Process:
+        self.launch()
+        return self.await_start()
+
+    def launch(self) -> None:
+        self.data.mkdir(parents=True, exist_ok=True)
+        (self.data / "cli.json").unlink(missing_ok=True)
+        log = (self.data.parent / f"{self.data.name}.log").open("ab")
+        port = ("--port", str(self.port))
+        self.process = subprocess.Popen(
+            [*self.prefix, THATDAM, "up", "--data", str(self.data), *port, *self.flags],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            env=self.environment,
+        )
+
+    def await_start(self) -> Process:
+        assert self.process is not None
+        access = self.data / "cli.json"
+        until(lambda: access.exists() or self.process.poll() is not None, START_TIMEOUT_S, "the node starts")
+        assert self.process.poll() is None, self.log()
+        until(self._answers, START_TIMEOUT_S, "the node answers")
+        found = re.findall(r"^mesh .* at [0-9.]+:(\d+)", self.log(), re.MULTILINE)
+        self.mesh_port = int(found[-1]) if found else 0
+        return self
+
+    def _answers(self) -> bool:
+        if self.prefix:  # on a host of its own, whose loopback is not ours
+            return "stop    Ctrl-C" in self.log()
+        try:
+            return self.http().get("/health").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def alive_names(self) -> list[str]:
+        return sorted(row["name"] for row in self.json("nodes") if row["state"] == "alive")
+
+    def log(self) -> str:
+        return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")
+
+    def http(self) -> httpx.Client:
+        access = json.loads((self.data / "cli.json").read_text())
+        headers = {"Authorization": f"Bearer {access['token']}"}
+        return httpx.Client(base_url=access["url"], headers=headers, timeout=30)
+
+    def get(self, path: str, **params: Any) -> Any:
+        answer = self.http().get(path, params=params)
+        assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
+        return answer.json()
+
+    def run(self, *words: str, code: int = 0) -> str:
+        command = [*self.prefix, THATDAM, *words, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=self.environment)
+        assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
+        return done.stdout if code == 0 else done.stderr
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self.run(*words, "--json"))
+
+    @property
+    def node_id(self) -> str:
+        return next(node["id"] for node in self.get("/api/v1/nodes")["nodes"] if node["self"])
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                assert self.process.wait(30) == 0, self.log()
+            except subprocess.TimeoutExpired:
+                self.kill()
+                raise
+
+
+def mesh(folder: Path, count: int, *flags: str, **more: str) -> list[Process]:
+    """Start nodes of one mesh that all know the first one's address; returns once each sees all."""
+    nodes = [Process(folder / "n0", "--name", "n0", *flags, **more).start()]
+    join = ("--join", f"127.0.0.1:{nodes[0].mesh_port}")
+    try:
+        for number in range(1, count):
+            name = f"n{number}"
+            nodes.append(Process(folder / name, "--name", name, *join, *flags, **more).start())
+        for node in nodes:
+            until(lambda node=node: len(alive(node)) == count, 30, "every node sees all")
+    except BaseException:
+        end(nodes)
+        raise
+    return nodes
+
+
+def alive(node: Process) -> list[str]:
+    """Give the names of the nodes that ``node`` believes to live."""
+    return sorted(row["name"] for row in node.get("/api/v1/nodes")["nodes"] if row["state"] == "alive")
+
+
+def end(nodes: list[Process]) -> None:
+    """Stop what still runs; the first failure is told after all were tried."""
+    failures = []
+    for node in reversed(nodes):
+        try:
+            node.stop()
+        except AssertionError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
