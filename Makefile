@@ -7,7 +7,7 @@ MEDIA ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help demo test check fmt lock venv system clean
+.PHONY: help demo test web check fmt lock venv system clean
 
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -24,13 +24,15 @@ venv: $(VENV)/.ready
 web/dist/index.html: $(VENV)/.ready $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 	$(BIN)/python tools/build_web.py
 
+web: web/dist/index.html               ## the viewer, which every node serves
+
 system: $(VENV)/.ready
 	$(BIN)/python tools/system.py
 
-demo: venv                            ## the test camera recorded through a worker, as parts and one MP4
+demo: venv web                           ## the test camera recorded through a worker, as parts and one MP4
 	$(BIN)/python tools/demo.py $(if $(MEDIA),--media "$(MEDIA)")
 
-test: venv system ## every test
+test: venv system web ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: venv                           ## format, lint, types, imports and the fast tests

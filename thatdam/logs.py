@@ -1,4 +1,7 @@
-"""How a node tells its log: one line an event on standard error, as text or JSON, with the correlation id."""
+"""How a node tells its log: one line an event on standard error, as text or JSON, with the correlation id.
+
+What libraries log through the standard library takes the same way, so that in JSON every line is JSON.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,8 @@ from mesh.actors.system import correlation
 from proto.ids import NodeId
 from thatdam.config import LogConfig
 
-_Event = dict[str, Any]
+CHATTY = ("aioquic", "aioice", "aiortc", "asyncio", "httpx", "httpcore", "quic", "uvicorn", "websockets", "zeroconf")
+"""Libraries that tell at level info what is none of the operator's business."""
 
 
 def configure(config: LogConfig, node: NodeId) -> None:
@@ -27,21 +31,30 @@ def configure(config: LogConfig, node: NodeId) -> None:
             event.pop("exc_info", None)
         return event
 
+    json = config.format == "json"
     shape: Any = (
-        structlog.processors.JSONRenderer()
-        if config.format == "json"
-        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+        structlog.processors.JSONRenderer() if json else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        named,
+        *([structlog.processors.format_exc_info] if json else []),
+    ]
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            named,
-            structlog.processors.format_exc_info,
-            shape,
-        ]
-        if config.format == "json"
-        else [structlog.processors.add_log_level, structlog.processors.TimeStamper(fmt="iso", utc=True), named, shape],
+        processors=[*shared, shape],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
     )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, shape],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in CHATTY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING) if level > logging.DEBUG else level)

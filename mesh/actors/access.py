@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -25,6 +25,7 @@ from mesh.core.access import (
     Person,
     Role,
     Session,
+    TooManyTries,
     seal,
     token_hash,
     unseal,
@@ -38,8 +39,10 @@ NAME_MAX = 64
 PASSWORD_MIN = 10
 PASSWORD_MAX = 256
 SIGN_IN_FAILURES_MAX = 10
-"""Wrong passwords or links within ``FAILURE_WINDOW_S`` before this node asks everyone to wait."""
+"""Wrong passwords or links within ``FAILURE_WINDOW_S`` before this node asks whoever sends them to wait."""
 FAILURE_WINDOW_S = 60.0
+SENDERS_MAX = 1024
+"""Addresses whose failures are remembered; the one longest quiet is forgotten first."""
 LINKS_MAX = 100
 
 
@@ -104,7 +107,7 @@ class Access:
         self._entropy = entropy
         self._executor = executor
         self._links: dict[str, float] = {}
-        self._failures: deque[float] = deque(maxlen=SIGN_IN_FAILURES_MAX)
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
         self._hashing = asyncio.Semaphore(2)
 
     def _now_ms(self) -> int:
@@ -122,18 +125,18 @@ class Access:
         self._links[token_hash(token)] = now + LINK_LIFE_S
         return token
 
-    async def sign_in_by_link(self, token: str) -> str:
-        """Give a session of the first admin for a link's token, once."""
-        self._throttle()
+    async def sign_in_by_link(self, token: str, sender: str = "") -> str:
+        """Give a session of the first admin for a link's token, once. ``sender`` is the address it came from."""
+        self._throttle(sender)
         until = self._links.pop(token_hash(token), None)
         if until is None or self._clock.monotonic() > until:
-            self._failures.append(self._clock.monotonic())
+            self._failed(sender)
             raise Denied("this login link was used already or is over; run `thatdam login` on that node for a new one")
         return await self._open_session(FIRST_ADMIN, await self._first_admin())
 
-    async def sign_in(self, name: str, password: str) -> str:
-        """Give a session for a name and password."""
-        self._throttle()
+    async def sign_in(self, name: str, password: str, sender: str = "") -> str:
+        """Give a session for a name and password. ``sender`` is the address they came from."""
+        self._throttle(sender)
         row = await self._rows.get("users", name) if 0 < len(name) <= NAME_MAX else None
         hashed = str(row.fields.get("password") or "") if row else ""
         async with self._hashing:
@@ -141,14 +144,22 @@ class Access:
                 self._passwords.password_fits, hashed or self._passwords.DUMMY, password[:PASSWORD_MAX]
             )
         if row is None or not hashed or not fits:
-            self._failures.append(self._clock.monotonic())
+            self._failed(sender)
             raise Denied("wrong name or password")
         return await self._open_session(name, row)
 
-    def _throttle(self) -> None:
-        now = self._clock.monotonic()
-        if len(self._failures) == SIGN_IN_FAILURES_MAX and now - self._failures[0] < FAILURE_WINDOW_S:
-            raise Denied("too many wrong sign-ins; wait a minute and try again")
+    def _throttle(self, sender: str) -> None:
+        failures = self._failures.get(sender)
+        if failures is None or len(failures) < SIGN_IN_FAILURES_MAX:
+            return
+        if self._clock.monotonic() - failures[0] < FAILURE_WINDOW_S:
+            raise TooManyTries("too many wrong sign-ins from this address; wait a minute and try again")
+
+    def _failed(self, sender: str) -> None:
+        self._failures.setdefault(sender, deque(maxlen=SIGN_IN_FAILURES_MAX)).append(self._clock.monotonic())
+        self._failures.move_to_end(sender)
+        while len(self._failures) > SENDERS_MAX:
+            self._failures.popitem(last=False)
 
     async def _first_admin(self) -> Row:
         row = await self._rows.get("users", FIRST_ADMIN)
@@ -209,6 +220,8 @@ class Access:
             raise ValueError(f"a name has 1 to {NAME_MAX} letters, digits, '.', '-' or '_'")
         if not PASSWORD_MIN <= len(password) <= PASSWORD_MAX:
             raise ValueError(f"a password has {PASSWORD_MIN} to {PASSWORD_MAX} characters")
+        if name == FIRST_ADMIN and role is not Role.ADMIN:
+            raise ValueError("the first admin stays an admin: login links sign in as it; add another person instead")
         async with self._hashing:
             hashed = await self._executor.run(self._passwords.hash_password, password)
         row = await self._rows.get("users", name)

@@ -132,6 +132,10 @@ class Catalogue:
         assert table in MESH_TABLES, table
         return [entry.row() for entry in await self._store.every(table)]
 
+    async def counts(self) -> tuple[int, int]:
+        """Give how many rows are on this node, and how many of its writes no holder has confirmed."""
+        return await self._store.count(), await self._store.count_kept()
+
     async def _entries(self, table: str, pk: str, sk: str | None) -> list[Entry]:
         mine = await self._store.get(table, pk, sk)
         partition = partition_for(table, pk)

@@ -165,6 +165,11 @@ class RowStore:
         )
         return [(bytes(packed), PartitionId(part)) for packed, part in rows]
 
+    async def count_kept(self) -> int:
+        """Give how many own writes the owners have not confirmed."""
+        found = await self._tables.read(lambda sql: sql.execute("SELECT COUNT(*) FROM rows WHERE kept = 1").fetchone())
+        return int(found[0])
+
     async def confirmed(self, packed: Sequence[bytes], drop: Callable[[PartitionId], bool]) -> None:
         """Take note that owners have these very bytes; rows of partitions to ``drop`` are removed here."""
 

@@ -47,6 +47,10 @@ class Denied(Exception):
     """Not let in; the text says why in words for the one who asked."""
 
 
+class TooManyTries(Denied):
+    """Wrong too often lately; asks to wait."""
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """The signed content of a session. ``expires_ms`` is UTC milliseconds since 1970."""

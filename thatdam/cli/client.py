@@ -30,8 +30,9 @@ class Client:
         folder = Path(data).expanduser() if data else default_data_folder()
         try:
             access = json.loads((folder / ACCESS_FILE).read_text(encoding="utf-8"))
+            self.base = str(access["url"])
             self._http = httpx.Client(
-                base_url=access["url"], headers={"Authorization": f"Bearer {access['token']}"}, timeout=TIMEOUT_S
+                base_url=self.base, headers={"Authorization": f"Bearer {access['token']}"}, timeout=TIMEOUT_S
             )
         except (OSError, ValueError, KeyError):
             raise fail(f"no node has run in {folder}; start one with `thatdam up`, or say --data") from None

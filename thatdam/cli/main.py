@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from thatdam import config as settings
-from thatdam.cli import library, mesh, sources
+from thatdam.cli import library, mesh, people, sources
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(sources.source, name="source")
 app.add_typer(sources.record, name="record")
+app.add_typer(people.user, name="user")
+app.add_typer(people.token, name="token")
 
 
 @app.command()
@@ -51,6 +53,7 @@ def up(
 
 
 app.command()(sources.devices)
+app.command()(people.login)
 app.command("ls")(library.list_assets)
 app.command()(library.get)
 app.command()(library.rm)

@@ -16,6 +16,7 @@ from mesh.core.access import Denied, Role
 from mesh.ports import PortError, Unavailable
 from thatdam import logs
 from thatdam.cli.client import ACCESS_FILE
+from thatdam.cli.people import login_url
 from thatdam.config import Config
 from thatdam.gateway.app import application
 from thatdam.node import Node
@@ -70,7 +71,9 @@ def _tell(node: Node, url: str) -> None:
     print(f"node    {node.name} ({node.node_id})\nmesh    {node.mesh}{_company(node)}\ndata    {node.data}")
     for role, (taken, why) in node.roles.items():
         print(f"{'role' if taken else 'no role'}    {role}: {why}")
-    print(f"API     {url}/api/v1/openapi.json", flush=True)
+    print(f"API     {url}/api/v1/openapi.json")
+    print(f"viewer  {login_url(url, node.access.login_link_token())}")
+    print("        opens once, within ten minutes; `thatdam login` prints another", flush=True)
 
 
 def _company(node: Node) -> str:
@@ -92,7 +95,15 @@ async def serve(config: Config) -> None:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         access = {"url": url, "token": await _token(node)}
         node.folder.write_secret(ACCESS_FILE, json.dumps(access).encode())
-        settings = uvicorn.Config(application(node), log_level="warning", access_log=False, lifespan="off")
+        settings = uvicorn.Config(
+            application(node),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            proxy_headers=False,
+            server_header=False,
+            ws_max_size=4096,
+        )
         server = _Server(settings)
         _tell(node, url)
         print("stop    Ctrl-C; running takes are finished first", flush=True)

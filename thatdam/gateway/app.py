@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from fastapi import FastAPI
 
+from mesh.adapters.clock import SystemEntropy
 from thatdam import __version__
-from thatdam.gateway import assets, cameras, nodes, operations, problems, sessions, takes
+from thatdam.gateway import assets, cameras, metrics, nodes, operations, people, problems, sessions, takes, viewer
+from thatdam.gateway.correlate import Correlate
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.pulse import Pulse
+from thatdam.gateway.traffic import Traffic
 from thatdam.node import Node
 
 
@@ -17,10 +21,16 @@ def application(node: Node) -> FastAPI:
     )
     problems.install(app)
     guard = Guard(node.access, lambda: frozenset())
-    operations.install(app, node)
+    pulse, traffic = Pulse(), Traffic()
+    node.system.supervisor.run("gateway/pulse", pulse.run)
+    app.add_middleware(Correlate, entropy=SystemEntropy(), traffic=traffic)
+    operations.install(app, node, guard, pulse)
+    metrics.install(app, node, guard, pulse, traffic)
     sessions.install(app, node, guard)
     nodes.install(app, node, guard)
+    people.install(app, node, guard)
     cameras.install(app, node, guard)
     assets.install(app, node, guard)
     app.include_router(takes.router(takes.Takes(node.catalogue, node.chunks), guard.require))
+    viewer.install(app, viewer.built())
     return app

@@ -41,6 +41,20 @@ class Guard:
 
         return Depends(check)
 
+    def local_or(self, role: Role | str) -> Any:
+        """Give the dependency of a route that this machine may ask unnamed, and others with ``role``."""
+        needed = Role(role)
+
+        async def check(connection: HTTPConnection) -> None:
+            self.check_host(connection)
+            if connection.client is not None and _is_loopback(connection.client.host):
+                return
+            person = await self.who(connection)
+            if not person.role.includes(needed):
+                raise Problem(403, f"this needs the role {needed.value}; you are {person.role.value}")
+
+        return Depends(check)
+
     async def who(self, connection: HTTPConnection) -> Person:
         """Tell who asks; Denied when nobody known."""
         self.check_host(connection)
@@ -67,10 +81,17 @@ class Guard:
 
     def check_origin(self, connection: HTTPConnection) -> None:
         """Refuse a state change or WebSocket that another site's page started."""
-        origin = connection.headers.get("origin", "")
-        host = connection.headers.get("host", "")
-        if urlsplit(origin).netloc != host:
+        origin = urlsplit(connection.headers.get("origin", ""))
+        secure = connection.url.scheme in ("https", "wss")
+        if origin.netloc != connection.headers.get("host", "") or origin.scheme != ("https" if secure else "http"):
             raise Problem(403, "a request with a session cookie must come from this node's own pages (Origin)")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 Require = Callable[[Role | str], Any]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import http
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
 from mesh.actors.system import correlation
-from mesh.core.access import Denied
+from mesh.core.access import Denied, TooManyTries
 from mesh.ports import Corrupt, DiskFull, NotFound, PortError, Refused, Unavailable
 from proto.codec import Malformed
+
+_log = structlog.get_logger("http")
 
 
 class Problem(Exception):
@@ -36,7 +39,10 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
         "correlation_id": correlation.get(),
         **more,
     }
-    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=headers)
+    shown = {"Cache-Control": "no-store", **(headers or {})}
+    if correlation.get():
+        shown["X-Correlation-Id"] = correlation.get()
+    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=shown)
 
 
 _PORT_STATUS: tuple[tuple[type[PortError], int], ...] = (
@@ -56,6 +62,8 @@ def install(app: FastAPI) -> None:
         return problem_response(error.status, error.detail, **error.more)
 
     async def on_denied(_: Request, error: Exception) -> JSONResponse:
+        if isinstance(error, TooManyTries):
+            return problem_response(429, str(error), {"Retry-After": "60"})
         return problem_response(401, str(error), {"WWW-Authenticate": "Bearer"})
 
     async def on_port_error(_: Request, error: Exception) -> JSONResponse:
@@ -75,7 +83,8 @@ def install(app: FastAPI) -> None:
         where = ".".join(str(part) for part in first["loc"])
         return problem_response(422, f"{where}: {first['msg']}")
 
-    async def on_bug(_: Request, error: Exception) -> JSONResponse:
+    async def on_bug(request: Request, error: Exception) -> JSONResponse:
+        _log.error("request failed by a bug", path=request.url.path, error=repr(error), exc_info=error)
         return problem_response(
             500, f"a bug in this node: {type(error).__name__}; the log has it by the correlation id"
         )

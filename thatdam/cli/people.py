@@ -1,0 +1,101 @@
+"""Verbs over people and programs: login, user, token."""
+
+from __future__ import annotations
+
+import sys
+import webbrowser
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from thatdam.cli.client import Client, fail
+from thatdam.cli.show import AsJson, Data, out, show
+
+user = typer.Typer(no_args_is_help=True, help="People who may sign in, on every node of the mesh.")
+token = typer.Typer(no_args_is_help=True, help="Tokens for programs.")
+
+
+class RoleName(StrEnum):
+    """What a person or program may do."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+Role = Annotated[RoleName, typer.Option(help="viewer watches, operator records and edits, admin does all")]
+
+
+def login_url(base: str, link: str) -> str:
+    """Give the address that signs a browser in once; the token is in the fragment, which browsers never send."""
+    return f"{base}/#/login/{link}"
+
+
+def login(
+    opened: Annotated[bool, typer.Option("--open", help="open it in this machine's browser")] = False, data: Data = ""
+) -> None:
+    """Print a new login link of this node; it works once, within ten minutes."""
+    client = Client(data)
+    url = login_url(client.base, client.call("POST", "/api/v1/links")["link"])
+    print(url)
+    if opened and not webbrowser.open(url):
+        out.print("no browser could be opened here; open the address above", style="yellow")
+
+
+@user.command("add")
+def user_add(
+    name: str,
+    role: Role = RoleName.VIEWER,
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="read the password's line from stdin")
+    ] = False,
+    data: Data = "",
+) -> None:
+    """Add a person, or change the password and role of one, whose sessions end then."""
+    if password_stdin:
+        password = sys.stdin.readline().rstrip("\r\n")
+    elif sys.stdin.isatty():
+        password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    else:
+        raise fail("there is no terminal to ask for the password; pipe it in and say --password-stdin", 2)
+    client = Client(data)
+    client.call("POST", "/api/v1/users", json={"name": name, "password": password, "role": role.value})
+    print(f"{name} can sign in as {role.value}")
+
+
+@user.command("list")
+def user_list(data: Data = "", as_json: AsJson = False) -> None:
+    """List the people."""
+    show(Client(data).call("GET", "/api/v1/users")["users"], ("name", "role", "has_password"), as_json)
+
+
+@user.command("remove")
+def user_remove(name: str, data: Data = "") -> None:
+    """Remove a person, who is signed out everywhere."""
+    Client(data).call("DELETE", f"/api/v1/users/{name}")
+
+
+@token.command("add")
+def token_add(
+    name: Annotated[str, typer.Argument(help="what it is for")],
+    role: Role = RoleName.VIEWER,
+    days: Annotated[float, typer.Option(help="how long it is good")] = 90.0,
+    data: Data = "",
+) -> None:
+    """Make a token for a program and print it, this once."""
+    made = Client(data).call("POST", "/api/v1/tokens", json={"name": name, "role": role.value, "days": days})
+    print(made["token"])
+
+
+@token.command("list")
+def token_list(data: Data = "", as_json: AsJson = False) -> None:
+    """List the tokens: what they are for, never the tokens themselves."""
+    rows = Client(data).call("GET", "/api/v1/tokens")["tokens"]
+    show(rows, ("id", "name", "role", "created_at", "expires_at"), as_json)
+
+
+@token.command("remove")
+def token_remove(token_id: Annotated[str, typer.Argument(metavar="ID")], data: Data = "") -> None:
+    """End a token, by the id that `token list` shows."""
+    Client(data).call("DELETE", f"/api/v1/tokens/{token_id}")

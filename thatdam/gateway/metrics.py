@@ -1,0 +1,173 @@
+"""What Prometheus reads: a picture of the node taken at the moment it asks, ``thatdam_*`` by its naming rules.
+
+Nothing is counted here but requests; each number is read from the room that keeps it. Labels are bounded: actors, task
+families and tables by name, never ids of cameras, assets or people.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fastapi import FastAPI, Response
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from mesh.actors.chunks import Lag
+from thatdam import __version__
+from thatdam.gateway.guard import Guard
+from thatdam.gateway.pulse import Pulse
+from thatdam.gateway.traffic import BUCKETS_S, Traffic
+from thatdam.node import Node
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """What has to be awaited before a scrape can be written."""
+
+    rows: int
+    rows_waiting: int
+    lag: Lag
+    disk_total_bytes: int
+    disk_free_bytes: int
+
+
+async def gather(node: Node) -> Gathered:
+    """Ask the node's stores."""
+    rows, waiting = await node.catalogue.counts()
+    disk = await asyncio.to_thread(shutil.disk_usage, node.data)
+    return Gathered(rows, waiting, node.chunks.lag(), disk.total, disk.free)
+
+
+class NodeCollector(Collector):
+    """One picture of a node, as metric families."""
+
+    def __init__(self, node: Node, pulse: Pulse, traffic: Traffic, gathered: Gathered) -> None:
+        self._node = node
+        self._pulse = pulse
+        self._traffic = traffic
+        self._gathered = gathered
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the families."""
+        info = InfoMetricFamily("thatdam_build", "This node and its release")
+        info.add_metric([], {"version": __version__, "node": self._node.node_id})
+        yield info
+        yield from self._stores()
+        yield from self._live()
+        yield from self._tasks()
+        yield from self._actors()
+        yield from self._http()
+
+    def _stores(self) -> Iterator[Metric]:
+        gathered = self._gathered
+        yield _gauge("thatdam_rows", "Catalogue rows on this node", gathered.rows)
+        yield _gauge(
+            "thatdam_rows_waiting", "Rows written here that their holders have not confirmed", gathered.rows_waiting
+        )
+        yield _gauge("thatdam_chunks", "Chunks on this node", len(self._node.store))
+        yield _gauge("thatdam_copy_lag_chunks", "Chunks here that too few nodes have", gathered.lag.chunks)
+        yield _gauge("thatdam_copy_lag_bytes", "Bytes here that too few nodes have", gathered.lag.bytes)
+        yield _gauge(
+            "thatdam_copy_lag_seconds", "Age of the oldest chunk that too few nodes have", gathered.lag.seconds
+        )
+        yield _gauge("thatdam_disk_size_bytes", "Size of the data folder's disk", gathered.disk_total_bytes)
+        yield _gauge("thatdam_disk_free_bytes", "Room left on the data folder's disk", gathered.disk_free_bytes)
+        yield _gauge("thatdam_takes_recording", "Takes this node records now", len(self._node.recorder.running()))
+
+    def _live(self) -> Iterator[Metric]:
+        tracks = self._node.live.report()
+        yield _gauge("thatdam_live_tracks", "Live tracks published or wanted here", len(tracks))
+        viewers = GaugeMetricFamily("thatdam_live_viewers", "Subscribers of live tracks here", labels=["track"])
+        lost = GaugeMetricFamily("thatdam_live_groups_lost", "Groups that present subscribers lost", labels=["track"])
+        count: dict[str, int] = defaultdict(int)
+        gone: dict[str, int] = defaultdict(int)
+        for track in tracks:
+            kind = track.name.rpartition("/")[2]
+            count[kind] += track.subscribers
+            gone[kind] += track.groups_lost
+        for kind in sorted({"main", "jpeg", *count}):
+            viewers.add_metric([kind], count[kind])
+            lost.add_metric([kind], gone[kind])
+        yield viewers
+        yield lost
+
+    def _tasks(self) -> Iterator[Metric]:
+        restarts = CounterMetricFamily("thatdam_supervisor_restarts", "Restarts of supervised tasks", labels=["task"])
+        errors = CounterMetricFamily("thatdam_supervisor_errors", "Failures of supervised tasks", labels=["task"])
+        again: dict[str, int] = defaultdict(int)
+        failed: dict[str, int] = defaultdict(int)
+        for row in self._node.system.supervisor.report():
+            family = row.name.partition("/")[0]
+            again[family] += row.restarts
+            failed[family] += row.errors
+        for family in sorted(again):
+            restarts.add_metric([family], again[family])
+            errors.add_metric([family], failed[family])
+        yield restarts
+        yield errors
+        for which, value in (("worst", self._pulse.worst_s), ("median", self._pulse.usual_s)):
+            if value is not None:
+                yield _gauge(f"thatdam_loop_lag_{which}_seconds", "Lateness of the event loop over ten seconds", value)
+
+    def _actors(self) -> Iterator[Metric]:
+        waiting = GaugeMetricFamily("thatdam_actor_waiting", "Messages in a mailbox", labels=["actor"])
+        handled = CounterMetricFamily("thatdam_actor_handled", "Messages an actor handled", labels=["actor"])
+        overflows = CounterMetricFamily("thatdam_actor_overflows", "Messages a full mailbox refused", labels=["actor"])
+        errors = CounterMetricFamily("thatdam_actor_errors", "Messages an actor failed at", labels=["actor"])
+        for row in self._node.system.report():
+            waiting.add_metric([row.name], row.waiting)
+            handled.add_metric([row.name], row.handled)
+            overflows.add_metric([row.name], row.overflows)
+            errors.add_metric([row.name], row.errors)
+        yield from (waiting, handled, overflows, errors)
+        yield _counter("thatdam_dead_letters", "Messages nobody could take", self._node.system.dead_letters)
+        yield _counter("thatdam_events_dropped", "Events slow peers did not get", self._node.system.events_dropped)
+
+    def _http(self) -> Iterator[Metric]:
+        traffic = self._traffic
+        answers = CounterMetricFamily("thatdam_http_requests", "Requests answered", labels=["method", "status"])
+        for (method, status), count in sorted(traffic.answers.items()):
+            answers.add_metric([method, str(status) if status else "left"], count)
+        yield answers
+        took = HistogramMetricFamily("thatdam_http_request_seconds", "Time until a request was answered whole")
+        buckets, total = [], 0
+        for bound in (*BUCKETS_S, float("inf")):
+            total += traffic.took[bound]
+            buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
+        took.add_metric([], buckets, traffic.took_s)
+        yield took
+        yield _gauge("thatdam_event_clients", "Open event feeds", traffic.event_clients)
+        yield _counter(
+            "thatdam_event_feeds_dropped", "Event feeds closed because they were too slow", traffic.events_missed
+        )
+
+
+def install(app: FastAPI, node: Node, guard: Guard, pulse: Pulse, traffic: Traffic) -> None:
+    """Add the route."""
+
+    @app.get("/metrics", tags=["operations"], dependencies=[guard.local_or("viewer")])
+    async def metrics() -> Response:
+        registry = CollectorRegistry()
+        registry.register(NodeCollector(node, pulse, traffic, await gather(node)))
+        ProcessCollector(namespace="thatdam", registry=registry)
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, told, value=value)
+
+
+def _counter(name: str, told: str, value: float) -> CounterMetricFamily:
+    return CounterMetricFamily(name, told, value=value)
