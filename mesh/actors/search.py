@@ -8,6 +8,7 @@ Invariant: what the answer lacks, it says: partitions nobody answered for are in
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,7 +18,7 @@ import structlog
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.placement import LayoutView
 from mesh.actors.system import ActorSystem
-from mesh.core.query import Op, Query, Where, bits_of, partitions_in
+from mesh.core.query import Op, Query, Where, bits_of, matches, partitions_in
 from mesh.core.rows import Row
 from mesh.core.search import (
     Found,
@@ -46,6 +47,8 @@ EMBED_TIMEOUT_S = 20.0
 MODELS_MAX = 3
 """Models of the mesh searched at once: the newest generations, not every one there ever was."""
 WORDED_MAX = 100
+SCENE_ASSETS_MAX = 32
+"""Assets read because a scene of theirs matches and they themselves do not."""
 LIMIT_MAX = 100
 TEXT_CHARS_MAX = 500
 
@@ -127,14 +130,36 @@ class Search:
         if asked.kind:
             conditions.append(("kind", "eq", asked.kind))
         where = tuple(Where(*one) for one in conditions)
-        page = await self._catalogue.scan(Query("assets", where, text, order="rank", limit=WORDED_MAX))
-        ranked = []
+        page, scenes = await asyncio.gather(
+            self._catalogue.scan(Query("assets", where, text, order="rank", limit=WORDED_MAX)),
+            self._catalogue.scan(Query("scenes", (), text, order="rank", limit=WORDED_MAX)),
+        )
+        told: dict[str, Row | None] = {row.pk: row for row in page.rows}
+        others = list(dict.fromkeys(row.pk for row in scenes.rows if row.pk not in told))[:SCENE_ASSETS_MAX]
+        told.update(zip(others, await asyncio.gather(*(self._asset(pk) for pk in others)), strict=True))
+        ranked: list[tuple[int, Worded]] = []
+        placed: set[str] = set()
+        for scene in scenes.rows:
+            asset = told.get(scene.pk)
+            if asset is None or not matches(asset, where) or not _scene_in_time(asset, scene, asked):
+                continue
+            order, why = word_reason(scene, text)
+            ranked.append((order, _worded_scene(asset, scene, why.replace("its tags", "a scene"))))
+            placed.add(scene.pk)
         for row in page.rows:
             if _in_time(row, asked.since_ms, asked.until_ms):
                 order, why = word_reason(row, text)
-                ranked.append((order, _worded(row, why)))
+                if row.pk not in placed or not why.endswith("what was seen in it"):
+                    ranked.append((order, _worded(row, why)))
         ranked.sort(key=lambda pair: pair[0])
-        return [found for _, found in ranked], page.partitions_ok
+        return [found for _, found in ranked], min(page.partitions_ok, scenes.partitions_ok)
+
+    async def _asset(self, asset: str) -> Row | None:
+        try:
+            return await self._catalogue.get("assets", asset)
+        except PortError as error:
+            _log.info("asset of a scene not read", asset=asset, error=str(error))
+            return None
 
     # ------------------------------------------------------------ by looks
 
@@ -292,15 +317,39 @@ def _found(hit: ShardHit) -> Found:
 
 
 def _worded(row: Row, why: str) -> Worded:
-    def text(name: str) -> str:
-        value = row.fields.get(name)
-        return value.hex() if isinstance(value, bytes) else value if isinstance(value, str) else ""
+    return Worded(row.pk, _told(row, "name"), _told(row, "kind"), _told(row, "camera"), _told(row, "poster"), why)
 
-    return Worded(row.pk, text("name"), text("kind"), text("camera"), text("poster"), why)
+
+def _worded_scene(asset: Row, scene: Row, why: str) -> Worded:
+    start_ms, end_ms = _scene_span(scene)
+    return dataclasses.replace(_worded(asset, why), at_ms=start_ms, end_ms=end_ms, hero=_told(scene, "hero"))
+
+
+def _told(row: Row, name: str) -> str:
+    value = row.fields.get(name)
+    return value.hex() if isinstance(value, bytes) else value if isinstance(value, str) else ""
+
+
+def _scene_span(scene: Row) -> tuple[int, int]:
+    end = scene.fields.get("end_ms")
+    start_ms = int(scene.sk) if scene.sk.isdecimal() else 0
+    return start_ms, max(start_ms, end) if isinstance(end, int) else start_ms
+
+
+def _base_ms(row: Row) -> int:
+    started = row.fields.get("started_ms") or row.fields.get("created_ms")
+    return started if isinstance(started, int) else 0
+
+
+def _scene_in_time(asset: Row, scene: Row, asked: _Asked) -> bool:
+    base_ms = _base_ms(asset)
+    start_ms, end_ms = _scene_span(scene)
+    return (asked.since_ms is None or base_ms + end_ms >= asked.since_ms) and (
+        asked.until_ms is None or base_ms + start_ms <= asked.until_ms
+    )
 
 
 def _in_time(row: Row, since_ms: int | None, until_ms: int | None) -> bool:
-    started, ended = row.fields.get("started_ms") or row.fields.get("created_ms"), row.fields.get("ended_ms")
-    start_ms = started if isinstance(started, int) else 0
+    ended, start_ms = row.fields.get("ended_ms"), _base_ms(row)
     end_ms = ended if isinstance(ended, int) and ended else start_ms
     return (since_ms is None or end_ms >= since_ms) and (until_ms is None or start_ms <= until_ms)

@@ -27,8 +27,10 @@ State = Literal["queued", "leased", "done", "failed"]
 Epoch = tuple[int, str]
 """Counter, then the node that granted: compared in that order."""
 
-PROBE, FRAMES, SCENES = "L0", "L1", "L2"
-PROBE_VERSION, SCENES_VERSION = "1", "content-1"
+FRAMES, SCENES = "L1", "L2"
+"""Frames sampled, embedded and tagged; scene boundaries with a hero frame each. L0, what the bytes are, is told by
+whoever takes them in."""
+SCENES_VERSION = "content-1"
 LEASE_MS = 30_000
 ATTEMPTS_MAX = 5
 BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 2_000, 300_000
@@ -41,7 +43,7 @@ ASKER_FRESH_MS = 15_000
 ASKERS_MAX = 4096
 GRANTS_MAX = 64
 
-_PRIORITY = {PROBE: 0, SCENES: 10, FRAMES: 20}
+_PRIORITY = {SCENES: 10, FRAMES: 20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,15 +104,10 @@ def new_job(asset: AssetId, work: Work, now_ms: int, near: Sequence[str] = ()) -
 
 
 def wanted(fields: Mapping[str, Value], models: Sequence[ModelId]) -> list[Work]:
-    """Give the work an asset should have had done, from its row; nothing while it is recorded or in the trash.
-
-    L1 and L2 follow L0, which says what the bytes are: ``probed`` is then set.
-    """
+    """Give the work an asset should have had done, from its row; nothing while it is recorded or in the trash."""
     if fields.get("state") not in ("ready", "interrupted") or fields.get("trashed_ms"):
         return []
-    works = [Work(PROBE, PROBE_VERSION)]
-    if not fields.get("probed"):
-        return works
+    works: list[Work] = []
     kind = fields.get("kind")
     if kind in ("take", "video"):
         works.append(Work(SCENES, SCENES_VERSION))
@@ -188,11 +185,12 @@ class LeaseBook:
         highest = self._highest.get(job.job, (0, ""))
         if job.epoch < highest and job.open:
             return  # an older lease, seen late
-        self._highest[job.job] = max(highest, job.epoch)
         if job.open:
+            self._highest[job.job] = max(highest, job.epoch)
             self._jobs[job.job] = job
         else:
-            self._jobs.pop(job.job, None)
+            # What is over needs no guard: its row still holds the epoch, should it be queued once more.
+            self.forget(job.job)
 
     def forget(self, job: JobId) -> None:
         """Drop a job whose row is gone, or whose partition is another's."""
@@ -229,20 +227,25 @@ class LeaseBook:
             granted.append(leased)
         return granted
 
-    def renew(self, job: JobId, epoch: Epoch, now_ms: int) -> Job:
-        """Lengthen a lease; Refused when a higher epoch has been seen, NotFound when there is no such open job."""
-        standing = self._guard(job, epoch)
-        renewed = dataclasses.replace(standing, state="leased", epoch=epoch, until_ms=now_ms + LEASE_MS)
+    def renew(self, job: JobId, epoch: Epoch, holder: NodeId, now_ms: int) -> Job:
+        """Lengthen a lease, also one another book granted.
+
+        Refused when a higher epoch has been seen, NotFound when there is no such open job.
+        """
+        standing = self._guard(job, epoch, holder)
+        renewed = dataclasses.replace(standing, until_ms=now_ms + LEASE_MS)
         self.take(renewed)
         return renewed
 
-    def finish(self, job: JobId, epoch: Epoch, now_ms: int, error: str = "", *, again: bool = True) -> Job:
+    def finish(
+        self, job: JobId, epoch: Epoch, holder: NodeId, now_ms: int, error: str = "", *, again: bool = True
+    ) -> Job:
         """Take a result: done without ``error``, else queued again for another node, or failed when that is no use."""
-        standing = self._guard(job, epoch)
+        standing = self._guard(job, epoch, holder, late=not error)
         if not error:
-            ended = dataclasses.replace(standing, state="done", epoch=epoch, until_ms=0, error="", after_ms=0)
+            ended = dataclasses.replace(standing, state="done", until_ms=0, error="", after_ms=0)
         else:
-            ended = self._failed(standing, epoch, now_ms, error, again=again)
+            ended = self._failed(standing, now_ms, error, again=again)
         self.take(ended)
         return ended
 
@@ -252,28 +255,33 @@ class LeaseBook:
         for job in list(self._jobs.values()):
             if job.state == "leased" and job.until_ms <= now_ms and (mine is None or mine(job)):
                 why = f"node {job.holder[:8]} stopped while it worked on this"
-                failed = self._failed(job, job.epoch, now_ms, why, again=True)
+                failed = self._failed(job, now_ms, why, again=True)
                 self.take(failed)
                 ended.append(failed)
         return ended
 
-    def _failed(self, job: Job, epoch: Epoch, now_ms: int, error: str, *, again: bool) -> Job:
+    def _failed(self, job: Job, now_ms: int, error: str, *, again: bool) -> Job:
         tried = (*(node for node in job.tried if node != job.holder), job.holder)[-8:]
         if again and job.attempts < ATTEMPTS_MAX:
             after_ms = now_ms + backoff_ms(job.attempts)
-            return dataclasses.replace(
-                job, state="queued", epoch=epoch, until_ms=0, error=error, after_ms=after_ms, tried=tried
-            )
-        return dataclasses.replace(job, state="failed", epoch=epoch, until_ms=0, error=error, tried=tried)
+            return dataclasses.replace(job, state="queued", until_ms=0, error=error, after_ms=after_ms, tried=tried)
+        return dataclasses.replace(job, state="failed", until_ms=0, error=error, tried=tried)
 
-    def _guard(self, job: JobId, epoch: Epoch) -> Job:
+    def _guard(self, job: JobId, epoch: Epoch, holder: NodeId, *, late: bool = False) -> Job:
+        """Give the job as it is leased under ``epoch``; ``late``: also when the lease ran out and nobody has it yet."""
         highest = self._highest.get(job, (0, ""))
         if epoch < highest:
             raise Refused(f"this lease is over: job {job[:8]} has been given out again (epoch {highest[0]})")
         standing = self._jobs.get(job)
         if standing is None:
             raise NotFound(f"no open job {job[:8]} here")
-        return standing
+        if epoch == standing.epoch:
+            if standing.holder != holder or (standing.state != "leased" and not late):
+                raise Refused(f"this lease is over: job {job[:8]} is no longer yours")
+            return standing
+        # Granted by a book this one has not heard of since: what it granted counts here as well.
+        attempts = max(standing.attempts, 1)
+        return dataclasses.replace(standing, state="leased", epoch=epoch, holder=holder, attempts=attempts)
 
     def _may_have(self, job: Job, asker: NodeId, now_ms: int) -> bool:
         if job.state != "queued" or job.after_ms > now_ms:

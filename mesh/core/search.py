@@ -9,7 +9,7 @@ Invariant: the answer depends on the set of shard answers, not on their order, a
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.core.rows import Row
 from proto.codec import Value
@@ -17,6 +17,7 @@ from proto.codec import Value
 RRF_K = 60.0
 MOMENT_GAP_MS = 8_000
 """Frames closer than this belong to one moment."""
+FRAME_MS = 1_000
 MOMENTS_OF_ASSET_MAX = 3
 """Moments of one asset in an answer, so that one long take does not push out the rest."""
 SHARD_K_MIN, SHARD_K_FACTOR, SHARD_K_MAX = 96, 6, 1000
@@ -27,8 +28,8 @@ _STOP = frozenset(
         *("the", "their", "there", "this", "to", "was", "were", "with"),
     )
 )
-_WORD_FIELDS = ("name", "meta", "camera_name")
-_WORD_SETS = ("tags", "auto_tags")
+_WORD_FIELDS = ("name", "meta", "camera_name", "words")
+_WORD_SETS = (("tags", "its tags"), ("auto_tags", "what was seen in it"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Worded:
-    """An asset whose words match."""
+    """An asset whose words match, or a scene of one: then ``at_ms`` to ``end_ms``, and ``hero`` shows it."""
 
     asset: str
     name: str = ""
@@ -58,6 +59,9 @@ class Worded:
     camera: str = ""
     poster: str = ""
     why: str = ""
+    at_ms: int | None = None
+    end_ms: int | None = None
+    hero: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,38 +143,73 @@ def moments(frames: Sequence[Found]) -> list[Moment]:
     return sorted(made, key=lambda one: _order(one.best))
 
 
+@dataclass(slots=True)
+class _Answer:
+    """A hit in the making: a moment, a worded asset or scene, or both."""
+
+    score: float = 0.0
+    why: list[str] = field(default_factory=list)
+    moment: Moment | None = None
+    worded: Worded | None = None
+
+    def at(self, asset: str, start_ms: int, end_ms: int) -> bool:
+        """Tell whether this is about that stretch of that asset."""
+        if self.moment is not None:
+            mine = (self.moment.best.asset, self.moment.start_ms, self.moment.end_ms)
+        elif self.worded is not None and self.worded.at_ms is not None:
+            mine = (self.worded.asset, self.worded.at_ms, self.worded.end_ms or self.worded.at_ms)
+        else:
+            return False
+        # Stretches that only touch are neighbours: a scene ends where the next one begins. A lone frame stands for
+        # what is around it.
+        my_end_ms, end_ms = max(mine[2], mine[1] + FRAME_MS), max(end_ms, start_ms + FRAME_MS)
+        return mine[0] == asset and mine[1] < end_ms and start_ms < my_end_ms
+
+    def hit(self) -> Hit:
+        """Give it as it is told."""
+        why = tuple(dict.fromkeys(self.why))
+        if self.moment is None:
+            one = self.worded
+            assert one is not None
+            poster = one.hero or one.poster
+            return Hit(one.asset, one.name, one.kind, one.at_ms, one.end_ms, self.score, why, one.camera, poster)
+        best = self.moment.best
+        still = best.kind == "image"
+        at_ms, end_ms = (None, None) if still else (best.at_ms, max(self.moment.end_ms, best.at_ms))
+        poster = best.hero or best.poster
+        return Hit(best.asset, best.name, best.kind, at_ms, end_ms, self.score, why, best.camera, poster)
+
+
 def fuse(seen: Sequence[Sequence[Moment]], worded: Sequence[Worded], limit: int) -> tuple[Hit, ...]:
-    """Fuse lists of moments (one a model) with the assets whose words match, all best first."""
-    scores: dict[tuple[str, int | None], float] = {}
-    chosen: dict[tuple[str, int | None], Moment] = {}
-    whys: dict[tuple[str, int | None], list[str]] = {}
-    first: dict[str, tuple[str, int | None]] = {}
+    """Fuse lists of moments (one a model) with the assets and scenes whose words match, all best first."""
+    answers: list[_Answer] = []
+    by_asset: dict[str, list[_Answer]] = {}
+
+    def add(asset: str) -> _Answer:
+        made = _Answer()
+        answers.append(made)
+        by_asset.setdefault(asset, []).append(made)
+        return made
+
     for ranking in seen:
         for rank, moment in enumerate(ranking, 1):
-            key = _slot(chosen, moment)
-            chosen.setdefault(key, moment)
-            scores[key] = scores.get(key, 0.0) + 1.0 / (RRF_K + rank)
-            whys.setdefault(key, []).append(_looks(moment.best))
-            first.setdefault(moment.best.asset, key)
-    plain: dict[str, Worded] = {}
-    for rank, asset in enumerate(worded, 1):
-        key = first.get(asset.asset, (asset.asset, None))
-        plain[asset.asset] = asset
-        scores[key] = scores.get(key, 0.0) + 1.0 / (RRF_K + rank)
-        whys.setdefault(key, []).append(asset.why or "words of its name or tags")
-    hits = []
-    for key, score in scores.items():
-        there = chosen.get(key)
-        why = tuple(dict.fromkeys(whys[key]))
-        if there is None:
-            asset = plain[key[0]]
-            hits.append(Hit(asset.asset, asset.name, asset.kind, None, None, score, why, asset.camera, asset.poster))
-            continue
-        best = there.best
-        still = best.kind == "image"
-        at_ms, end_ms = (None, None) if still else (best.at_ms, max(there.end_ms, best.at_ms))
-        poster = best.hero or best.poster
-        hits.append(Hit(best.asset, best.name, best.kind, at_ms, end_ms, score, why, best.camera, poster))
+            asset = moment.best.asset
+            same = (one for one in by_asset.get(asset, ()) if one.at(asset, moment.start_ms, moment.end_ms))
+            answer = next(same, None) or add(asset)
+            answer.moment = answer.moment or moment
+            answer.score += 1.0 / (RRF_K + rank)
+            answer.why.append(_looks(moment.best))
+    for rank, one in enumerate(worded, 1):
+        known = by_asset.get(one.asset, [])
+        if one.at_ms is None:
+            answer = known[0] if known else add(one.asset)  # its best moment opens it
+        else:
+            end_ms = one.end_ms or one.at_ms
+            answer = next((each for each in known if each.at(one.asset, one.at_ms, end_ms)), None) or add(one.asset)
+        answer.worded = answer.worded or one
+        answer.score += 1.0 / (RRF_K + rank)
+        answer.why.append(one.why or "words of its name or tags")
+    hits = [answer.hit() for answer in answers]
     hits.sort(key=lambda one: (-one.score, one.asset, one.at_ms or 0))
     return tuple(hits[:limit])
 
@@ -185,7 +224,7 @@ def lexical_words(text: str) -> str:
 def word_reason(row: Row, words: str) -> tuple[int, str]:
     """Tell how well a row's words match: (0, why) for whole words, (1, why) where only their beginnings do."""
     wanted = words.split()
-    sources: list[tuple[str, str]] = [("its tags", " ".join(row.sets.get(name, ()))) for name in _WORD_SETS]
+    sources = [(told, " ".join(row.sets.get(name, ()))) for name, told in _WORD_SETS]
     sources += [("its name" if name == "name" else "its details", _flat(row.fields.get(name))) for name in _WORD_FIELDS]
     everything: set[str] = set()
     why: list[str] = []
@@ -232,11 +271,3 @@ def _together(one: Found, other: Found) -> bool:
     )
     apart = one.scene_end_ms > 0 and other.scene_end_ms > 0 and not same_scene
     return other.at_ms - one.at_ms <= MOMENT_GAP_MS and not apart
-
-
-def _slot(chosen: Mapping[tuple[str, int | None], Moment], moment: Moment) -> tuple[str, int | None]:
-    """Give the key of a moment another model has found already, or a new one."""
-    for key, other in chosen.items():
-        if key[0] == moment.best.asset and other.start_ms <= moment.end_ms and moment.start_ms <= other.end_ms:
-            return key
-    return (moment.best.asset, moment.best.at_ms)

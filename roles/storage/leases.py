@@ -4,13 +4,15 @@ Of a partition's holders the first that is alive grants; the others take renewal
 rows. It also closes the gap between what an asset should have had done and the jobs there are, so that a take that
 became ready, or a model that came to the mesh, is worked on without anyone asking.
 
-Invariant: what a LeaseBook granted is durable before it is answered.
+Invariant: what a LeaseBook granted is durable before it is answered, and a node that is still catching up with a
+partition neither queues nor grants its jobs: it would do again what is done already.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any
 
 import structlog
@@ -24,7 +26,7 @@ from mesh.core.jobs import LEASE_MS, Job, LeaseBook, Work, fields_of, job_id, jo
 from mesh.core.placement import partition_of
 from mesh.core.rows import Change, Entry, Row
 from mesh.ports import Clock, NotFound
-from proto.ids import AssetId, JobId, ModelId, NodeId
+from proto.ids import AssetId, JobId, ModelId, NodeId, PartitionId
 from proto.messages.jobs import AskJobs, FinishJob, JobState, Lease, Leases, Renewed, RenewLease
 
 TICK_S = 2.0
@@ -42,7 +44,14 @@ class LeaseServer:
     """The actor ``jobs`` of a storage node."""
 
     def __init__(
-        self, system: ActorSystem, store: RowStore, catalogue: Catalogue, view: LayoutView, clock: Clock, models: Models
+        self,
+        system: ActorSystem,
+        store: RowStore,
+        catalogue: Catalogue,
+        view: LayoutView,
+        clock: Clock,
+        models: Models,
+        synced: Callable[[], AbstractSet[PartitionId]],
     ) -> None:
         self._system = system
         self._store = store
@@ -50,6 +59,7 @@ class LeaseServer:
         self._view = view
         self._clock = clock
         self._models = models
+        self._synced = synced
         self._book = LeaseBook(system.node_id)
         self._dirty: dict[str, None] = {}
         self._all_dirty = True
@@ -76,12 +86,15 @@ class LeaseServer:
             case AskJobs():
                 return await self._ask(context.sender, message)
             case RenewLease():
-                job = self._book.renew(JobId(message.job), (message.counter, message.granter), self._now_ms())
+                epoch = (message.counter, message.granter)
+                job = self._book.renew(JobId(message.job), epoch, context.sender, self._now_ms())
                 await self._save(job, told=False)
                 return Renewed(LEASE_MS)
             case FinishJob():
                 epoch = (message.counter, message.granter)
-                job = self._book.finish(JobId(message.job), epoch, self._now_ms(), message.error, again=message.again)
+                job = self._book.finish(
+                    JobId(message.job), epoch, context.sender, self._now_ms(), message.error, again=message.again
+                )
                 await self._save(job)
                 return _state(job)
             case _:
@@ -101,12 +114,14 @@ class LeaseServer:
         )
 
     def _grants(self, asset: str) -> bool:
-        """Tell whether this node is the first alive holder of an asset's partition."""
+        """Tell whether this node is the first alive holder of an asset's partition, and knows what is in it."""
+        partition = partition_of(asset)
         alive = dict.fromkeys(self._view.stores())
-        for node in self._view.holders(partition_of(asset)):
-            if node in alive:
-                return node == self._system.node_id
-        return False
+        present = [node for node in self._view.holders(partition) if node in alive]
+        if present[:1] != [self._system.node_id]:
+            return False
+        # Alone there is nobody to catch up with: whatever is left on this side goes on working.
+        return len(present) == 1 or partition in self._synced()
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
@@ -155,9 +170,8 @@ class LeaseServer:
             await self._save(job)
         models = list(self._models())
         queued = 0
-        while self._dirty:
-            asset = next(iter(self._dirty))
-            del self._dirty[asset]
+        looking, self._dirty = self._dirty, {}
+        for asset in looking:
             if not self._grants(asset):
                 continue
             for entry in await self._store.get("assets", asset, ""):
