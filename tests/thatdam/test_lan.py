@@ -4,16 +4,17 @@ import time
 
 import pytest
 
-from tests.namespaces import lan, needs_namespaces
-from tests.processes import Process, end, until
+from simulations.hosts.lan import lan
+from simulations.hosts.processes import Process, end, until
+from tests.namespaces import needs_namespaces
 
 pytestmark = [pytest.mark.slow, pytest.mark.needs_root, needs_namespaces, pytest.mark.xdist_group("namespaces")]
 
 
-def hosts(network, folder, count, **more):
-    environment = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true", **more}
+def hosts(network, folder, count):
+    environment = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true"}
     return [
-        Process(folder / f"n{number}", "--name", f"n{number}", prefix=network.inside(number), **environment)
+        Process(folder / f"n{number}", "--name", f"n{number}", prefix=network.inside(number), settings=environment)
         for number in range(count)
     ]
 

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from mesh.core.secret import make_secret
-from tests.processes import Process, alive, end, mesh, until
+from simulations.hosts.processes import THATDAM, Process, alive, end, mesh, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
 AWAY_S = "4"
@@ -15,7 +15,7 @@ AWAY_S = "4"
 
 @pytest.fixture(scope="module")
 def five(tmp_path_factory):
-    nodes = mesh(tmp_path_factory.mktemp("mesh"), 5, "--copies", "2", THATDAM_MESH_AWAY_AFTER_S=AWAY_S)
+    nodes = mesh(tmp_path_factory.mktemp("mesh"), 5, "--copies", "2", settings={"THATDAM_MESH_AWAY_AFTER_S": AWAY_S})
     yield nodes
     end(nodes)
 
@@ -104,8 +104,6 @@ def test_a_wrong_secret_is_a_sentence(five, secret, flags, told):
         command[command.index(str(node.data))] = str(folder)
     else:
         command[command.index(str(node.data))] = str(folder / "fresh")
-    from tests.processes import THATDAM
-
     done = subprocess.run(
         [THATDAM, *command],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""Real nodes as processes of their own, on loopback, as a person starts them; for tests of the whole."""
+"""Real nodes as processes of their own, as a person starts them: for tests of the whole, and for benchmarks."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,27 +38,37 @@ def until(true: Callable[[], T], timeout_s: float = 30.0, told: str = "") -> T:
 class Process:
     """One node: started, asked over the command line or HTTP, stopped or killed."""
 
-    def __init__(self, data: Path, *flags: str, secret: str = SECRET, prefix: tuple[str, ...] = (), **more: str):
+    def __init__(
+        self,
+        data: Path,
+        *flags: str,
+        secret: str = SECRET,
+        prefix: Sequence[str] = (),
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         self.data = data
         self.flags = flags
-        self.prefix = prefix
+        self.prefix = tuple(prefix)
         self.environment = {
             **os.environ,
             "THATDAM_MESH_HOST": "127.0.0.1",
             "THATDAM_MESH_MDNS": "false",
             "THATDAM_NODE_RESERVE_MB": "16",
-            **more,
+            **(settings or {}),
         }
         if secret:
             self.environment["THATDAM_SECRET"] = secret
         self.process: subprocess.Popen[bytes] | None = None
         self.port = 0
+        self.mesh_port = 0
 
     def start(self) -> Process:
+        """Start it and wait until it answers."""
         self.launch()
         return self.await_start()
 
     def launch(self) -> None:
+        """Start it and do not wait."""
         self.data.mkdir(parents=True, exist_ok=True)
         (self.data / "cli.json").unlink(missing_ok=True)
         log = (self.data.parent / f"{self.data.name}.log").open("ab")
@@ -71,10 +81,11 @@ class Process:
         )
 
     def await_start(self) -> Process:
+        """Wait until it answers."""
         assert self.process is not None
         access = self.data / "cli.json"
-        until(lambda: access.exists() or self.process.poll() is not None, START_TIMEOUT_S, "the node starts")
-        assert self.process.poll() is None, self.log()
+        until(lambda: access.exists() or self._over(), START_TIMEOUT_S, "the node starts")
+        assert not self._over(), self.log()
         until(self._answers, START_TIMEOUT_S, "the node answers")
         found = re.findall(r"^mesh .* at [0-9.]+:(\d+)", self.log(), re.MULTILINE)
         self.mesh_port = int(found[-1]) if found else 0
@@ -88,41 +99,53 @@ class Process:
         except httpx.TransportError:
             return False
 
+    def _over(self) -> bool:
+        return self.process is None or self.process.poll() is not None
+
     def alive_names(self) -> list[str]:
+        """Give the names of the nodes it believes to live, over the command line."""
         return sorted(row["name"] for row in self.json("nodes") if row["state"] == "alive")
 
     def log(self) -> str:
+        """Give what it has told so far."""
         return (self.data.parent / f"{self.data.name}.log").read_text(errors="replace")
 
     def http(self) -> httpx.Client:
+        """Give a client of its API, as the command line of its machine."""
         access = json.loads((self.data / "cli.json").read_text())
         headers = {"Authorization": f"Bearer {access['token']}"}
         return httpx.Client(base_url=access["url"], headers=headers, timeout=30)
 
     def get(self, path: str, **params: Any) -> Any:
+        """Ask its API."""
         answer = self.http().get(path, params=params)
         assert answer.is_success, f"{path}: {answer.status_code} {answer.text}"
         return answer.json()
 
     def run(self, *words: str, code: int = 0) -> str:
+        """Run a verb against it; the exit status must be ``code``. Gives what was printed."""
         command = [*self.prefix, THATDAM, *words, "--data", str(self.data)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=self.environment)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=self.environment, check=False)
         assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout if code == 0 else done.stderr
 
     def json(self, *words: str) -> Any:
+        """Run a verb with --json."""
         return json.loads(self.run(*words, "--json"))
 
     @property
     def node_id(self) -> str:
-        return next(node["id"] for node in self.get("/api/v1/nodes")["nodes"] if node["self"])
+        """Its id."""
+        return next(str(node["id"]) for node in self.get("/api/v1/nodes")["nodes"] if node["self"])
 
     def kill(self) -> None:
+        """Kill it, as a power cut would."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def stop(self) -> None:
+        """Stop it as Ctrl-C does; it must end well."""
         if self.process is not None and self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
@@ -132,20 +155,24 @@ class Process:
                 raise
 
 
-def mesh(folder: Path, count: int, *flags: str, **more: str) -> list[Process]:
+def mesh(folder: Path, count: int, *flags: str, settings: Mapping[str, str] | None = None) -> list[Process]:
     """Start nodes of one mesh that all know the first one's address; returns once each sees all."""
-    nodes = [Process(folder / "n0", "--name", "n0", *flags, **more).start()]
+    nodes = [Process(folder / "n0", "--name", "n0", *flags, settings=settings).start()]
     join = ("--join", f"127.0.0.1:{nodes[0].mesh_port}")
     try:
         for number in range(1, count):
             name = f"n{number}"
-            nodes.append(Process(folder / name, "--name", name, *join, *flags, **more).start())
+            nodes.append(Process(folder / name, "--name", name, *join, *flags, settings=settings).start())
         for node in nodes:
-            until(lambda node=node: len(alive(node)) == count, 30, "every node sees all")
+            _sees(node, count)
     except BaseException:
         end(nodes)
         raise
     return nodes
+
+
+def _sees(node: Process, count: int) -> None:
+    until(lambda: len(alive(node)) == count, 30, "every node sees all")
 
 
 def alive(node: Process) -> list[str]:
