@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-import platform
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,31 +18,19 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
-from mesh.adapters import passwords
-from mesh.adapters.clock import SystemClock, SystemEntropy
-from mesh.adapters.disk import FolderDisk
-from mesh.adapters.executor import ThreadExecutor
-from mesh.adapters.mdns import MdnsDiscovery
-from mesh.adapters.node_key import DataFolder
-from mesh.adapters.quic.addresses import is_loopback
-from mesh.adapters.quic.network import QuicNetwork
-from mesh.adapters.tables import SqliteTables
-from mesh.adapters.workers import ProcessWorkers
-from mesh.ports import Host, Refused
+from mesh.ports import Clock, Discovery, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
 from roles.daemon.recorder import Recorder
-from roles.proxy.adapters import v4l2
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
-from thatdam import __version__, capabilities, identity
+from thatdam import __version__, capabilities, world
 from thatdam.config import Config, parse_host
 from thatdam.identity import Standing
 from thatdam.reports import Overview, Reporter
-
-DATABASE = "node.db"
+from thatdam.world import Ports, Safe
 
 
 @dataclass
@@ -55,9 +43,9 @@ class Node:
     roles: dict[str, tuple[bool, str]]
     standing: Standing
     data: Path
-    folder: DataFolder
+    safe: Safe
     system: ActorSystem
-    network: QuicNetwork
+    network: Network
     members: Members
     overview: Overview
     reporter: Reporter
@@ -68,59 +56,37 @@ class Node:
     live: LiveHub
     access: Access
     recorder: Recorder
-    _discovery: MdnsDiscovery | None
-    _tables: SqliteTables
-    _executor: ThreadExecutor
-    _clock: SystemClock
+    _discovery: Discovery | None
+    _clock: Clock
+    _close_ports: Callable[[], None]
 
     @classmethod
     async def start(cls, config: Config, http_url: str = "") -> Node:
-        """Assemble and start a node; port errors say in a sentence what is in the way.
+        """Start a node on this machine; port errors say in a sentence what is in the way.
 
         ``http_url`` is where other machines can open this node's viewer; empty when they cannot.
         """
-        clock, entropy = SystemClock(), SystemEntropy()
-        folder = DataFolder(config.data_folder, entropy)
-        executor = ThreadExecutor(8)
+        ports = await world.real(config)
         try:
-            standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall())
-            return await cls._assemble(config, http_url, folder, standing, executor, clock, entropy)
+            return await cls.assemble(config, ports, http_url)
         except BaseException:
-            executor.close()
-            folder.release()
+            ports.close()
             raise
 
     @classmethod
-    async def _assemble(
-        cls,
-        config: Config,
-        http_url: str,
-        folder: DataFolder,
-        standing: Standing,
-        executor: ThreadExecutor,
-        clock: SystemClock,
-        entropy: SystemEntropy,
-    ) -> Node:
-        node, mesh = folder.node_id, standing.identity.mesh
-        name = config.node.name or platform.node() or node[:8]
-        roles = capabilities.choose(config.node.roles, capabilities.this_machine(folder.root))
+    async def assemble(cls, config: Config, ports: Ports, http_url: str = "") -> Node:
+        """Assemble a node on its ports and start it. The ports stay the caller's until it has started."""
+        clock, entropy, executor, disk, tables = ports.clock, ports.entropy, ports.executor, ports.disk, ports.tables
+        standing = ports.standing
+        node, mesh = standing.identity.node, standing.identity.mesh
+        name = config.node.name or ports.name or node[:8]
+        roles = capabilities.choose(config.node.roles, ports.machine)
         taken = tuple(role for role, (yes, _) in roles.items() if yes)
-        disk = FolderDisk(folder.root, executor, reserve_bytes=config.node.reserve_mb << 20)
-        tables = SqliteTables(folder.root / DATABASE)
         rows = RowStore(tables)
         await rows.open()
         roster = Roster(mesh, standing.identity.authority, clock)
         await roster.open(rows)
-        bind = _bind(config, standing)
-        network = QuicNetwork(
-            standing.identity,
-            bind,
-            clock,
-            entropy,
-            roster.revoked,
-            tuple(parse_host(text, "mesh.advertise") for text in config.mesh.advertise),
-            datagram_bytes=config.mesh.datagram_bytes,
-        )
+        network = ports.network(roster.revoked)
         system = ActorSystem(node, network, clock, entropy)
         capacity = int(config.storage.capacity_gb * 2**30) or (await disk.usage()).total_bytes
         info = NodeInfo(name, (), http_url, taken, config.mesh.zone, capacity, __version__)
@@ -155,23 +121,20 @@ class Node:
         await chunks.open()
         live = LiveHub()
         access = Access(
-            mesh, node, standing.identity.sign, roster.refused, catalogue, passwords, clock, entropy, executor
+            mesh, node, standing.identity.sign, roster.refused, catalogue, ports.passwords, clock, entropy, executor
         )
-        devices = DeviceLister(executor, v4l2.devices)
-        proxy = CameraProxy(
-            system, catalogue, live, ProcessWorkers(), devices, clock, entropy, config.proxy.file_folders
-        )
+        devices = DeviceLister(executor, ports.devices)
+        proxy = CameraProxy(system, catalogue, live, ports.workers, devices, clock, entropy, config.proxy.file_folders)
         recorder = Recorder(system, catalogue, chunks, store, live, clock, entropy)
         reasons = {role: why for role, (_, why) in roles.items()}
-        reporter = Reporter(system, clock, disk, store, rows, chunks, reasons)
+        reporter = Reporter(system, clock, disk, store, rows, chunks, ports.process, reasons)
         await network.start(system)
         members.update(_reachable(info, network))
         await members.start()
         await proxy.open()
         await recorder.open()
-        discovery = None
-        if config.mesh.mdns and not standing.alone and not is_loopback(bind[0]):
-            discovery = MdnsDiscovery(node, mesh, network.listening)
+        discovery = ports.discovery(network)
+        if discovery is not None:
             await discovery.start(members.found)
         return cls(
             node,
@@ -179,8 +142,8 @@ class Node:
             name,
             roles,
             standing,
-            folder.root,
-            folder,
+            ports.data,
+            ports.safe,
             system,
             network,
             members,
@@ -194,9 +157,8 @@ class Node:
             access,
             recorder,
             discovery,
-            tables,
-            executor,
             clock,
+            ports.close,
         )
 
     def now_ms(self) -> int:
@@ -212,19 +174,8 @@ class Node:
         await self.members.leave()
         await self.system.close()
         await self.network.close()
-        self._executor.close()
-        self._tables.close()
-        self.folder.release()
+        self._close_ports()
 
 
-def _bind(config: Config, standing: Standing) -> Host:
-    if config.mesh.join and standing.alone:
-        raise Refused(
-            "--join needs the secret of the mesh to join: set THATDAM_SECRET (one that `thatdam secret` made) on both"
-        )
-    host = config.mesh.host or ("127.0.0.1" if standing.alone else "0.0.0.0")  # noqa: S104 - peers prove themselves
-    return host, config.mesh.port
-
-
-def _reachable(info: NodeInfo, network: QuicNetwork) -> NodeInfo:
+def _reachable(info: NodeInfo, network: Network) -> NodeInfo:
     return dataclasses.replace(info, addresses=tuple(network.listening()))

@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import psutil
-
 from mesh.actors.chunks import Lag
 from mesh.actors.membership import Members
 from mesh.actors.system import ActorSystem, Context
@@ -20,6 +18,7 @@ from mesh.ports import Clock, Disk, Network, NotFound, PortError
 from proto.ids import NodeId
 from proto.messages.membership import State
 from proto.messages.nodes import AskReport, NodeReport
+from thatdam.world import Process
 
 ACTOR = "node"
 ASK_TIMEOUT_S = 1.5
@@ -58,6 +57,7 @@ class Reporter:
         store: Kept,
         rows: Counted,
         chunks: Lagging,
+        process: Process,
         role_reasons: Mapping[str, str],
     ) -> None:
         self._clock = clock
@@ -67,8 +67,7 @@ class Reporter:
         self._chunks = chunks
         self._role_reasons = dict(role_reasons)
         self._started_ms = int(clock.wall() * 1000)
-        self._process = psutil.Process()
-        self._process.cpu_percent(None)
+        self._process = process
         self.loop_lag_ms: float | None = None
         system.spawn(ACTOR, self, concurrency=2)
         system.supervisor.run("node/loop-lag", self._measure)
@@ -94,8 +93,8 @@ class Reporter:
         lag = self._chunks.lag()
         return NodeReport(
             self._started_ms,
-            self._process.cpu_percent(None),
-            self._process.memory_info().rss,
+            self._process.cpu_percent(),
+            self._process.memory_bytes(),
             usage.total_bytes,
             usage.free_bytes,
             count,

@@ -58,7 +58,7 @@ def _stop_asked() -> asyncio.Future[None]:
 
 
 async def _token(node: Node) -> str:
-    kept = node.folder.read_secret(ACCESS_FILE)
+    kept = node.safe.read_secret(ACCESS_FILE)
     if kept is not None:
         with contextlib.suppress(ValueError, KeyError, Denied):
             token = str(json.loads(kept)["token"])
@@ -94,7 +94,7 @@ async def serve(config: Config) -> None:
     try:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         access = {"url": url, "token": await _token(node)}
-        node.folder.write_secret(ACCESS_FILE, json.dumps(access).encode())
+        node.safe.write_secret(ACCESS_FILE, json.dumps(access).encode())
         settings = uvicorn.Config(
             application(node),
             log_config=None,

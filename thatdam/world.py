@@ -1,0 +1,166 @@
+"""What a node stands on: its ports to the world, who it is, and what its machine has.
+
+``real`` builds those of this machine, in one place; the simulator builds its own, and the same assembly
+(``thatdam/node.py``) runs on both. Invariant: whatever ``real`` has taken is given back by ``close``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from mesh.actors.access import Passwords
+from mesh.adapters import passwords
+from mesh.adapters.clock import SystemClock, SystemEntropy
+from mesh.adapters.disk import FolderDisk
+from mesh.adapters.executor import ThreadExecutor
+from mesh.adapters.mdns import MdnsDiscovery
+from mesh.adapters.node_key import DataFolder
+from mesh.adapters.quic.addresses import is_loopback
+from mesh.adapters.quic.network import QuicNetwork
+from mesh.adapters.tables import SqliteTables
+from mesh.adapters.workers import ProcessWorkers
+from mesh.ports import Clock, Discovery, Disk, Entropy, Executor, Host, Network, Refused, Tables, Workers
+from proto.ids import NodeId
+from proto.messages.cameras import Device
+from roles.proxy.adapters import v4l2
+from thatdam import capabilities, identity
+from thatdam.capabilities import Machine
+from thatdam.config import Config, parse_host
+from thatdam.identity import Standing
+
+DATABASE = "node.db"
+EXECUTOR_THREADS = 8
+
+Revoked = Callable[[NodeId], str | None]
+"""Gives why a node may have no link, or None."""
+
+
+class Safe(Protocol):
+    """Small private files of a node that only its owner can read."""
+
+    def read_secret(self, name: str) -> bytes | None:
+        """Give a file, or None when there is none."""
+
+    def write_secret(self, name: str, data: bytes) -> None:
+        """Write a file, durably."""
+
+
+class Process(Protocol):
+    """What this node's process uses."""
+
+    def cpu_percent(self) -> float:
+        """Give the share of one core since it was asked last."""
+
+    def memory_bytes(self) -> int:
+        """Give the memory it holds."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The ports of one node. ``network`` and ``discovery`` are made once the node knows whom it refuses and where it
+    listens; ``data`` is told to people, and only adapters open files in it."""
+
+    name: str
+    data: Path
+    standing: Standing
+    machine: Machine
+    clock: Clock
+    entropy: Entropy
+    executor: Executor
+    disk: Disk
+    tables: Tables
+    safe: Safe
+    workers: Workers
+    passwords: Passwords
+    process: Process
+    devices: Callable[[], Sequence[Device]]
+    network: Callable[[Revoked], Network]
+    discovery: Callable[[Network], Discovery | None]
+    close: Callable[[], None]
+
+
+class ThisProcess:
+    """A ``Process``, measured."""
+
+    def __init__(self) -> None:
+        self._process = psutil.Process()
+        self._process.cpu_percent(None)
+
+    def cpu_percent(self) -> float:
+        """Give the share of one core since it was asked last."""
+        return self._process.cpu_percent(None)
+
+    def memory_bytes(self) -> int:
+        """Give the memory it holds."""
+        return self._process.memory_info().rss
+
+
+async def real(config: Config) -> Ports:
+    """Take hold of the data folder and build this machine's ports; PortError says in a sentence what is in the way."""
+    clock, entropy = SystemClock(), SystemEntropy()
+    folder = DataFolder(config.data_folder, entropy)
+    undo = contextlib.ExitStack()
+    try:
+        undo.callback(folder.release)
+        executor = ThreadExecutor(EXECUTOR_THREADS)
+        undo.callback(executor.close)
+        standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall())
+        bind = _bind(config, standing)
+        tables = SqliteTables(folder.root / DATABASE)
+        undo.callback(tables.close)
+        advertise = tuple(parse_host(text, "mesh.advertise") for text in config.mesh.advertise)
+
+        def network(revoked: Revoked) -> Network:
+            return QuicNetwork(
+                standing.identity,
+                bind,
+                clock,
+                entropy,
+                revoked,
+                advertise,
+                datagram_bytes=config.mesh.datagram_bytes,
+            )
+
+        def discovery(listening: Network) -> Discovery | None:
+            if not config.mesh.mdns or standing.alone or is_loopback(bind[0]):
+                return None
+            return MdnsDiscovery(folder.node_id, standing.identity.mesh, listening.listening)
+
+        return Ports(
+            platform.node(),
+            folder.root,
+            standing,
+            capabilities.this_machine(folder.root),
+            clock,
+            entropy,
+            executor,
+            FolderDisk(folder.root, executor, reserve_bytes=config.node.reserve_mb << 20),
+            tables,
+            folder,
+            ProcessWorkers(),
+            passwords,
+            ThisProcess(),
+            v4l2.devices,
+            network,
+            discovery,
+            undo.close,
+        )
+    except BaseException:
+        undo.close()
+        raise
+
+
+def _bind(config: Config, standing: Standing) -> Host:
+    if config.mesh.join and standing.alone:
+        raise Refused(
+            "--join needs the secret of the mesh to join: set THATDAM_SECRET (one that `thatdam secret` made) on both"
+        )
+    host = config.mesh.host or ("127.0.0.1" if standing.alone else "0.0.0.0")  # noqa: S104 - peers prove themselves
+    return host, config.mesh.port
