@@ -207,7 +207,7 @@ STEPS = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(STEPS)
 def test_two_books_never_go_back_on_an_epoch_and_every_job_ends(steps):
-    """Both books of a cut-off pair grant; what one saw as the highest epoch it never undercuts; attempts stay bounded."""
+    """Both of a cut-off pair grant; what one saw as the highest epoch it never undercuts; attempts are bounded."""
     books = [LeaseBook(NodeId("g" * 52)), LeaseBook(NodeId("h" * 52))]
     job = new_job(ASSET, LOOK, NOW)
     rows = [job, job]
