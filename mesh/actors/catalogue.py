@@ -45,6 +45,7 @@ class Catalogue:
         self._hlc = HybridClock()
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
+        self._writers: list[Callable[[tuple[Change, ...]], None]] = []
 
     async def open(self) -> None:
         """Take up where the node left off, and start pushing what is kept."""
@@ -71,11 +72,17 @@ class Catalogue:
             await self._store.update(make, kept=True)
             await self._store.set_meta("hlc", str(self._hlc.last).encode())
         self._wake.set()
+        for handler in self._writers:
+            handler(changes)
         return f"{stamps[-1]:x}.{node}" if stamps else ""
 
     def watch(self, table: str, handler: Callable[[Row], None]) -> None:
         """Tell ``handler`` of rows that change on this node, or come to it."""
         self._store.watch(table, lambda entry: handler(entry.row()))
+
+    def on_write(self, handler: Callable[[tuple[Change, ...]], None]) -> None:
+        """Tell ``handler`` of what this node itself wrote, once each; it must not wait."""
+        self._writers.append(handler)
 
     async def _push(self) -> None:
         while True:

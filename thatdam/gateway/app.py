@@ -6,7 +6,19 @@ from fastapi import FastAPI
 
 from mesh.adapters.clock import SystemEntropy
 from thatdam import __version__
-from thatdam.gateway import assets, cameras, metrics, nodes, operations, people, problems, sessions, takes, viewer
+from thatdam.gateway import (
+    assets,
+    cameras,
+    events,
+    metrics,
+    nodes,
+    operations,
+    people,
+    problems,
+    sessions,
+    takes,
+    viewer,
+)
 from thatdam.gateway.correlate import Correlate
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.pulse import Pulse
@@ -27,6 +39,8 @@ def application(node: Node) -> FastAPI:
     operations.install(app, node, guard, pulse)
     metrics.install(app, node, guard, pulse, traffic)
     sessions.install(app, node, guard)
+    feed = events.Events(node.system, node.catalogue, node.members, node.now_ms, traffic)
+    events.install(app, feed, guard, traffic)
     nodes.install(app, node, guard)
     people.install(app, node, guard)
     cameras.install(app, node, guard)

@@ -20,7 +20,7 @@ from thatdam.gateway.traffic import Traffic
 
 HEADER = "x-correlation-id"
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{6,64}")
-_QUIET = ("GET", "HEAD", "OPTIONS")
+_QUIET = ("GET", "HEAD", "OPTIONS", "WEBSOCKET")
 
 _log = structlog.get_logger("http")
 

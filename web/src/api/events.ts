@@ -9,6 +9,9 @@ import type { LiveEvent } from "./types.ts";
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
 
+/** The topic that says that some events did not come. */
+export const MISSED = "feed.missed";
+
 export type FeedState = "connecting" | "open" | "waiting";
 type OnEvent = (event: LiveEvent) => void;
 
@@ -20,6 +23,7 @@ export class EventFeed {
   private timer: number | undefined;
   private backoff_ms = BACKOFF_FIRST_MS;
   private running = false;
+  private opened = false;
   private current: FeedState = "waiting";
 
   constructor(path: string) {
@@ -73,6 +77,9 @@ export class EventFeed {
     socket.onopen = () => {
       this.backoff_ms = BACKOFF_FIRST_MS;
       this.become("open");
+      // What happened while the feed was away is not told again: everybody looks once.
+      if (this.opened) this.tell({ topic: MISSED, at: "", data: null });
+      this.opened = true;
     };
     socket.onmessage = (message) => this.take(message.data);
     socket.onclose = () => {
@@ -94,7 +101,11 @@ export class EventFeed {
       return;
     }
     if (event === null || typeof event !== "object" || typeof (event as LiveEvent).topic !== "string") return;
-    for (const listener of [...this.listeners]) listener(event as LiveEvent);
+    this.tell(event as LiveEvent);
+  }
+
+  private tell(event: LiveEvent): void {
+    for (const listener of [...this.listeners]) listener(event);
   }
 
   private become(state: FeedState): void {

@@ -6,7 +6,7 @@
  */
 import { createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore } from "react";
 import { told } from "./client.ts";
-import { EventFeed, type FeedState } from "./events.ts";
+import { EventFeed, MISSED, type FeedState } from "./events.ts";
 import { media } from "./routes.ts";
 
 const COALESCE_MS = 300;
@@ -96,7 +96,7 @@ export function useResource<T>(
     void fetchNow();
     const prefixes = wanted ? wanted.split(" ") : [];
     const unlisten = feed.listen((event) => {
-      if (prefixes.some((prefix) => event.topic.startsWith(prefix))) fetchSoon();
+      if (event.topic === MISSED || prefixes.some((prefix) => event.topic.startsWith(prefix))) fetchSoon();
     });
     let since_s = 0;
     const tick = window.setInterval(() => {

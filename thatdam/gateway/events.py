@@ -1,0 +1,207 @@
+"""The event feed: what changes anywhere in the mesh, told to everyone signed in who listens on this node.
+
+Decides what is told of a change: that it happened, and a few harmless fields; whoever wants more asks again. A node
+tells of its own writes, gathered for ``GATHER_S`` so that a row that changes often is told a few times a second.
+
+Invariant: nobody waits for a listener. One that falls ``FEED_WAITING_MAX`` events behind is told so and closed; it
+comes back and looks again. A listener whose session ended is closed within ``CHECK_S``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import FastAPI, WebSocket, WebSocketDisconnect
+
+from mesh.actors.catalogue import Catalogue
+from mesh.actors.membership import Members
+from mesh.actors.system import ActorSystem, Context
+from mesh.core.access import Denied
+from mesh.core.member import Member
+from mesh.core.rows import Change
+from mesh.ports import PortError
+from proto.messages.events import RowChanged
+from thatdam.gateway import shapes
+from thatdam.gateway.guard import Guard
+from thatdam.gateway.problems import Problem, problem_response
+from thatdam.gateway.shapes import Json
+from thatdam.gateway.traffic import Traffic
+
+TOPIC = "rows"
+FEED_WAITING_MAX = 256
+"""Events that wait for one listener."""
+FEEDS_MAX = 256
+"""Listeners of one node; one more is asked to come back later."""
+GATHERED_MAX = 1024
+"""Changed rows waiting to be told; the oldest is let go."""
+GATHER_S = 0.1
+CHECK_S = 30.0
+TEXT_TOLD_MAX = 120
+CLOSE_SLOW = 4008
+CLOSE_OVER = 4401
+TOLD: dict[str, tuple[str, ...]] = {
+    "cameras": ("name", "node", "state", "record"),
+    "assets": ("kind", "name", "camera", "state"),
+    "jobs": ("kind", "state", "holder"),
+}
+"""What of each watched table's fields is told. Never what an address or a secret could be in."""
+NAMES = {"cameras": "camera", "assets": "asset", "jobs": "job"}
+
+
+class Feed:
+    """One listener's queue."""
+
+    def __init__(self) -> None:
+        self._waiting: asyncio.Queue[Json] = asyncio.Queue(FEED_WAITING_MAX)
+        self.missed = 0
+
+    def offer(self, event: Json) -> None:
+        """Queue an event, or count it as missed."""
+        try:
+            self._waiting.put_nowait(event)
+        except asyncio.QueueFull:
+            self.missed += 1
+
+    async def next(self) -> Json:
+        """Give the next event."""
+        return await self._waiting.get()
+
+
+class Events:
+    """Gathers what this node writes, tells the mesh, and passes on what the mesh tells."""
+
+    def __init__(
+        self, system: ActorSystem, catalogue: Catalogue, members: Members, now_ms: Callable[[], int], traffic: Traffic
+    ) -> None:
+        self._system = system
+        self._now_ms = now_ms
+        self._traffic = traffic
+        self._feeds: set[Feed] = set()
+        self._gathered: OrderedDict[tuple[str, str], RowChanged] = OrderedDict()
+        self._wake = asyncio.Event()
+        catalogue.on_write(self._wrote)
+        members.watch(self._member)
+        system.subscribe(TOPIC, self._heard)
+        system.supervisor.run("gateway/events", self._tell)
+
+    def open(self) -> Feed:
+        """Begin to listen; Problem when too many do."""
+        if len(self._feeds) >= FEEDS_MAX:
+            raise Problem(503, f"{FEEDS_MAX} event feeds are open on this node; close some, or ask another node")
+        feed = Feed()
+        self._feeds.add(feed)
+        self._traffic.event_clients = len(self._feeds)
+        return feed
+
+    def close(self, feed: Feed) -> None:
+        """Stop listening."""
+        self._feeds.discard(feed)
+        self._traffic.event_clients = len(self._feeds)
+
+    def emit(self, topic: str, data: Json) -> None:
+        """Tell every listener of this node."""
+        event = {"topic": topic, "at": shapes.moment(self._now_ms()), "data": data}
+        for feed in self._feeds:
+            feed.offer(event)
+
+    def _wrote(self, changes: tuple[Change, ...]) -> None:
+        for change in changes:
+            if change.table not in TOLD:
+                continue
+            key = (change.table, change.pk)
+            before = self._gathered.pop(key, None)
+            told = dict(before.told) if before else {}
+            for name in TOLD[change.table]:
+                if name in change.set:
+                    told[name] = str(change.set[name] or "")[:TEXT_TOLD_MAX]
+            self._gathered[key] = RowChanged(change.table, change.pk, change.delete, told)
+            if len(self._gathered) > GATHERED_MAX:
+                self._gathered.popitem(last=False)
+            self._wake.set()
+
+    async def _tell(self) -> None:
+        while True:
+            await self._wake.wait()
+            await asyncio.sleep(GATHER_S)
+            self._wake.clear()
+            while self._gathered:
+                _, changed = self._gathered.popitem(last=False)
+                await self._system.publish(TOPIC, changed)
+
+    async def _heard(self, _: str, event: Any, context: Context) -> None:
+        if not isinstance(event, RowChanged) or event.table not in TOLD:
+            return
+        del context
+        told = {name: value or None for name, value in event.told.items() if name in TOLD[event.table]}
+        name = NAMES[event.table]
+        self.emit(f"{name}.{'removed' if event.removed else 'changed'}", {"id": event.pk, **told})
+        if event.table == "cameras" and "record" in told:
+            take = told["record"]
+            self.emit(f"capture.{'started' if take else 'stopped'}", {"camera": event.pk, "take": take})
+
+    def _member(self, member: Member) -> None:
+        self.emit(f"node.{member.state.value}", {"id": member.id, "name": member.info.name})
+
+
+def install(app: FastAPI, events: Events, guard: Guard, traffic: Traffic) -> None:
+    """Add the route."""
+
+    @app.websocket("/api/v1/events")
+    async def listen(socket: WebSocket) -> None:
+        try:
+            await guard.who(socket)
+            feed = events.open()
+        except Problem as error:
+            await socket.send_denial_response(problem_response(error.status, error.detail))
+            return
+        except (Denied, PortError) as error:
+            await socket.send_denial_response(problem_response(401 if isinstance(error, Denied) else 503, str(error)))
+            return
+        try:
+            await socket.accept()
+            async with asyncio.TaskGroup() as group:
+                watching = [
+                    group.create_task(_hear(socket)),
+                    group.create_task(_send(socket, feed, events, traffic)),
+                    group.create_task(_still_known(socket, guard)),
+                ]
+                await asyncio.wait(watching, return_when=asyncio.FIRST_COMPLETED)
+                for task in watching:
+                    task.cancel()
+        except* (WebSocketDisconnect, RuntimeError):
+            pass
+        finally:
+            events.close(feed)
+
+
+async def _hear(socket: WebSocket) -> None:
+    """Wait for the other end to close; what it says is none of this feed's business."""
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        continue
+
+
+async def _send(socket: WebSocket, feed: Feed, events: Events, traffic: Traffic) -> None:
+    while True:
+        event = await feed.next()
+        if feed.missed:
+            traffic.events_missed += 1
+            events.close(feed)
+            lost = {"topic": "feed.missed", "at": event["at"], "data": {"missed": feed.missed}}
+            await socket.send_text(json.dumps(lost))
+            await socket.close(CLOSE_SLOW, "you were too slow and missed events; connect again and look anew")
+            return
+        await socket.send_text(json.dumps(event))
+
+
+async def _still_known(socket: WebSocket, guard: Guard) -> None:
+    while True:
+        await asyncio.sleep(CHECK_S)
+        try:
+            await guard.who(socket)
+        except (Denied, Problem):
+            await socket.close(CLOSE_OVER, "your session has ended; sign in again")
+            return
