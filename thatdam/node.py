@@ -11,6 +11,7 @@ from mesh.actors.access import Access
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
+from mesh.actors.files import Files
 from mesh.actors.live import LiveHub
 from mesh.actors.membership import Members
 from mesh.actors.memory import DiskMemory
@@ -18,10 +19,13 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
-from mesh.ports import Clock, Discovery, Network
+from mesh.ports import Clock, Disk, Discovery, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
 from roles.daemon.recorder import Recorder
+from roles.encoder.content import Contents
+from roles.encoder.ingest import Ingest
+from roles.encoder.media_work import MediaWork
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
@@ -56,6 +60,10 @@ class Node:
     live: LiveHub
     access: Access
     recorder: Recorder
+    files: Files
+    contents: Contents
+    ingest: Ingest
+    _disk: Disk
     _discovery: Discovery | None
     _clock: Clock
     _close_ports: Callable[[], None]
@@ -126,6 +134,11 @@ class Node:
         devices = DeviceLister(executor, ports.devices)
         proxy = CameraProxy(system, catalogue, live, ports.workers, devices, clock, entropy, config.proxy.file_folders)
         recorder = Recorder(system, catalogue, chunks, store, live, clock, entropy)
+        files = Files(catalogue, chunks, executor, lambda: config.mesh.copies)
+        contents = Contents(catalogue, chunks, files)
+        upload_max = int(config.http.upload_max_gb * 2**30)
+        work = MediaWork(ports.workers)
+        ingest = Ingest(system, catalogue, files, contents, work, clock, entropy, upload_max)
         reasons = {role: why for role, (_, why) in roles.items()}
         reporter = Reporter(system, clock, disk, store, rows, chunks, ports.process, reasons)
         await network.start(system)
@@ -133,6 +146,7 @@ class Node:
         await members.start()
         await proxy.open()
         await recorder.open()
+        await ingest.open()
         discovery = ports.discovery(network)
         if discovery is not None:
             await discovery.start(members.found)
@@ -156,6 +170,10 @@ class Node:
             live,
             access,
             recorder,
+            files,
+            contents,
+            ingest,
+            disk,
             discovery,
             clock,
             ports.close,
@@ -164,6 +182,10 @@ class Node:
     def now_ms(self) -> int:
         """Give this node's UTC milliseconds since 1970."""
         return int(self._clock.wall() * 1000)
+
+    async def free_bytes(self) -> int:
+        """Give the room this node's disk has, less what is left to others."""
+        return (await self._disk.usage()).free_bytes
 
     async def stop(self) -> None:
         """Finish the takes, say goodbye, stop everything, release the data folder."""

@@ -10,6 +10,7 @@ from thatdam.gateway import (
     assets,
     cameras,
     events,
+    files,
     metrics,
     nodes,
     operations,
@@ -17,6 +18,7 @@ from thatdam.gateway import (
     problems,
     sessions,
     takes,
+    uploads,
     viewer,
 )
 from thatdam.gateway.correlate import Correlate
@@ -44,7 +46,10 @@ def application(node: Node) -> FastAPI:
     nodes.install(app, node, guard)
     people.install(app, node, guard)
     cameras.install(app, node, guard)
-    assets.install(app, node, guard)
+    library = assets.Assets(node)
+    assets.install(app, node, guard, library)
+    uploads.install(app, node, guard, library)
+    files.install(app, node, guard)
     app.include_router(takes.router(takes.Takes(node.catalogue, node.chunks), guard.require))
     viewer.install(app, viewer.built())
     return app

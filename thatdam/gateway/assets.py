@@ -1,58 +1,206 @@
-"""The library over HTTP: lists, changes, trash."""
+"""The library over HTTP: lists, one asset with what is known of it, changes, trash."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import asyncio
+import datetime
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from fastapi import FastAPI, Query
-from pydantic import BaseModel, Field
+from fastapi import FastAPI, Path, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
 from mesh.core.query import Query as Rows
 from mesh.core.query import Where
-from mesh.core.rows import Change
-from mesh.ports import NotFound
-from proto.ids import AssetId
+from mesh.core.rows import Change, Row
+from mesh.ports import NotFound, PortError
+from proto.codec import Malformed, Value
+from proto.ids import AssetId, ChunkId, is_short_id
+from roles.encoder.ingest import NAME_CHARS_MAX, clean_name
+from roles.media.timeline import Timeline
 from thatdam.gateway import problems, shapes
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.problems import Problem
 from thatdam.gateway.shapes import Json
 from thatdam.node import Node
+
+CURSOR_HEADER = "Thatdam-Cursor"
+"""What a write gives back: with ``after`` any node's list waits until it has that write."""
+TAGS_MAX = 64
+TAG_CHARS_MAX = 100
+LIST_CHUNKS_MAX = 8
+"""Chunks of an asset whose copies are counted in a list: first, last and some between. One asset alone: all."""
+DETAILS_AT_ONCE = 16
+
+Kind = Literal["", "take", "video", "image", "audio", "other"]
+State = Literal["", "recording", "ready", "interrupted"]
+Order = Literal[
+    "created_ms", "started_ms", "ended_ms", "updated_ms", "name", "size_bytes", "duration_s", "kind", "rank"
+]
+_CONTENT = re.compile(r"[0-9a-f]{64}\Z")
 
 
 class AssetChange(BaseModel):
     """What to change of an asset."""
 
-    name: str | None = Field(None, min_length=1, max_length=200)
+    model_config = ConfigDict(extra="forbid")
+
+    name: str | None = Field(None, min_length=1, max_length=NAME_CHARS_MAX)
     tags_add: tuple[str, ...] = ()
     tags_remove: tuple[str, ...] = ()
 
 
-def install(app: FastAPI, node: Node, guard: Guard) -> None:
+def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Give tags as they are kept: trimmed, each once; Problem 422 says what is wrong with one."""
+    kept = dict.fromkeys(tag.strip() for tag in tags)
+    if len(kept) > TAGS_MAX:
+        raise Problem(422, f"an asset takes at most {TAGS_MAX} tags at once")
+    for tag in kept:
+        if not tag or len(tag) > TAG_CHARS_MAX or not tag.isprintable() or "," in tag:
+            raise Problem(422, f"a tag has 1 to {TAG_CHARS_MAX} characters on one line, without a comma: {tag[:40]!r}")
+    return tuple(kept)
+
+
+def moment_ms(text: str, name: str) -> int:
+    """Read an RFC 3339 moment as UTC milliseconds; without a zone it is UTC. Problem 422 names the parameter."""
+    try:
+        # A plus sign that was not escaped arrives as a blank.
+        made = datetime.datetime.fromisoformat(text.strip().replace(" 0", "+0").replace(" 1", "+1"))
+        zoned = made if made.tzinfo is not None else made.replace(tzinfo=datetime.UTC)
+        return int(zoned.timestamp() * 1000)
+    except (ValueError, OverflowError) as error:
+        raise Problem(422, f"{name}: {text[:40]!r} is no moment; write 2026-05-01 or 2026-05-01T12:00:00Z") from error
+
+
+class Assets:
+    """Assets as the API shows them."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def row(self, asset: str) -> Row:
+        """Give an asset's row; NotFound when there is none, whatever the id looks like."""
+        row = await self._node.catalogue.get("assets", asset) if is_short_id(asset) else None
+        if row is None:
+            raise NotFound(f"there is no asset {asset[:80]}")
+        return row
+
+    async def shown(self, asset: str) -> Json:
+        """Give one asset with its scenes and gaps."""
+        row = await self.row(asset)
+        line = await self._line(row)
+        chunks = await self._chunks_of(row, line)
+        copies = await self._copies([chunks])
+        scenes = await self._node.catalogue.rows("scenes", asset)
+        gaps = line.gaps if line is not None else ()
+        return {
+            **shapes.asset(
+                row, copies[0], self._node.view.copies(), await self._jobs(row), await self._camera_names([row])
+            ),
+            "scenes": [shapes.scene(one) for one in scenes],
+            "gaps": [{"start": gap.start_us / 1e6, "end": gap.end_us / 1e6, "why": gap.why} for gap in gaps],
+        }
+
+    async def listed(self, rows: Sequence[Row]) -> list[Json]:
+        """Give a page of assets."""
+        gate = asyncio.Semaphore(DETAILS_AT_ONCE)
+
+        async def details(row: Row) -> tuple[list[ChunkId] | None, list[Row]]:
+            async with gate:
+                return _some(await self._chunks_of(row, await self._line(row))), await self._jobs(row)
+
+        found = await asyncio.gather(*(details(row) for row in rows))
+        copies = await self._copies([chunks for chunks, _ in found])
+        names = await self._camera_names(rows)
+        wanted = self._node.view.copies()
+        return [
+            shapes.asset(row, count, wanted, jobs, names)
+            for row, count, (_, jobs) in zip(rows, copies, found, strict=True)
+        ]
+
+    async def _line(self, row: Row) -> Timeline | None:
+        if row.fields.get("kind") != "take":
+            return None
+        try:
+            return await self._node.contents.line(row.pk)
+        except (PortError, Malformed):
+            return None
+
+    async def _chunks_of(self, row: Row, line: Timeline | None) -> list[ChunkId] | None:
+        """Give the chunks an asset's bytes are in; None when they cannot be told now."""
+        if line is not None:
+            return [ChunkId(chunk) for chunk in dict.fromkeys(placed.entry.chunk for placed in line.parts)]
+        try:
+            manifest = await self._node.files.manifest(row.fields)
+        except (PortError, Malformed):
+            return None
+        return list(dict.fromkeys(manifest.ids())) if manifest is not None else None
+
+    async def _copies(self, assets: Sequence[list[ChunkId] | None]) -> list[int]:
+        """Give the copies there are of each asset: of the chunk that has fewest."""
+        every = list(dict.fromkeys(chunk for chunks in assets for chunk in chunks or ()))
+        known = await self._node.chunks.copies(every) if every else {}
+        wanted = self._node.view.copies()
+        # A file without bytes lacks nothing; one whose chunks cannot be told has no copy that can be shown.
+        return [
+            0 if chunks is None else min((known.get(chunk, 0) for chunk in chunks), default=wanted) for chunks in assets
+        ]
+
+    async def _jobs(self, row: Row) -> list[Row]:
+        try:
+            return await self._node.catalogue.rows("jobs", row.pk)
+        except PortError:
+            return []
+
+    async def _camera_names(self, rows: Sequence[Row]) -> dict[str, str]:
+        names = {}
+        for camera in dict.fromkeys(str(row.fields["camera"]) for row in rows if row.fields.get("camera")):
+            try:
+                found = await self._node.catalogue.get("cameras", camera)
+            except PortError:
+                continue
+            if found is not None and found.fields.get("name"):
+                names[camera] = str(found.fields["name"])
+        return names
+
+
+_Asset = Annotated[str, Path(max_length=256)]
+
+
+def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     """Add the routes."""
 
-    async def shown(asset: str) -> Json:
-        row = await node.catalogue.get("assets", asset)
-        if row is None:
-            raise NotFound(f"there is no asset {asset}")
-        return shapes.asset(row)
-
     @app.get("/api/v1/assets", tags=["assets"], dependencies=[guard.require("viewer")])
-    async def assets(
-        text: str = "",
-        kind: str = "",
-        camera: str = "",
-        tag: str = "",
-        order: str = "created_ms",
-        page: str = "",
+    async def listed(
+        text: Annotated[str, Query(max_length=1024)] = "",
+        kind: Kind = "",
+        camera: Annotated[str, Query(max_length=64)] = "",
+        tag: Annotated[str, Query(max_length=TAG_CHARS_MAX)] = "",
+        state: State = "",
+        since: Annotated[str, Query(max_length=40)] = "",
+        until: Annotated[str, Query(max_length=40)] = "",
+        content: Annotated[str, Query(max_length=64, description="blake3 of a file's bytes, in hex")] = "",
+        order: Order = "created_ms",
+        page: Annotated[str, Query(max_length=4096)] = "",
+        after: Annotated[str, Query(max_length=256)] = "",
         trashed: bool = False,
         descending: bool = True,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     ) -> Json:
+        if content and not _CONTENT.match(content):
+            raise Problem(422, "content: write the 64 hex digits of a blake3 hash")
+        if order == "rank" and not text:
+            raise Problem(422, "order: rank needs words to look for (text)")
         where = [Where("trashed_ms", "ge", 1) if trashed else Where("trashed_ms", "missing")]
-        where += [Where(name, "eq", value) for name, value in (("kind", kind), ("camera", camera)) if value]
+        exact = (("kind", kind), ("camera", camera), ("state", state), ("content", content))
+        where += [Where(name, "eq", value) for name, value in exact if value]
         where += [Where("tags", "has", tag)] if tag else []
-        found = await node.catalogue.scan(Rows("assets", tuple(where), text, order, descending, limit, page))
+        where += [Where("created_ms", "ge", moment_ms(since, "since"))] if since else []
+        where += [Where("created_ms", "le", moment_ms(until, "until"))] if until else []
+        found = await node.catalogue.scan(Rows("assets", tuple(where), text, order, descending, limit, page, after))
         return {
-            "assets": [shapes.asset(row) for row in found.rows],
+            "assets": await assets.listed(found.rows),
             "next": found.next or None,
             "total": found.total,
             "partitions_ok": found.partitions_ok,
@@ -61,27 +209,39 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         }
 
     @app.get("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("viewer")])
-    async def one(asset: str) -> Json:
-        return await shown(asset)
+    async def one(asset: _Asset) -> Json:
+        return await assets.shown(asset)
 
     @app.patch("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
-    async def change(asset: str, body: AssetChange) -> Json:
-        await shown(asset)
-        fields = {"name": body.name} if body.name is not None else {}
-        add, remove = {"tags": body.tags_add}, {"tags": body.tags_remove}
-        await node.catalogue.write(Change("assets", AssetId(asset), set=fields, add=add, remove=remove))
-        return await shown(asset)
+    async def change(asset: _Asset, body: AssetChange, response: Response) -> Json:
+        await assets.row(asset)
+        fields: dict[str, Value] = {} if body.name is None else {"name": clean_name(body.name)}
+        add, remove = {"tags": checked_tags(body.tags_add)}, {"tags": checked_tags(body.tags_remove)}
+        if fields or add["tags"] or remove["tags"]:
+            written = Change("assets", AssetId(asset), set=fields, add=add, remove=remove)
+            response.headers[CURSOR_HEADER] = await node.catalogue.write(written)
+        return await assets.shown(asset)
 
-    async def trash(asset: str, ms: int) -> Json:
-        if (await shown(asset))["state"] == "recording":
+    async def trash(asset: str, ms: int, response: Response) -> Json:
+        row = await assets.row(asset)
+        if row.fields.get("state") == "recording":
             raise problems.Problem(409, "this take is still being recorded; stop it first")
-        await node.catalogue.write(Change("assets", AssetId(asset), set={"trashed_ms": ms}))
-        return await shown(asset)
+        if bool(row.fields.get("trashed_ms")) != bool(ms):
+            written = Change("assets", AssetId(asset), set={"trashed_ms": ms})
+            response.headers[CURSOR_HEADER] = await node.catalogue.write(written)
+        return await assets.shown(asset)
 
     @app.delete("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
-    async def throw_away(asset: str) -> Json:
-        return await trash(asset, node.now_ms())
+    async def throw_away(asset: _Asset, response: Response) -> Json:
+        return await trash(asset, node.now_ms(), response)
 
     @app.post("/api/v1/assets/{asset}/restore", tags=["assets"], dependencies=[guard.require("operator")])
-    async def restore(asset: str) -> Json:
-        return await trash(asset, 0)
+    async def restore(asset: _Asset, response: Response) -> Json:
+        return await trash(asset, 0, response)
+
+
+def _some(chunks: list[ChunkId] | None) -> list[ChunkId] | None:
+    if chunks is None or len(chunks) <= LIST_CHUNKS_MAX:
+        return chunks
+    last = len(chunks) - 1
+    return [chunks[last * number // (LIST_CHUNKS_MAX - 1)] for number in range(LIST_CHUNKS_MAX)]

@@ -1,11 +1,10 @@
-"""A take's bytes over HTTP: HLS of one URL while it runs and after, and one MP4 with Range."""
+"""A take over HTTP: HLS of one URL while it runs and after; its bytes as one MP4 for gateway/files.py."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi import APIRouter, Response
 
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
@@ -15,7 +14,6 @@ from roles.media.mp4 import VirtualMp4
 from roles.media.playlist import Segment, media_playlist, segments
 from roles.media.timeline import Page, Placed, Timeline, timeline
 from thatdam.gateway.guard import Require
-from thatdam.gateway.problems import Problem
 
 
 class Takes:
@@ -75,24 +73,6 @@ class Takes:
             yield file.render(piece, part)
 
 
-def wanted_range(header: str | None, size: int) -> tuple[int, int] | None:
-    """Read a Range header (RFC 9110) of one range; None for none, Problem 416 for one that cannot be."""
-    if not header or not header.startswith("bytes=") or "," in header:
-        return None
-    first, _, last = header[6:].strip().partition("-")
-    try:
-        if first:
-            start, end = int(first), int(last) + 1 if last else size
-        else:
-            start, end = size - int(last), size
-    except ValueError:
-        return None
-    start, end = max(0, start), min(end, size)
-    if start >= end:
-        raise Problem(416, f"the file has {size} bytes")
-    return start, end
-
-
 def router(takes: Takes, require: Require) -> APIRouter:
     """Give the routes of takes."""
     routes = APIRouter()
@@ -110,17 +90,5 @@ def router(takes: Takes, require: Require) -> APIRouter:
     @routes.get("/hls/{take}/init-{name}.mp4", dependencies=viewer, tags=["takes"])
     async def init(take: str, name: str) -> Response:
         return Response(await takes.init(take, name), media_type="video/mp4")
-
-    @routes.get("/api/v1/assets/{take}/file", dependencies=viewer, tags=["takes"])
-    async def file(take: str, request: Request) -> Response:
-        made = VirtualMp4(await takes.line(take))
-        wanted = wanted_range(request.headers.get("range"), made.size)
-        start, end = wanted or (0, made.size)
-        headers = {"Accept-Ranges": "bytes", "Content-Length": str(end - start)}
-        if wanted:
-            headers["Content-Range"] = f"bytes {start}-{end - 1}/{made.size}"
-        return StreamingResponse(
-            takes.stream(made, start, end), 206 if wanted else 200, headers, media_type="video/mp4"
-        )
 
     return routes

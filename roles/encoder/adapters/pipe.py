@@ -51,12 +51,17 @@ def serve(work: Callable[[bytes], None]) -> None:
 
 
 class RemoteFile:
-    """The file of a media worker: a handle over reads that the node answers. Eight blocks of 1 MiB are kept."""
+    """The file of a media worker: a handle over reads that the node answers. Eight blocks are kept."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._at = 0
         self._blocks: OrderedDict[int, bytes] = OrderedDict()
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        return self._size
 
     def read(self, size: int = -1) -> bytes:
         """Give up to ``size`` bytes; empty at the end."""

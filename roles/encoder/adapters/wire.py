@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Annotated, TypeVar
 
 from proto import codec
-from proto.codec import Malformed, Max
+from proto.codec import Malformed, Max, Value
 
 READ, PROBED, PICTURE, SCENE, PROGRESS, FAILED, DONE = b"R", b"I", b"P", b"S", b"D", b"E", b"Z"
 MODEL, TEXT, FRAMES, VECTOR, LOOKS = b"M", b"T", b"F", b"V", b"L"
@@ -38,7 +38,10 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What a file is. Zero or empty: unknown or none. ``kind`` is video, image or audio."""
+    """What a file is. Zero or empty: unknown or none. ``kind`` is video, image or audio.
+
+    ``note`` tells how it was looked at, ``error`` what is wrong with it though it is that kind.
+    """
 
     kind: _Text
     mime: _Text
@@ -49,9 +52,10 @@ class Probed:
     frame_rate: float = 0.0
     duration_ms: int = 0
     bit_rate: int = 0
-    meta: Annotated[tuple[tuple[str, str], ...], Max(64)] = ()
+    meta: Annotated[tuple[tuple[_Text, Value], ...], Max(64)] = ()
     poster: _Jpeg = b""
     note: _Text = ""
+    error: _Text = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,108 @@
+"""Runs media workers: gives each its task, answers its reads, bounds its time, and tells how it ended.
+
+A worker is untrusted code on untrusted bytes: it may crash, hang or fill its memory. Invariant: each of these ends as
+``UnreadableError`` with a sentence about the file, and a copy that cannot be reached now ends as the PortError it is,
+so that a node's trouble is never taken for the file's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import structlog
+
+from mesh.ports import Unavailable, Worker, Workers, WorkerSpec
+from proto import codec
+from proto.codec import Malformed
+from roles.encoder.adapters.wire import DONE, FAILED, PROBED, READ, MediaConfig, Probed, unpack, unpack_read
+from roles.encoder.content import Content
+
+PROBE_WORKER = "roles.encoder.adapters.probe_worker"
+PROBE_NAME_CHARS_MAX = 200
+STOP_GRACE_S = 0.2
+
+_log = structlog.get_logger("media work")
+
+
+class UnreadableError(Exception):
+    """The bytes themselves are the reason; one sentence for the one who brought them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a worker may use: seconds of processor and of waiting, bytes of memory."""
+
+    cpu_s: int
+    wall_s: float
+    memory_bytes: int
+
+
+PROBE_LIMITS = Limits(60, 120.0, 1 << 30)
+
+
+class MediaWork:
+    """Makes media workers."""
+
+    def __init__(self, workers: Workers) -> None:
+        self._workers = workers
+
+    async def probe(self, content: Content, name: str, limits: Limits = PROBE_LIMITS) -> Probed:
+        """Tell what a file is; UnreadableError when it is nothing that can be shown or heard."""
+        config = MediaConfig(name[:PROBE_NAME_CHARS_MAX], content.size)
+        found: Probed | None = None
+        async for frame in self.run(PROBE_WORKER, config, content, limits):
+            if frame[:1] == PROBED:
+                found = unpack(Probed, frame)
+        if found is None:
+            raise UnreadableError(f"{config.name} could not be read: its reader told nothing")
+        return found
+
+    async def run(self, module: str, config: MediaConfig, content: Content, limits: Limits) -> AsyncIterator[bytes]:
+        """Run a worker over ``content``; gives its frames other than reads. UnreadableError says why it failed."""
+        worker = await self._workers.spawn(
+            WorkerSpec(module, codec.encode(config), limits.memory_bytes, limits.cpu_s, nice=5)
+        )
+        deadline = asyncio.get_running_loop().time() + limits.wall_s
+        ended = False
+        try:
+            while True:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        frame = await self._next(worker, content)
+                except TimeoutError:
+                    raise UnreadableError(f"{config.name} took longer than {limits.wall_s:g} s to read") from None
+                if frame is None:
+                    ended = True
+                    status = await worker.wait()
+                    _log.warning("worker ended early", module=module, name=config.name, status=status)
+                    raise UnreadableError(f"{config.name} could not be read: {_died(status, limits)}")
+                if frame[:1] == DONE:
+                    return
+                if frame[:1] == FAILED:
+                    raise UnreadableError(frame[1:].decode(errors="replace"))
+                yield frame
+        except Malformed as error:
+            raise UnreadableError(f"{config.name} could not be read: its reader broke ({error})") from error
+        finally:
+            if not ended:
+                await asyncio.shield(worker.stop(STOP_GRACE_S))
+
+    async def _next(self, worker: Worker, content: Content) -> bytes | None:
+        while True:
+            frame = await worker.receive()
+            if frame is None or frame[:1] != READ:
+                return frame
+            data = await content.read(*unpack_read(frame))
+            try:
+                await worker.send(data)
+            except Unavailable:
+                return None
+
+
+def _died(status: int, limits: Limits) -> str:
+    """Say in words why a worker ended."""
+    if status in (-24, -9):  # SIGXCPU, and SIGKILL five seconds after it
+        return f"it takes more than {limits.cpu_s} s of processor time"
+    return f"its reader crashed (exit {status})"

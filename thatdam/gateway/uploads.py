@@ -1,0 +1,76 @@
+"""Uploads over HTTP: a raw body becomes an asset, or nothing does.
+
+Invariant: what cannot be taken (too large, no room, a wrong name) is said before the body is read where the length is
+stated; a body that breaks off half-way leaves no asset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import FastAPI, Query, Request
+from starlette.requests import ClientDisconnect
+
+from mesh.actors.files import TooLargeError
+from roles.encoder.ingest import NAME_CHARS_MAX
+from thatdam.gateway.assets import Assets, checked_tags
+from thatdam.gateway.guard import Guard
+from thatdam.gateway.problems import Problem
+from thatdam.gateway.shapes import Json
+from thatdam.node import Node
+
+
+class BrokenOffError(Exception):
+    """The one who uploaded is gone: there is nobody to answer."""
+
+
+def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
+    """Add the route."""
+    size_max = node.ingest.size_bytes_max
+
+    def too_large() -> Problem:
+        return Problem(413, f"this node takes files of up to {size_max} bytes (http.upload_max_gb)")
+
+    async def check_room(request: Request) -> int | None:
+        stated = request.headers.get("content-length")
+        if stated is None:
+            return None
+        size = int(stated) if stated.isascii() and stated.isdecimal() else -1
+        if size < 0:
+            raise Problem(400, "the Content-Length is no number")
+        if size > size_max:
+            raise too_large()
+        free = await node.free_bytes()
+        if size > free:
+            raise Problem(
+                507, f"the file has {size} bytes, and this node has room for {free}; free some, or try another"
+            )
+        return size
+
+    async def body(request: Request, stated: int | None) -> AsyncIterator[bytes]:
+        got = 0
+        try:
+            async for data in request.stream():
+                got += len(data)
+                yield data
+        except ClientDisconnect as error:
+            raise BrokenOffError from error
+        if stated is not None and got != stated:
+            raise BrokenOffError
+
+    @app.put("/api/v1/uploads", tags=["assets"], status_code=201, dependencies=[guard.require("operator")])
+    async def upload(
+        request: Request,
+        name: Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)],
+        tags: Annotated[str, Query(max_length=8192)] = "",
+    ) -> Json:
+        wanted = checked_tags(tuple(tag for tag in tags.split(",") if tag.strip()))
+        stated = await check_room(request)
+        try:
+            asset = await node.ingest.take_in(name, wanted, body(request, stated))
+        except TooLargeError:
+            raise too_large() from None
+        except BrokenOffError:
+            raise Problem(400, "the upload broke off; nothing of it is kept") from None
+        return await assets.shown(asset)
