@@ -42,6 +42,9 @@ check: venv                           ## format, lint, types, imports and the fa
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
+bench: venv system                    ## the figures, each beside its baseline; NAMES="startup storage" picks some
+	$(BIN)/python -m simulations.benchmarks $(NAMES)
+
 fmt: venv                             ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
