@@ -19,7 +19,7 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
-from mesh.ports import Clock, Disk, Discovery, Network
+from mesh.ports import Clock, Discovery, Disk, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
 from roles.daemon.recorder import Recorder

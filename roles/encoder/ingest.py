@@ -21,7 +21,6 @@ import structlog
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.files import Files
 from mesh.actors.system import ActorSystem
-from mesh.core.jobs import PROBE_VERSION
 from mesh.core.manifest import FILE_BYTES_MAX
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
@@ -44,6 +43,8 @@ LOOK_WAIT_S = 15.0
 TAKE_POSTER_S = 12.0
 """Seconds of a take that its poster is chosen from."""
 NAME_CHARS_MAX = 255
+PROBE_VERSION = "1"
+"""What ``probed`` says once L0 has run: a later version looks again."""
 
 _log = structlog.get_logger("ingest")
 
