@@ -31,6 +31,8 @@ FRAMES, SCENES = "L1", "L2"
 """Frames sampled, embedded and tagged; scene boundaries with a hero frame each. L0, what the bytes are, is told by
 whoever takes them in."""
 SCENES_VERSION = "content-1"
+PROBE_VERSION = "1"
+"""Of L0, as an asset's field ``probed`` has it."""
 LEASE_MS = 30_000
 ATTEMPTS_MAX = 5
 BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 2_000, 300_000
@@ -107,8 +109,10 @@ def wanted(fields: Mapping[str, Value], models: Sequence[ModelId]) -> list[Work]
     """Give the work an asset should have had done, from its row; nothing while it is recorded or in the trash."""
     if fields.get("state") not in ("ready", "interrupted") or fields.get("trashed_ms"):
         return []
-    works: list[Work] = []
     kind = fields.get("kind")
+    if kind != "take" and not fields.get("probed"):
+        return []  # L0 says what a file is
+    works: list[Work] = []
     if kind in ("take", "video"):
         works.append(Work(SCENES, SCENES_VERSION))
     if kind in ("take", "video", "image"):

@@ -57,9 +57,15 @@ def test_a_take_wants_frames_of_every_model_and_scenes_only_once_it_is_whole():
     whole = fields | {"state": "interrupted"}
     assert wanted(whole, models) == [CUT, Work(FRAMES, "a@1"), Work(FRAMES, "b@1")]
     assert wanted(whole | {"trashed_ms": 5}, models) == []
-    assert wanted({"kind": "image", "state": "ready"}, models[:1]) == [Work(FRAMES, "b@1")]
-    assert wanted({"kind": "audio", "state": "ready"}, models) == []
-    assert wanted({"kind": "video", "state": "ready"}, []) == [CUT]
+
+
+def test_a_file_wants_work_once_l0_has_said_what_it_is():
+    models = [ModelId("b@1")]
+    file = {"state": "ready", "probed": "1"}
+    assert wanted({"kind": "video", "state": "ready"}, models) == []
+    assert wanted(file | {"kind": "image"}, models) == [Work(FRAMES, "b@1")]
+    assert wanted(file | {"kind": "audio"}, models) == []
+    assert wanted(file | {"kind": "video"}, []) == [CUT]
 
 
 def test_a_job_is_what_its_row_says():
