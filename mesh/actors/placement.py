@@ -9,10 +9,15 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from mesh.actors.rowstore import RowStore
+from mesh.core.hlc import stamp_ms
 from mesh.core.placement import Layout, Place, State
+from mesh.core.replication import Share, SyncState
 from mesh.core.rows import Change, Entry
 from proto.codec import Value
-from proto.ids import MESH_PARTITION, NodeId, PartitionId
+from proto.ids import MESH_PARTITION, PARTITIONS, NodeId, PartitionId
+
+_HAD = "synced"
+_ALL = tuple(PartitionId(number) for number in range(PARTITIONS))
 
 
 class Peers(Protocol):
@@ -26,7 +31,7 @@ class Peers(Protocol):
 
 
 class LayoutView:
-    """Who holds which partition."""
+    """Who holds which partition, and for which of them this node's replica counts (``sync``)."""
 
     def __init__(self, node: NodeId, peers: Peers, copies_wanted: int) -> None:
         self._node = node
@@ -34,26 +39,51 @@ class LayoutView:
         self.copies_wanted = copies_wanted
         self._entries: dict[NodeId, Entry] = {}
         self.layout = Layout({})
+        self.sync = SyncState(node)
+        self._shares: dict[PartitionId, Share] = {}
+        self._shares_of: tuple[object, ...] | None = None
+        self._token = ""
+        self._present: dict[PartitionId, list[NodeId]] = {}
+        self._present_of: tuple[object, ...] | None = None
+        self._alive: tuple[NodeId, ...] = ()
+        self._seen: set[NodeId] = set()
+        self.returned: set[NodeId] = set()
+        """Peers that came back and were not compared with since."""
 
     async def open(self, store: RowStore) -> None:
-        """Read the layout and follow its changes."""
+        """Read the layout and follow its changes; recall which partitions counted when the node last ran."""
+        had = await store.meta(_HAD)
+        if had is not None:
+            bits = int.from_bytes(had, "little")
+            self.sync = SyncState(self._node, frozenset(part for part in _ALL if bits >> part & 1))
         for entry in await store.every("layout"):
             self._take(entry)
         store.watch("layout", self._take)
+
+    async def keep_counting(self, store: RowStore) -> None:
+        """Keep, durably, which partitions count."""
+        bits = sum(1 << partition for partition in self.sync.counting()).to_bytes(PARTITIONS // 8, "little")
+        if bits != await store.meta(_HAD):
+            await store.set_meta(_HAD, bits)
 
     def _take(self, entry: Entry) -> None:
         self._entries[NodeId(entry.pk)] = entry
         places: dict[NodeId, Place] = {}
         for node, known in self._entries.items():
             if known.alive:
-                places[node] = _place(known.row().fields)
+                places[node] = _place(known)
         self.layout = Layout(places)
+
+    def cut_off(self) -> None:
+        """Take note that this node stood still or was alone: what it holds may be behind until it has compared."""
+        self.sync.cut_off(self._peers.away())
+        self.returned.update(node for node in self._alive if node != self._node)
 
     def joining(self, capacity_bytes: int, zone: str) -> Change | None:
         """Give the change that puts this node into the layout, or None when it stands there already."""
         if self._node in self.layout.places:
             return None
-        fields: dict[str, Value] = {"capacity_bytes": capacity_bytes, "zone": zone, "state": "active"}
+        fields: dict[str, Value] = {"capacity_bytes": capacity_bytes, "zone": zone, "state": "active", "joined": True}
         return Change("layout", self._node, set=fields)
 
     def copies(self) -> int:
@@ -61,31 +91,83 @@ class LayoutView:
         active = sum(1 for place in self.layout.places.values() if place.state == "active")
         return max(1, min(self.copies_wanted, active))
 
+    def token(self) -> str:
+        """Name what decides who holds what: the layout, the copies wanted and who is away."""
+        self._refresh()
+        return self._token
+
+    def shares(self) -> Mapping[PartitionId, Share]:
+        """Give who owns and who holds each partition (mesh tables left out)."""
+        self._refresh()
+        return self._shares
+
     def owners(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give a partition's owners; everybody alive for mesh tables."""
         if partition == MESH_PARTITION:
             return tuple(self._peers.alive_ids())
-        return self.layout.owners(partition, self.copies_wanted)
+        self._refresh()
+        return self._shares[partition].owners
 
     def holders(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give who holds a partition now: owners that are not away, then stand-ins."""
         if partition == MESH_PARTITION:
             return tuple(self._peers.alive_ids())
-        return self.layout.holders(partition, self.copies_wanted, self._peers.away())
+        self._refresh()
+        return self._shares[partition].holders
 
     def present(self, partition: PartitionId) -> list[NodeId]:
         """Give the holders that are alive, this node first."""
-        alive = set(self._peers.alive_ids())
-        found = [node for node in self.holders(partition) if node in alive]
-        return sorted(found, key=lambda node: node != self._node)
+        self._refresh()
+        if partition == MESH_PARTITION:
+            return sorted(self._alive, key=lambda node: node != self._node)
+        return self._present[partition]
+
+    def presence(self) -> Mapping[PartitionId, list[NodeId]]:
+        """Give the same for every partition (mesh tables left out)."""
+        self._refresh()
+        return self._present
 
     def stores(self) -> list[NodeId]:
         """Give the alive nodes of the layout, in a stable order."""
         alive = set(self._peers.alive_ids())
         return [node for node in self.layout.places if node in alive]
 
+    def _refresh(self) -> None:
+        alive = tuple(self._peers.alive_ids())
+        away = self._peers.away()
+        decides = (self.layout, self.copies_wanted, away)
+        if self._shares_of != decides:
+            wanted, layout = self.copies_wanted, self.layout
+            self._shares = {
+                part: Share(layout.owners(part, wanted), layout.holders(part, wanted, away)) for part in _ALL
+            }
+            self._shares_of = decides
+            self._token = f"{layout.version}/{wanted}/{','.join(sorted(away & set(layout.places)))}"
+            if layout.places:
+                self.sync.refresh(self._shares, away, layout.elders(self._node))
+        if self._present_of != (decides, alive):
+            for peer in alive:
+                if peer not in self._alive and peer in self._seen:
+                    self.sync.returned(peer)
+                    self.returned.add(peer)
+            self._alive = alive
+            self._seen.update(alive)
+            living = set(alive)
+            self._present = {
+                part: sorted((node for node in share.holders if node in living), key=lambda node: node != self._node)
+                for part, share in self._shares.items()
+            }
+            self._present_of = (decides, alive)
 
-def _place(fields: Mapping[str, object]) -> Place:
+
+def _place(entry: Entry) -> Place:
+    fields = entry.row().fields
     capacity, zone, state = fields.get("capacity_bytes"), fields.get("zone"), fields.get("state")
     known: State = "draining" if state == "draining" else "removed" if state == "removed" else "active"
-    return Place(capacity if isinstance(capacity, int) else 0, zone if isinstance(zone, str) else "", known)
+    joined = entry.fields.get("joined")  # written once: its stamp tells since when
+    return Place(
+        capacity if isinstance(capacity, int) else 0,
+        zone if isinstance(zone, str) else "",
+        known,
+        stamp_ms(joined[0][0]) if joined is not None else 0,
+    )

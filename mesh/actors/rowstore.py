@@ -1,45 +1,60 @@
-"""The rows of one node in its SQLite database: its partitions' rows, mesh tables, and own writes not confirmed yet.
+"""The rows of one node in its SQLite database: its partitions' rows, mesh tables, and what it has to pass on.
 
-Invariant: a partition's digest is the XOR of the digests of its rows, kept in the same transaction that changes a row.
-A row that is ``kept`` stays until its owners have confirmed it.
+Own writes, and rows of partitions this node no longer holds, are in the journal until those who hold them have
+confirmed. Invariant: a row in the journal is never removed, and a write and its place in the journal are one
+transaction. A row stamped too far ahead is held apart until it can be believed; none is dropped.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from mesh.core.placement import partition_of
-from mesh.core.rows import MESH_TABLES, Entry, digest, merge, pack, unpack
+from mesh.actors import rowscan, rowsql
+from mesh.actors.rowscan import Found
+from mesh.actors.rowsql import Key, partition_for
+from mesh.actors.schema import open_schema
+from mesh.core.hlc import AHEAD_MS_MAX, HybridClock, believable
+from mesh.core.query import Query
+from mesh.core.rows import Entry, merge, pack, stamped_again, stamps_ahead, unpack
 from mesh.ports import Refused, Sql, Tables
-from proto.codec import Value
-from proto.ids import MESH_PARTITION, PartitionId
+from proto.ids import NodeId, PartitionId
 
-SCHEMA_VERSION = 1
-_SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
-    """CREATE TABLE IF NOT EXISTS rows (tbl TEXT, pk TEXT, sk TEXT, part INTEGER, alive INTEGER, kept INTEGER DEFAULT 0,
-       digest BLOB, packed BLOB, PRIMARY KEY (tbl, pk, sk)) WITHOUT ROWID""",
-    "CREATE INDEX IF NOT EXISTS rows_part ON rows (part, tbl, pk, sk)",
-    "CREATE INDEX IF NOT EXISTS rows_kept ON rows (kept) WHERE kept = 1",
-    "CREATE TABLE IF NOT EXISTS digests (part INTEGER PRIMARY KEY, digest BLOB, rows INTEGER)",
-    "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (tbl UNINDEXED, pk UNINDEXED, text, tokenize='unicode61')",
-)
-_WORD_FIELDS = ("name", "meta", "camera_name", "words")
-_WORD_SETS = ("tags", "auto_tags")
+HLC = "hlc"
+HELD_MAX = 100_000
+"""Rows held for stamps too far ahead; a writer that sends more is refused and keeps them itself."""
+
+Listed = tuple[str, str, str, int]
+"""Table, partition key, sort key and digest of a row."""
+
+__all__ = ["Journaled", "Listed", "RowStore", "Taken", "partition_for"]
 
 
 @dataclass(frozen=True, slots=True)
-class Ranked:
-    """An entry with its text rank (greater is better; 0.0 without words)."""
+class Journaled:
+    """A row that has to be passed on; ``seq`` is its place in the journal, ``stamp`` the write's."""
 
-    entry: Entry
-    rank: float
+    seq: int
+    key: Key
+    partition: PartitionId
+    stamp: int
+    packed: bytes
 
 
-def partition_for(table: str, pk: str) -> PartitionId:
-    """Give the partition of a row."""
-    return MESH_PARTITION if table in MESH_TABLES else partition_of(pk)
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """How many rows changed something, and the places of those held back for their stamps."""
+
+    changed: int
+    held: tuple[int, ...]
+
+
+class _Behind(Exception):
+    """A standing row is newer than the stamps of a write: it must be stamped again."""
+
+    def __init__(self, stamp: int) -> None:
+        super().__init__(stamp)
+        self.stamp = stamp
 
 
 class RowStore:
@@ -48,27 +63,30 @@ class RowStore:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._watchers: list[tuple[str, Callable[[Entry], None]]] = []
+        self.hlc = HybridClock()
 
     async def open(self) -> None:
         """Make the tables; Refused when a newer release wrote them."""
+        await open_schema(self._tables)
+        last = await self.meta(HLC)
+        self.hlc = HybridClock(int(last) if last is not None else 0)
 
-        def work(sql: Sql) -> None:
-            for statement in _SCHEMA:
-                sql.execute(statement)
-            found = sql.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-            if found is None:
-                sql.execute("INSERT INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))
-            elif int(found[0]) > SCHEMA_VERSION:
-                raise Refused(
-                    f"this data folder was written by a newer release (schema {found[0]}, this one knows "
-                    f"{SCHEMA_VERSION}); install that release, or use another data folder"
-                )
-
-        await self._tables.write(work)
+    def seen(self, entries: Iterable[Entry], now_ms: int | None) -> None:
+        """Let the clock know what was read or taken, so that later writes of this node are later."""
+        for entry in entries:
+            stamp = entry.newest[0]
+            if now_ms is not None and believable(stamp, now_ms):
+                self.hlc.seen(stamp, now_ms)
 
     def watch(self, table: str, handler: Callable[[Entry], None]) -> None:
         """Tell ``handler`` of every entry of a table that changes here."""
         self._watchers.append((table, handler))
+
+    def _tell(self, entries: Iterable[Entry]) -> None:
+        for entry in entries:
+            for table, handler in self._watchers:
+                if table == entry.table:
+                    handler(entry)
 
     async def meta(self, key: str) -> bytes | None:
         """Give a value kept under a name."""
@@ -81,52 +99,160 @@ class RowStore:
         """Keep a value under a name, durably."""
         await self._tables.write(lambda sql: sql.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (key, value)))
 
-    async def update(
-        self, make: Callable[[Callable[[str, str, str], Entry | None]], Iterable[Entry]], *, kept: bool
-    ) -> None:
-        """Write what ``make`` gives; it may look at standing entries. One durable transaction."""
+    # ------------------------------------------------------------ writing
 
-        def work(sql: Sql) -> list[Entry]:
-            changed = list(make(lambda table, pk, sk: _get(sql, table, pk, sk)))
-            for entry in changed:
-                _put(sql, entry, kept=kept)
-            return changed
+    async def write(
+        self,
+        make: Callable[[Callable[[Key], Entry | None]], Iterable[tuple[Entry, int]]],
+        meta: Mapping[str, bytes],
+    ) -> int | None:
+        """Write the (entry, stamp) pairs ``make`` gives, with ``meta``, in one durable transaction.
 
-        self._tell(await self._tables.write(work))
-
-    async def take(self, packed: Sequence[bytes], *, kept: bool = False) -> int:
-        """Merge rows that came from elsewhere; durable on return. Gives how many changed something."""
-        entries = [unpack(data) for data in packed]
+        ``make`` may look at standing entries. Gives None when it is done, or, with nothing written, the stamp of a
+        standing entry that is not older than its new stamp.
+        """
 
         def work(sql: Sql) -> list[Entry]:
             changed = []
-            for entry in entries:
-                standing = _get(sql, entry.table, entry.pk, entry.sk)
-                merged = entry if standing is None else merge(standing, entry)
-                if standing is None or merged != standing:
-                    _put(sql, merged, kept=kept)
+            for entry, stamp in make(lambda key: rowsql.get(sql, key)):
+                standing = rowsql.get(sql, entry.key)
+                if standing is not None and standing.newest[0] >= stamp:
+                    raise _Behind(standing.newest[0])
+                rowsql.put(sql, entry)
+                rowsql.journal(sql, entry, stamp)
+                changed.append(entry)
+            sql.executemany("INSERT OR REPLACE INTO meta VALUES (?, ?)", list(meta.items()))
+            return changed
+
+        try:
+            changed = await self._tables.write(work)
+        except _Behind as behind:
+            return behind.stamp
+        self._tell(changed)
+        return None
+
+    async def take(self, packed: Sequence[bytes], *, now_ms: int | None = None, sender: NodeId | None = None) -> Taken:
+        """Merge rows that came from elsewhere; durable on return.
+
+        With ``now_ms``, rows stamped too far ahead of it are held apart. What ``sender`` wrote itself and sends again
+        takes the place of what was held of it.
+        """
+        entries = [unpack(data) for data in packed]
+        late = tuple(
+            place
+            for place, entry in enumerate(entries)
+            if now_ms is not None and not believable(entry.newest[0], now_ms)
+        )
+
+        if late and await self.held() + len(late) > HELD_MAX:
+            raise Refused(f"{HELD_MAX} rows are held for their stamps already; the writer keeps these")
+
+        def work(sql: Sql) -> list[Entry]:
+            changed = []
+            for place, entry in enumerate(entries):
+                if sender is not None:
+                    sql.execute("DELETE FROM held WHERE (tbl, pk, sk, writer) = (?, ?, ?, ?)", (*entry.key, sender))
+                if place in late:
+                    key = (*entry.key, entry.newest[1])
+                    sql.execute("INSERT OR REPLACE INTO held VALUES (?, ?, ?, ?, ?)", (*key, packed[place]))
+                    continue
+                merged = _merge(sql, entry)
+                if merged is not None:
                     changed.append(merged)
             return changed
 
         changed = await self._tables.write(work)
+        self.seen(changed, now_ms)
+        self._tell(changed)
+        return Taken(len(changed), late)
+
+    async def release(self, now_ms: int) -> int:
+        """Take the held rows that can be believed by now; gives how many are still held."""
+
+        def work(sql: Sql) -> tuple[list[Entry], int]:
+            changed, still = [], 0
+            for tbl, pk, sk, writer, packed in sql.execute("SELECT * FROM held").fetchall():
+                entry = unpack(packed)
+                if not believable(entry.newest[0], now_ms):
+                    still += 1
+                    continue
+                merged = _merge(sql, entry)
+                sql.execute("DELETE FROM held WHERE (tbl, pk, sk, writer) = (?, ?, ?, ?)", (tbl, pk, sk, writer))
+                if merged is not None:
+                    changed.append(merged)
+            return changed, still
+
+        if not await self.held():
+            return 0
+        changed, still = await self._tables.write(work)
+        self._tell(changed)
+        return still
+
+    async def held(self) -> int:
+        """Count rows held back for their stamps."""
+        found = await self._tables.read(lambda sql: sql.execute("SELECT COUNT(*) FROM held").fetchone())
+        return int(found[0])
+
+    async def stamp_again(self, writer: NodeId, now_ms: int) -> int:
+        """Pull the clock back to ``now_ms`` and stamp a writer's rows that no peer would believe anew, in their order.
+
+        Gives how many rows. No other write of this node may run meanwhile.
+        """
+        limit_ms = now_ms + AHEAD_MS_MAX
+        self.hlc.pull_back(now_ms)
+        first = self.hlc.tick(now_ms)
+
+        def work(sql: Sql) -> tuple[list[Entry], int]:
+            rows = sql.execute("SELECT packed FROM rows WHERE newest_ms > ?", (limit_ms,)).fetchall()
+            entries = [unpack(row[0]) for row in rows]
+            late = sorted({stamp for entry in entries for stamp in stamps_ahead(entry, writer, limit_ms)})
+            anew = {stamp: first + place for place, stamp in enumerate(late)}
+            changed = []
+            for entry in entries:
+                if stamps_ahead(entry, writer, limit_ms):
+                    again = stamped_again(entry, writer, anew)
+                    rowsql.put(sql, again)
+                    rowsql.journal(sql, again, again.newest[0])
+                    changed.append(again)
+            return changed, first + len(late)
+
+        changed, last = await self._tables.write(work)
+        self.hlc.last = max(self.hlc.last, last)
+        await self.set_meta(HLC, str(self.hlc.last).encode())
         self._tell(changed)
         return len(changed)
 
-    def _tell(self, entries: Iterable[Entry]) -> None:
-        for entry in entries:
-            for table, handler in self._watchers:
-                if table == entry.table:
-                    handler(entry)
+    # ------------------------------------------------------------ reading
 
-    async def get(self, table: str, pk: str, sk: str | None) -> list[Entry]:
-        """Give the entries of a key, tombstones among them; every sort key when ``sk`` is None."""
+    async def get(
+        self, table: str, pk: str, sk: str | None, *, after: str = "", bytes_max: int | None = None
+    ) -> list[Entry]:
+        """Give the entries of a key, tombstones among them; every sort key after ``after`` when ``sk`` is None."""
+        return [unpack(data) for data in await self.get_packed(table, pk, sk, after=after, bytes_max=bytes_max)]
 
-        def work(sql: Sql) -> list[Entry]:
+    async def get_packed(
+        self, table: str, pk: str, sk: str | None, *, after: str = "", bytes_max: int | None = None
+    ) -> list[bytes]:
+        """Give the same, packed; stops after the row that goes beyond ``bytes_max``."""
+
+        def work(sql: Sql) -> list[bytes]:
             if sk is not None:
-                found = _get(sql, table, pk, sk)
-                return [] if found is None else [found]
-            rows = sql.execute("SELECT packed FROM rows WHERE tbl = ? AND pk = ? ORDER BY sk", (table, pk)).fetchall()
-            return [unpack(row[0]) for row in rows]
+                found = sql.execute(
+                    "SELECT packed FROM rows WHERE tbl = ? AND pk = ? AND sk = ?", (table, pk, sk)
+                ).fetchone()
+                return [] if found is None else [bytes(found[0])]
+            rows = sql.execute(
+                "SELECT sk, packed FROM rows WHERE tbl = ? AND pk = ? AND (sk > ? OR ? = '') ORDER BY sk",
+                (table, pk, after, after),
+            )
+            given: list[bytes] = []
+            size = 0
+            while (row := rows.fetchone()) is not None:
+                given.append(bytes(row[1]))
+                size += len(row[1])
+                if bytes_max is not None and size > bytes_max:
+                    break
+            return given
 
         return await self._tables.read(work)
 
@@ -135,62 +261,105 @@ class RowStore:
 
         def work(sql: Sql) -> list[Entry]:
             rows = sql.execute(
-                "SELECT part, packed FROM rows WHERE tbl = ? AND alive = 1 ORDER BY pk, sk", (table,)
+                "SELECT s.part, r.packed FROM shown s JOIN rows r ON r.id = s.id WHERE s.tbl = ? ORDER BY s.pk, s.sk",
+                (table,),
             ).fetchall()
             return [unpack(packed) for part, packed in rows if partitions is None or partitions(part)]
 
         return await self._tables.read(work)
 
-    async def matching(self, table: str, text: str) -> dict[str, float]:
-        """Give the keys whose words match, with their rank (greater is better)."""
-        words = _fts_query(text)
-        if not words:
-            return {}
+    async def scan(self, query: Query, partitions: Sequence[int] | None = None, *, journaled: bool = False) -> Found:
+        """Answer a query from the rows here; see ``rowscan.scan``."""
+        return await self._tables.read(lambda sql: rowscan.scan(sql, query, partitions, journaled=journaled))
 
-        def work(sql: Sql) -> dict[str, float]:
+    async def matching(self, table: str, text: str) -> dict[tuple[str, str], float]:
+        """Give the (pk, sk) whose words match, with their rank (greater is better)."""
+        return await self._tables.read(lambda sql: rowscan.matching(sql, table, text))
+
+    async def count(self) -> int:
+        """Give how many rows are here."""
+        found = await self._tables.read(
+            lambda sql: sql.execute("SELECT COALESCE(SUM(rows), 0) FROM digests").fetchone()
+        )
+        return int(found[0])
+
+    # ------------------------------------------------------------ the journal
+
+    async def journal(self, after: int, limit: int, bytes_max: int = 1 << 30) -> list[Journaled]:
+        """Give rows to pass on, after a place in the journal, in order."""
+        return await self._journal("j.seq > ?", (after,), limit, bytes_max)
+
+    async def _journal(self, where: str, parameters: tuple[object, ...], limit: int, bytes_max: int) -> list[Journaled]:
+        def work(sql: Sql) -> list[Journaled]:
             rows = sql.execute(
-                "SELECT pk, -bm25(words) FROM words WHERE words MATCH ? AND tbl = ? ORDER BY bm25(words) LIMIT 10000",
-                (words, table),
-            ).fetchall()
-            return {pk: float(rank) for pk, rank in rows}
+                "SELECT j.seq, j.tbl, j.pk, j.sk, j.part, j.stamp, r.packed FROM journal j "  # noqa: S608 - own text
+                "CROSS JOIN rows r ON (r.tbl, r.pk, r.sk) = (j.tbl, j.pk, j.sk) "
+                f"WHERE {where} ORDER BY j.seq LIMIT ?",
+                (*parameters, limit),
+            )
+            given: list[Journaled] = []
+            size = 0
+            while (row := rows.fetchone()) is not None:
+                seq, tbl, pk, sk, part, stamp, packed = row
+                size += len(packed)
+                if given and size > bytes_max:
+                    break
+                given.append(Journaled(seq, (tbl, pk, sk), PartitionId(part), stamp, bytes(packed)))
+            return given
 
         return await self._tables.read(work)
 
-    # ------------------------------------------------------------ own writes, and comparing
+    async def journal_end(self) -> int:
+        """Give the last place in the journal; 0 when it is empty."""
+        found = await self._tables.read(lambda sql: sql.execute("SELECT MAX(seq) FROM journal").fetchone())
+        return int(found[0] or 0)
 
-    async def kept(self, limit: int = 512) -> list[tuple[bytes, PartitionId]]:
-        """Give own writes the owners have not confirmed, with their partitions."""
-        rows = await self._tables.read(
-            lambda sql: sql.execute("SELECT packed, part FROM rows WHERE kept = 1 LIMIT ?", (limit,)).fetchall()
-        )
-        return [(bytes(packed), PartitionId(part)) for packed, part in rows]
-
-    async def count_kept(self) -> int:
-        """Give how many own writes the owners have not confirmed."""
-        found = await self._tables.read(lambda sql: sql.execute("SELECT COUNT(*) FROM rows WHERE kept = 1").fetchone())
+    async def journal_count(self) -> int:
+        """Count rows that have to be passed on."""
+        found = await self._tables.read(lambda sql: sql.execute("SELECT COUNT(*) FROM journal").fetchone())
         return int(found[0])
 
-    async def confirmed(self, packed: Sequence[bytes], drop: Callable[[PartitionId], bool]) -> None:
-        """Take note that owners have these very bytes; rows of partitions to ``drop`` are removed here."""
+    async def pass_on(self, keys: Sequence[Key]) -> None:
+        """Put standing rows into the journal, but those in it already."""
 
         def work(sql: Sql) -> None:
-            for data in packed:
-                entry = unpack(data)
-                part = partition_for(entry.table, entry.pk)
-                key = (entry.table, entry.pk, entry.sk)
-                found = sql.execute("SELECT packed FROM rows WHERE tbl = ? AND pk = ? AND sk = ?", key).fetchone()
-                if found is None or bytes(found[0]) != data:
-                    continue
-                if drop(part):
-                    _remove(sql, entry, data, part)
-                else:
-                    sql.execute("UPDATE rows SET kept = 0 WHERE tbl = ? AND pk = ? AND sk = ?", key)
+            for key in keys:
+                there = sql.execute("SELECT 1 FROM journal WHERE (tbl, pk, sk) = (?, ?, ?)", key).fetchone()
+                entry = rowsql.get(sql, key)
+                if entry is not None and there is None:
+                    rowsql.journal(sql, entry, 0)
+
+        if keys:
+            await self._tables.write(work)
+
+    async def journal_of(self, table: str, after: int, limit: int, bytes_max: int = 1 << 30) -> list[Journaled]:
+        """Give a table's rows to pass on, after a place in the journal, in order."""
+        return await self._journal("j.tbl = ? AND j.seq > ?", (table, after), limit, bytes_max)
+
+    async def kept(self, limit: int = 512) -> list[tuple[bytes, PartitionId]]:
+        """Give rows those who should hold them have not confirmed, with their partitions."""
+        return [(row.packed, row.partition) for row in await self.journal(0, limit)]
+
+    async def confirmed(self, rows: Sequence[Journaled], drop: Set[PartitionId]) -> None:
+        """Take note that these very rows are where they belong; those of partitions to ``drop`` are removed here."""
+
+        def work(sql: Sql) -> None:
+            for row in rows:
+                gone = sql.execute("DELETE FROM journal WHERE seq = ?", (row.seq,)).rowcount
+                if gone and row.partition in drop:
+                    standing = rowsql.get(sql, row.key)
+                    if standing is not None and pack(standing) == row.packed:
+                        rowsql.remove(sql, row.key)
 
         await self._tables.write(work)
 
+    # ------------------------------------------------------------ comparing and handing over
+
     async def digests(self) -> dict[PartitionId, int]:
         """Give the digest of every partition that has rows here."""
-        rows = await self._tables.read(lambda sql: sql.execute("SELECT part, digest FROM digests").fetchall())
+        rows = await self._tables.read(
+            lambda sql: sql.execute("SELECT part, digest FROM digests WHERE rows > 0").fetchall()
+        )
         return {PartitionId(part): int.from_bytes(value, "big") for part, value in rows}
 
     async def listing(
@@ -207,80 +376,46 @@ class RowStore:
         )
         return [(table, pk, sk, int.from_bytes(value, "big")) for table, pk, sk, value in rows]
 
-    async def fetch(self, keys: Sequence[tuple[str, str, str]]) -> list[bytes]:
-        """Give packed rows by key; unknown ones are left out."""
+    async def fetch(self, keys: Sequence[Key], bytes_max: int = 1 << 30) -> list[bytes]:
+        """Give packed rows by key until ``bytes_max`` are reached; unknown ones are left out."""
 
         def work(sql: Sql) -> list[bytes]:
-            found = []
+            found, size = [], 0
             for key in keys:
                 row = sql.execute("SELECT packed FROM rows WHERE tbl = ? AND pk = ? AND sk = ?", key).fetchone()
                 if row is not None:
                     found.append(bytes(row[0]))
+                    size += len(row[0])
+                    if size > bytes_max:
+                        break
             return found
 
         return await self._tables.read(work)
 
-    async def count(self) -> int:
-        """Give how many rows are here."""
-        found = await self._tables.read(
-            lambda sql: sql.execute("SELECT COALESCE(SUM(rows), 0) FROM digests").fetchone()
-        )
-        return int(found[0])
+    async def forget(self, rows: Mapping[Key, int]) -> int:
+        """Remove rows that are where they belong, unless they changed since their digest was taken or are journaled."""
+
+        def work(sql: Sql) -> int:
+            gone = 0
+            for key, value in rows.items():
+                found = sql.execute(
+                    "SELECT 1 FROM rows WHERE (tbl, pk, sk, digest) = (?, ?, ?, ?) AND NOT EXISTS "
+                    "(SELECT 1 FROM journal j WHERE (j.tbl, j.pk, j.sk) = (rows.tbl, rows.pk, rows.sk))",
+                    (*key, value.to_bytes(8, "big")),
+                ).fetchone()
+                if found is not None:
+                    rowsql.remove(sql, key)
+                    gone += 1
+            return gone
+
+        return await self._tables.write(work)
 
 
-def _get(sql: Sql, table: str, pk: str, sk: str) -> Entry | None:
-    row = sql.execute("SELECT packed FROM rows WHERE tbl = ? AND pk = ? AND sk = ?", (table, pk, sk)).fetchone()
-    return None if row is None else unpack(row[0])
-
-
-def _put(sql: Sql, entry: Entry, *, kept: bool) -> None:
-    packed = pack(entry)
-    part = partition_for(entry.table, entry.pk)
-    key = (entry.table, entry.pk, entry.sk)
-    old = sql.execute("SELECT digest, kept FROM rows WHERE tbl = ? AND pk = ? AND sk = ?", key).fetchone()
-    value = digest(packed)
-    stays = bool(kept or (old is not None and old[1]))
-    sql.execute(
-        "INSERT OR REPLACE INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (*key, part, entry.alive, stays, value.to_bytes(8, "big"), packed),
-    )
-    _shift_digest(sql, part, value ^ (int.from_bytes(old[0], "big") if old else 0), 0 if old else 1)
-    if entry.table in ("assets", "scenes"):
-        sql.execute("DELETE FROM words WHERE tbl = ? AND pk = ?", (entry.table, entry.pk + entry.sk))
-        if entry.alive:
-            sql.execute("INSERT INTO words VALUES (?, ?, ?)", (entry.table, entry.pk + entry.sk, _words(entry)))
-
-
-def _remove(sql: Sql, entry: Entry, packed: bytes, part: PartitionId) -> None:
-    sql.execute("DELETE FROM rows WHERE tbl = ? AND pk = ? AND sk = ?", (entry.table, entry.pk, entry.sk))
-    sql.execute("DELETE FROM words WHERE tbl = ? AND pk = ?", (entry.table, entry.pk + entry.sk))
-    _shift_digest(sql, part, digest(packed), -1)
-
-
-def _shift_digest(sql: Sql, part: PartitionId, change: int, rows: int) -> None:
-    found = sql.execute("SELECT digest, rows FROM digests WHERE part = ?", (part,)).fetchone()
-    value = (int.from_bytes(found[0], "big") if found else 0) ^ change
-    count = (found[1] if found else 0) + rows
-    sql.execute("INSERT OR REPLACE INTO digests VALUES (?, ?, ?)", (part, value.to_bytes(8, "big"), count))
-
-
-def _words(entry: Entry) -> str:
-    row = entry.row()
-    texts = [_flat(row.fields[name]) for name in _WORD_FIELDS if name in row.fields]
-    texts += [word for name in _WORD_SETS for word in row.sets.get(name, ())]
-    return " ".join(texts)
-
-
-def _flat(value: Value) -> str:
-    if isinstance(value, str):
-        return value.replace("_", " ").replace("-", " ")
-    if isinstance(value, dict):
-        return " ".join(f"{name} {_flat(item)}" for name, item in value.items())
-    if isinstance(value, tuple):
-        return " ".join(_flat(item) for item in value)
-    return "" if value is None or isinstance(value, bytes) else str(value)
-
-
-def _fts_query(text: str) -> str:
-    words = ["".join(letter for letter in word if letter.isalnum()) for word in text.replace("-", " ").split()]
-    return " AND ".join(f'"{word}"*' for word in words[:16] if word)
+def _merge(sql: Sql, entry: Entry) -> Entry | None:
+    """Merge an entry into what stands; gives the new one when it changed something."""
+    standing = rowsql.get(sql, entry.key)
+    merged = entry if standing is None else merge(standing, entry)
+    if standing is not None and merged == standing:
+        return None
+    rowsql.put(sql, merged)
+    return merged

@@ -7,6 +7,10 @@ from typing import Annotated
 from proto.codec import Exactly, Max, Value, message
 
 PackedRow = Annotated[bytes, Max(512 * 1024)]
+Bits = Annotated[bytes, Exactly(128)]
+"""Partitions, a bit each, the lowest first."""
+RowKey = tuple[Annotated[str, Max(32)], Annotated[str, Max(256)], Annotated[str, Max(256)]]
+"""Table, partition key, sort key."""
 
 
 @message(300)
@@ -18,64 +22,89 @@ class PutRows:
 
 @message(301)
 class RowsTaken:
-    """They are durable here. ``held`` counts those whose stamps are too far ahead to be believed yet."""
+    """They are durable here, but those at the places in ``held``, whose stamps cannot be believed yet."""
 
     count: int
-    held: int = 0
+    held: Annotated[tuple[int, ...], Max(512)] = ()
 
 
 @message(302)
 class GetRows:
-    """Give the rows of a key; every sort key when ``sk`` is None."""
+    """Give the rows of a key; every sort key after ``after`` when ``sk`` is None."""
 
     table: Annotated[str, Max(32)]
     pk: Annotated[str, Max(256)]
     sk: Annotated[str, Max(256)] | None = None
+    after: Annotated[str, Max(256)] = ""
 
 
 @message(303)
 class Rows:
-    """Packed rows, tombstones among them."""
+    """Packed rows, tombstones among them. ``more``: ask again after the last one. ``counts``: none can be missing."""
 
     rows: Annotated[tuple[PackedRow, ...], Max(65536)]
+    more: bool = False
+    counts: bool = True
 
 
 @message(310)
 class Scan:
-    """Give the first ``limit`` rows of a table in these partitions (a bit each, the lowest first) after ``page``."""
+    """Give the first ``limit`` rows of a table in these partitions after ``page``.
+
+    Partitions for which this replica does not count are left out, unless ``behind`` asks for what there is.
+    """
 
     table: Annotated[str, Max(32)]
-    partitions: Annotated[bytes, Exactly(128)]
+    partitions: Bits
     where: Annotated[tuple[tuple[str, str, Value], ...], Max(32)]
     text: Annotated[str, Max(1024)]
     order: Annotated[str, Max(64)]
     descending: bool
     limit: Annotated[int, Max(1000)]
-    page: Annotated[bytes, Max(2048)]
+    page: Annotated[str, Max(4096)]
+    behind: bool = False
 
 
 @message(311)
 class Scanned:
-    """Rows in order with their text rank, how many match in all, and the partitions that could not be answered for."""
+    """Rows in order with their text rank, how many match in all, and the partitions this replica does not count for.
+
+    ``cut``: rows within the limit were left out, for the answer would be too large.
+    """
 
     rows: Annotated[tuple[tuple[PackedRow, float], ...], Max(1000)]
     total: int
-    unsynced: Annotated[bytes, Exactly(128)]
+    unsynced: Bits
+    cut: bool = False
+
+
+@message(312)
+class WaitForWrites:
+    """Answer once every write of this node up to a stamp can be read from those who hold it; 1 s at most."""
+
+    stamp: int
+
+
+@message(313)
+class WritesReadable:
+    """Whether they can."""
+
+    readable: bool
 
 
 @message(320)
 class Digests:
-    """Compare: (partition, digest) of what the sender holds, and whether it has synced each."""
+    """Compare: (partition, digest) of what the sender holds."""
 
-    digests: Annotated[tuple[tuple[int, int, bool], ...], Max(1025)]
+    digests: Annotated[tuple[tuple[int, int], ...], Max(1025)]
 
 
 @message(321)
 class Differing:
-    """The partitions whose digests differ here, and of all asked, those this node has synced."""
+    """The partitions whose digests differ here, and of all asked, those this node counts for."""
 
     partitions: Annotated[tuple[int, ...], Max(1025)]
-    synced: Annotated[tuple[int, ...], Max(1025)]
+    counting: Annotated[tuple[int, ...], Max(1025)]
 
 
 @message(322)
@@ -83,7 +112,7 @@ class ListRows:
     """Give the keys and digests of a partition after ``after`` (table, pk, sk)."""
 
     partition: Annotated[int, Max(1024)]
-    after: Annotated[tuple[str, ...], Max(3)] = ()
+    after: Annotated[tuple[Annotated[str, Max(256)], ...], Max(3)] = ()
 
 
 @message(323)
@@ -96,6 +125,30 @@ class RowDigests:
 
 @message(324)
 class FetchRows:
-    """Give these rows, by (table, pk, sk)."""
+    """Give these rows, as many as fit an answer."""
 
-    keys: Annotated[tuple[tuple[str, str, str], ...], Max(256)]
+    keys: Annotated[tuple[RowKey, ...], Max(256)]
+
+
+@message(325)
+class Compare:
+    """Are these partitions the same there? ``summary`` is the hash of their digests in order.
+
+    ``mesh``: the mesh tables are among them. ``returned``: the sender has seen this node, or itself, cut off since they
+    last compared. ``wall_ms``: what the sender's own clock shows.
+    """
+
+    partitions: Bits
+    mesh: bool
+    summary: Annotated[bytes, Exactly(32)]
+    returned: bool = False
+    wall_ms: int = 0
+
+
+@message(326)
+class Compared:
+    """Whether they are, which of them this node counts for, and what its own clock shows."""
+
+    same: bool
+    counting: Bits
+    wall_ms: int = 0

@@ -22,14 +22,14 @@ class PutChunk:
 
 @message(401)
 class ChunkStored:
-    """The chunk is verified and durable here; ``known``: it was before, so no bytes were needed."""
+    """The chunk is verified, referenced and durable here; ``known``: it was before, so no bytes were needed."""
 
     known: bool = False
 
 
 @message(402)
 class GetChunk:
-    """Opens a stream: the node answers with ChunkFound, then the bytes asked for."""
+    """Opens a stream: the node answers with ChunkFound, then the bytes."""
 
     chunk: Hash
     offset: int = 0
@@ -41,6 +41,14 @@ class ChunkFound:
     """``size`` bytes follow; None: there is no such chunk here."""
 
     size: int | None
+
+
+@message(404)
+class ChunkNotStored:
+    """The chunk was not stored, and why: ``full`` when there is no room for it."""
+
+    why: Annotated[str, Max(1000)]
+    full: bool = False
 
 
 @message(410)
@@ -55,3 +63,33 @@ class Have:
     """A byte a chunk asked for: 1 when it is here."""
 
     there: Annotated[bytes, Max(4096)]
+
+
+@message(420)
+class CompareChunks:
+    """(partition, XOR of the first 8 bytes of its chunk ids) of what the sender holds."""
+
+    digests: Annotated[tuple[tuple[int, int], ...], Max(1024)]
+
+
+@message(421)
+class ChunksDiffer:
+    """The partitions of which this node holds other chunks."""
+
+    partitions: Annotated[tuple[int, ...], Max(1024)]
+
+
+@message(422)
+class ListChunks:
+    """Give the chunks of a partition after one."""
+
+    partition: Annotated[int, Max(1023)]
+    after: Annotated[bytes, Max(32)] = b""
+
+
+@message(423)
+class ChunkIds:
+    """Chunk ids in order; ``more`` when there are further ones."""
+
+    chunks: Annotated[tuple[Hash, ...], Max(4096)]
+    more: bool

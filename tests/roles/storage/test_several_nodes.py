@@ -167,25 +167,6 @@ def test_rows_written_on_one_node_are_listed_by_every_other_and_none_holds_all(t
     asyncio.run(main())
 
 
-def test_a_row_that_is_confirmed_while_a_list_is_made_is_in_it(tmp_path):
-    async def main():
-        async with mesh(tmp_path) as (_, nodes):
-            one = nodes[0]
-            await one.catalogue.write(*assets(30))
-            ask = one.catalogue._ask_scan
-
-            async def ask_then_confirm(*args):
-                answer = await ask(*args)
-                while await one.rows.kept():
-                    await one.catalogue.push_once()
-                return answer
-
-            one.catalogue._ask_scan = ask_then_confirm
-            assert len((await one.catalogue.scan(Query("assets", limit=100))).rows) == 30
-
-    asyncio.run(main())
-
-
 def test_both_sides_of_a_partition_go_on_and_then_agree(tmp_path):
     async def main():
         async with mesh(tmp_path, 2) as (fabric, nodes):

@@ -1,0 +1,197 @@
+"""Passing on what the journal holds: every row to all who hold its partition, then out of the journal.
+
+Each peer has a place in the journal up to which it has confirmed; a slow or dead one holds up nobody else. Rows in the
+journal are own writes, and rows of partitions this node no longer holds.
+
+Invariant: a row leaves the journal only once every holder of its partition has confirmed it, durably.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+from mesh.actors.placement import LayoutView
+from mesh.actors.rowstore import Journaled, RowStore
+from mesh.actors.system import ActorSystem, Context
+from mesh.ports import Clock, NotFound, PortError
+from proto.ids import MESH_PARTITION, NodeId, PartitionId
+from proto.messages.catalogue import PutRows, RowsTaken, WaitForWrites, WritesReadable
+
+ACTOR = "writes"
+CATALOGUE = "catalogue"
+PUSH_ROWS_MAX = 256
+PUSH_BYTES_MAX = 384 * 1024
+PUSH_AGAIN_S = 1.0
+PUSH_TIMEOUT_S = 5.0
+HELD_AGAIN_S = 30.0
+"""How long until rows that a peer held for their stamps are offered to it again."""
+CONFIRM_ROWS = 512
+READABLE_WAIT_S = 1.0
+
+_log = structlog.get_logger("catalogue.passing")
+
+
+class Passing:
+    """Passes the journal on; the actor ``writes`` tells others when this node's writes can be read elsewhere."""
+
+    def __init__(self, system: ActorSystem, store: RowStore, view: LayoutView, clock: Clock) -> None:
+        self._system = system
+        self._store = store
+        self._view = view
+        self._clock = clock
+        self._token = ""
+        self._confirmed: dict[NodeId, int] = {}
+        self._held: dict[NodeId, set[int]] = {}
+        self._held_since = 0.0
+        self._again_at: dict[NodeId, float] = {}
+        self._running: dict[NodeId, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._progress = asyncio.Event()
+
+    def open(self) -> None:
+        """Begin."""
+        self._system.spawn(ACTOR, self, concurrency=16)
+        self._system.watch_links(self._on_link)
+        self._system.supervisor.run("catalogue/passing", self._run)
+
+    def wake(self) -> None:
+        """Take note that there is more to pass on."""
+        self._wake.set()
+
+    def _on_link(self, peer: NodeId, up: bool) -> None:
+        if up:
+            self._again_at.pop(peer, None)
+            self._wake.set()
+
+    async def receive(self, message: Any, context: Context) -> Any | None:
+        """Answer whether this node's writes up to a stamp can be read from those who hold them."""
+        if not isinstance(message, WaitForWrites):
+            raise NotFound(f"writes takes no {type(message).__name__} from {context.sender[:8]}")
+        return WritesReadable(await self.readable(message.stamp))
+
+    async def _run(self) -> None:
+        while True:
+            self._wake.clear()
+            self._follow_layout()
+            end = await self._store.journal_end()
+            waits = False
+            if end:
+                self._start(end)
+                waits = await self._confirm()
+            try:
+                async with asyncio.timeout(PUSH_AGAIN_S if waits else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _follow_layout(self) -> None:
+        """Begin at the front again when others hold the rows now, or held rows may be believed by now."""
+        token, now = self._view.token(), self._clock.monotonic()
+        offered_again = bool(self._held) and now - self._held_since > HELD_AGAIN_S
+        if token != self._token or offered_again:
+            self._token = token
+            self._confirmed.clear()
+            self._held.clear()
+
+    def _start(self, end: int) -> None:
+        now = self._clock.monotonic()
+        for peer in self._view.holders(MESH_PARTITION):
+            if peer == self._system.node_id or peer in self._running or self._confirmed.get(peer, 0) >= end:
+                continue
+            if self._again_at.get(peer, 0.0) > now:
+                continue
+            self._running[peer] = self._system.supervisor.once(f"catalogue/to/{peer[:8]}", self._push_to(peer))
+
+    async def _push_to(self, peer: NodeId) -> None:
+        try:
+            while True:
+                token, place = self._token, self._confirmed.get(peer, 0)
+                rows = await self._store.journal(place, PUSH_ROWS_MAX, PUSH_BYTES_MAX)
+                if not rows or self._view.token() != token:
+                    return  # others hold the rows now: what is this peer's is found from the front again
+                theirs = [row for row in rows if peer in self._view.holders(row.partition)]
+                if theirs and not await self._give(peer, theirs):
+                    return
+                if token != self._token:
+                    return
+                self._confirmed[peer] = rows[-1].seq
+                self._advanced()
+        finally:
+            self._running.pop(peer, None)
+            self._wake.set()
+
+    async def _give(self, peer: NodeId, rows: Sequence[Journaled]) -> bool:
+        try:
+            taken = await self._system.ask(
+                peer, CATALOGUE, PutRows(tuple(row.packed for row in rows)), RowsTaken, timeout_s=PUSH_TIMEOUT_S
+            )
+        except PortError as error:
+            _log.debug("rows not taken", peer=peer[:8], error=str(error))
+            self._again_at[peer] = self._clock.monotonic() + PUSH_AGAIN_S
+            return False
+        for place in taken.held:
+            if not self._held:
+                self._held_since = self._clock.monotonic()
+            if 0 <= place < len(rows):
+                self._held.setdefault(peer, set()).add(rows[place].seq)
+        return True
+
+    def _advanced(self) -> None:
+        self._progress.set()
+        self._progress = asyncio.Event()
+        self._wake.set()
+
+    def _everybody_has(self, row: Journaled) -> bool:
+        holders = self._view.holders(row.partition)
+        return bool(holders) and all(self.has(node, row.seq) for node in holders if node != self._system.node_id)
+
+    def has(self, node: NodeId, seq: int) -> bool:
+        """Tell whether a peer has confirmed what stands at a place of the journal, if it is the peer's to hold."""
+        known = self._view.token() == self._token
+        return known and self._confirmed.get(node, 0) >= seq and seq not in self._held.get(node, ())
+
+    async def _confirm(self) -> bool:
+        """Take out what every holder has; tells whether something is left."""
+        place, left = 0, False
+        while rows := await self._store.journal(place, CONFIRM_ROWS, PUSH_BYTES_MAX):
+            if self._view.token() != self._token:
+                return True  # a place in the journal says nothing of rows that became a peer's only now
+            place = rows[-1].seq
+            done = [row for row in rows if self._everybody_has(row)]
+            left = left or len(done) < len(rows)
+            if done:
+                strange = {row.partition for row in done if not self._holds(row.partition)}
+                await self._store.confirmed(done, strange)
+                self._advanced()
+        return left
+
+    def _holds(self, partition: PartitionId) -> bool:
+        return self._system.node_id in self._view.holders(partition)
+
+    async def readable(self, stamp: int) -> bool:
+        """Wait until every present holder has this node's writes up to a stamp; False after READABLE_WAIT_S."""
+        try:
+            async with asyncio.timeout(READABLE_WAIT_S):
+                while True:
+                    progress = self._progress
+                    if await self._reached(stamp):
+                        return True
+                    await progress.wait()
+        except TimeoutError:
+            return False
+
+    async def _reached(self, stamp: int) -> bool:
+        place = 0
+        while rows := await self._store.journal(place, CONFIRM_ROWS, PUSH_BYTES_MAX):
+            place = rows[-1].seq
+            for row in rows:
+                if row.stamp > stamp:
+                    continue
+                present = [node for node in self._view.present(row.partition) if node != self._system.node_id]
+                if not all(self.has(node, row.seq) for node in present):
+                    return False
+        return True

@@ -1,0 +1,216 @@
+"""Repair: what is damaged or missing here is fetched again, what is no longer this node's to hold is handed over.
+
+Four slow loops in one: heal (chunks listed as damaged or wanted), compare (inventories with other holders, so that a
+loss nobody noticed is found), hand over (rows of partitions this node no longer holds go to those who do, then from
+here), scrub (every chunk is read and checked once in SCRUB_DAYS). Copying itself is ``mesh.actors.copier``.
+
+Invariant: rows leave this node only when every holder of their partition has the same, or has confirmed them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from mesh.actors.chunks import Chunks
+from mesh.actors.chunkstore import ChunkStore
+from mesh.actors.chunkwire import ACTOR
+from mesh.actors.placement import LayoutView
+from mesh.actors.rowstore import RowStore
+from mesh.actors.system import ActorSystem
+from mesh.core.placement import partition_of
+from mesh.core.replication import Key, plan_rows
+from mesh.ports import Clock, Corrupt, NotFound, PortError
+from proto.ids import MESH_PARTITION, AssetId, ChunkId, NodeId, PartitionId
+from proto.messages.chunks import ChunkIds, ChunksDiffer, CompareChunks, ListChunks
+from roles.storage.compare import listed_here, listed_there
+
+HEAL_EVERY_S = 2.0
+HEAL_BATCH = 64
+COMPARE_EVERY_S = 60.0
+HAND_OVER_EVERY_S = 5.0
+HAND_OVER_PARTITIONS = 64
+"""Partitions handed over in one go."""
+SCRUB_DAYS = 7.0
+SCRUB_WAIT_MAX_S = 600.0
+SCRUB_WAIT_MIN_S = 0.5
+ASK_TIMEOUT_S = 10.0
+
+_log = structlog.get_logger("storage.repair")
+
+
+@dataclass(frozen=True, slots=True)
+class RepairReport:
+    """What repair has before it on this node."""
+
+    partitions_behind: int
+    chunks_to_copy: int
+    chunks_damaged: int
+    rows_held: int
+    rows_to_pass_on: int
+
+
+class Repair:
+    """Repairs what one node holds."""
+
+    def __init__(
+        self, system: ActorSystem, rows: RowStore, store: ChunkStore, view: LayoutView, chunks: Chunks, clock: Clock
+    ) -> None:
+        self._system = system
+        self._rows = rows
+        self._store = store
+        self._view = view
+        self._chunks = chunks
+        self._clock = clock
+        self._compared: dict[NodeId, float] = {}
+        self._scrubbed = b""
+        self.chunks_healed = 0
+        self.chunks_scrubbed = 0
+
+    def open(self) -> None:
+        """Begin."""
+        run = self._system.supervisor.run
+        run("repair/heal", self._heal)
+        run("repair/compare", self._compare)
+        run("repair/hand-over", self._hand_over)
+        run("repair/scrub", self._scrub)
+
+    async def report(self) -> RepairReport:
+        """Tell what is to be done."""
+        return RepairReport(
+            self._view.sync.behind(),
+            await self._store.pending_count(),
+            len(await self._store.damaged(10_000)),
+            await self._rows.held(),
+            await self._rows.journal_count(),
+        )
+
+    # ------------------------------------------------------------ damaged and missing chunks
+
+    async def _heal(self) -> None:
+        while True:
+            await self.heal_once()
+            await asyncio.sleep(HEAL_EVERY_S)
+
+    async def heal_once(self) -> int:
+        """Fetch what is damaged or missing here; gives how many chunks came back."""
+        healed = 0
+        for chunk, asset in await self._store.damaged(HEAL_BATCH):
+            holders = self._view.holders(partition_of(chunk))
+            if chunk in self._store or (holders and self._system.node_id not in holders):
+                await self._store.healed(chunk)
+                continue
+            try:
+                data = await self._chunks.fetch(chunk)
+                await self._store.add(data, AssetId(asset), chunk)
+            except PortError as error:
+                _log.debug("not healed", chunk=chunk.hex()[:12], error=str(error))
+                continue
+            healed += 1
+        self.chunks_healed += healed
+        return healed
+
+    # ------------------------------------------------------------ inventories
+
+    async def _compare(self) -> None:
+        while True:
+            await asyncio.sleep(HEAL_EVERY_S)
+            now = self._clock.monotonic()
+            present = [node for node in self._view.present(MESH_PARTITION) if node != self._system.node_id]
+            self._compared = {node: at for node, at in self._compared.items() if node in present}
+            for peer in present:
+                if now - self._compared.get(peer, -COMPARE_EVERY_S) >= COMPARE_EVERY_S:
+                    self._compared[peer] = now
+                    try:
+                        await self.compare_with(peer)
+                    except PortError as error:
+                        _log.debug("inventories not compared", peer=peer[:8], error=str(error))
+
+    async def compare_with(self, peer: NodeId) -> None:
+        """Find chunks that only one of two holders has: the other is to get them."""
+        me = self._system.node_id
+        told = tuple(
+            (part, self._store.digest(part))
+            for part, share in self._view.shares().items()
+            if me in share.holders and peer in share.holders
+        )
+        answer = await self._system.ask(peer, ACTOR, CompareChunks(told), ChunksDiffer, timeout_s=ASK_TIMEOUT_S)
+        for number in answer.partitions:
+            part = PartitionId(number)
+            mine = set(await self._all_chunks(part))
+            theirs = set(await self._listed(peer, part))
+            await self._store.mark(pending=sorted(mine - theirs))
+            await self._store.want(sorted(theirs - mine))
+
+    async def _all_chunks(self, part: PartitionId) -> list[ChunkId]:
+        found: list[ChunkId] = []
+        while page := await self._store.chunks_of(part, found[-1] if found else b"", 4096):
+            found += page
+        return found
+
+    async def _listed(self, peer: NodeId, part: PartitionId) -> list[ChunkId]:
+        found: list[ChunkId] = []
+        while True:
+            message = ListChunks(part, found[-1] if found else b"")
+            page = await self._system.ask(peer, ACTOR, message, ChunkIds, timeout_s=ASK_TIMEOUT_S)
+            found += [ChunkId(chunk) for chunk in page.chunks]
+            if not page.more or not page.chunks:
+                return found
+
+    # ------------------------------------------------------------ rows of partitions given up
+
+    async def _hand_over(self) -> None:
+        while True:
+            await asyncio.sleep(HAND_OVER_EVERY_S)
+            try:
+                await self.hand_over_once()
+            except PortError as error:
+                _log.debug("rows not handed over", error=str(error))
+
+    async def hand_over_once(self) -> int:
+        """Give rows of partitions this node does not hold to those who do; gives how many rows went from here."""
+        gone = 0
+        strange = [part for part in await self._rows.digests() if part != MESH_PARTITION and self._is_strange(part)]
+        for part in strange[:HAND_OVER_PARTITIONS]:
+            holders = self._view.holders(part)
+            mine = await listed_here(self._rows, part)
+            lacking: dict[Key, None] = {}
+            for node in holders:
+                theirs = await listed_there(self._system, node, part)
+                lacking.update(dict.fromkeys(plan_rows(mine, theirs).give))
+            # What a holder lacks goes the way of own writes: it leaves here when all have confirmed it.
+            await self._rows.pass_on(list(lacking))
+            gone += await self._rows.forget({key: value for key, value in mine.items() if key not in lacking})
+        return gone
+
+    def _is_strange(self, part: PartitionId) -> bool:
+        holders = self._view.holders(part)
+        present = self._view.present(part)
+        return bool(holders) and self._system.node_id not in holders and len(present) == len(holders)
+
+    # ------------------------------------------------------------ scrubbing
+
+    async def _scrub(self) -> None:
+        while True:
+            wait_s = SCRUB_DAYS * 86_400 / max(1, len(self._store))
+            await asyncio.sleep(min(SCRUB_WAIT_MAX_S, max(SCRUB_WAIT_MIN_S, wait_s)))
+            await self.scrub_once()
+
+    async def scrub_once(self) -> bool:
+        """Check the next chunk; False when it was damaged (it is fetched again)."""
+        page = await self._store.page(self._scrubbed, 1)
+        if not page:
+            self._scrubbed = b""
+            return True
+        self._scrubbed = page[0].chunk
+        self.chunks_scrubbed += 1
+        try:
+            await self._store.read(page[0].chunk)
+        except Corrupt as error:
+            _log.warning("a chunk was damaged on this disk", chunk=page[0].chunk.hex()[:12], error=str(error))
+            return False
+        except NotFound:
+            pass  # let go of meanwhile
+        return True
