@@ -11,6 +11,7 @@ from mesh.actors.access import Access
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
+from mesh.actors.clockguard import MeshClock
 from mesh.actors.files import Files
 from mesh.actors.live import LiveHub
 from mesh.actors.membership import Members
@@ -30,6 +31,7 @@ from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
+from roles.storage.repair import Repair
 from thatdam import __version__, capabilities, world
 from thatdam.config import Config, parse_host
 from thatdam.identity import Standing
@@ -57,6 +59,7 @@ class Node:
     catalogue: Catalogue
     chunks: Chunks
     store: ChunkStore
+    repair: Repair
     live: LiveHub
     access: Access
     recorder: Recorder
@@ -84,7 +87,8 @@ class Node:
     @classmethod
     async def assemble(cls, config: Config, ports: Ports, http_url: str = "") -> Node:
         """Assemble a node on its ports and start it. The ports stay the caller's until it has started."""
-        clock, entropy, executor, disk, tables = ports.clock, ports.entropy, ports.executor, ports.disk, ports.tables
+        clock = MeshClock(ports.clock)
+        entropy, executor, disk, tables = ports.entropy, ports.executor, ports.disk, ports.tables
         standing = ports.standing
         node, mesh = standing.identity.node, standing.identity.mesh
         name = config.node.name or ports.name or node[:8]
@@ -115,9 +119,10 @@ class Node:
         store = ChunkStore(disk, tables, executor, clock)
         await store.open()
         chunks = Chunks(system, store, view, members, clock)
+        clock.open(system, network)
         stores = "storage" in taken
         joining = view.joining(capacity, config.mesh.zone) if stores else None
-        await server.open(first_start=joining is not None)
+        await server.open()
         if joining is not None:
             await catalogue.write(joining)
         if standing.authority is not None:
@@ -125,8 +130,10 @@ class Node:
             if entering is not None:
                 await catalogue.write(entering)
         await catalogue.open()
-        ChunkServer(system, store, takes=stores)
+        ChunkServer(system, store, takes=stores, view=view)
         await chunks.open()
+        repair = Repair(system, rows, store, view, chunks, clock)
+        repair.open()
         live = LiveHub()
         access = Access(
             mesh, node, standing.identity.sign, roster.refused, catalogue, ports.passwords, clock, entropy, executor
@@ -167,6 +174,7 @@ class Node:
             catalogue,
             chunks,
             store,
+            repair,
             live,
             access,
             recorder,

@@ -7,7 +7,7 @@ alone, and copies follow on their own. Invariant: bytes that leave ``get`` have 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 
 import structlog
 
@@ -29,18 +29,25 @@ GET_HEDGE_S = 1.0
 KEEP_CONFIRMED_S = 60.0
 """How long bytes stay on a node that need not hold them, for those who watch what was just recorded there."""
 
-Refer = Callable[..., Awaitable[str]]
-"""``Catalogue.write``: how references become rows."""
-
-__all__ = ["ACTOR", "CHUNK_BYTES_MAX", "Chunks", "Lag", "read_framed", "write_framed"]
+__all__ = ["ACTOR", "CHUNK_BYTES_MAX", "Chunks", "Lag", "dereference", "read_framed", "reference", "write_framed"]
 
 _log = structlog.get_logger("chunks")
+
+
+def reference(chunk: bytes, asset: AssetId, size: int) -> Change:
+    """Give the change that says that an asset needs a chunk of ``size`` bytes."""
+    return Change("references", chunk.hex(), asset, set={"size": size})
+
+
+def dereference(chunk: bytes, asset: AssetId) -> Change:
+    """Give the change that says that an asset needs a chunk no longer."""
+    return Change("references", chunk.hex(), asset, delete=True)
 
 
 class Chunks:
     """The chunks' face on one node.
 
-    ``refer``: writes reference rows (durable here on return) before a chunk is told to be stored.
+    Who stores a chunk also writes its ``reference``: before the manifest that needs it can be seen.
     """
 
     def __init__(
@@ -51,7 +58,6 @@ class Chunks:
         peers: Peers,
         clock: Clock,
         *,
-        refer: Refer | None = None,
         keep_confirmed_s: float = KEEP_CONFIRMED_S,
     ) -> None:
         self._system = system
@@ -59,7 +65,6 @@ class Chunks:
         self._view = view
         self._peers = peers
         self._clock = clock
-        self._refer = refer
         self.copier = Copier(system, store, view, peers, clock, keep_s=keep_confirmed_s)
 
     async def open(self) -> None:
@@ -69,11 +74,13 @@ class Chunks:
     # ------------------------------------------------------------ writing
 
     async def put(self, data: bytes, asset: AssetId, *, copies: int, flow: Flow = Flow.BULK) -> ChunkId:
-        """Store bytes on ``copies`` distinct nodes, or as many as store; Unavailable when fewer did."""
+        """Store bytes on ``copies`` distinct nodes, or as many as store.
+
+        Unavailable when fewer did; DiskFull when that is for lack of room alone.
+        """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
         chunk = ChunkId(await self._store.hash(data))
-        await self._reference(chunk, asset)
         order = self._view.present(partition_of(chunk))
         stores = self._view.stores()
         candidates = [*order, *(node for node in stores if node not in order)]
@@ -99,16 +106,14 @@ class Chunks:
         return chunk
 
     async def keep(self, data: bytes, asset: AssetId) -> ChunkId:
-        """Store bytes durably on this node and return; copies follow. Waits for nobody else."""
+        """Store bytes durably on this node and return; copies follow. Waits for nobody else.
+
+        DiskFull when there is no room here.
+        """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
         chunk = ChunkId(await self._store.hash(data))
-        await asyncio.gather(self._store.add(data, asset, alone=True), self._reference(chunk, asset))
-        return chunk
-
-    async def _reference(self, chunk: ChunkId, asset: AssetId) -> None:
-        if self._refer is not None and asset:
-            await self._refer(Change("references", chunk.hex(), asset, set={"there": True}))
+        return await self._store.add(data, asset, chunk, alone=True)
 
     async def _store_on(self, node: NodeId, chunk: ChunkId, data: bytes, asset: AssetId, flow: Flow) -> None:
         if node == self._system.node_id:

@@ -31,7 +31,7 @@ class Peers(Protocol):
 
 
 class LayoutView:
-    """Who holds which partition, and for which of them this node's replica counts (``sync``)."""
+    """Who holds which partition, and for which of them this node's replica counts."""
 
     def __init__(self, node: NodeId, peers: Peers, copies_wanted: int) -> None:
         self._node = node
@@ -39,7 +39,7 @@ class LayoutView:
         self.copies_wanted = copies_wanted
         self._entries: dict[NodeId, Entry] = {}
         self.layout = Layout({})
-        self.sync = SyncState(node)
+        self._sync = SyncState(node)
         self._shares: dict[PartitionId, Share] = {}
         self._shares_of: tuple[object, ...] | None = None
         self._token = ""
@@ -50,19 +50,25 @@ class LayoutView:
         self.returned: set[NodeId] = set()
         """Peers that came back and were not compared with since."""
 
+    @property
+    def sync(self) -> SyncState:
+        """Give which replicas of this node count, as of the layout and the peers there are now."""
+        self._refresh()
+        return self._sync
+
     async def open(self, store: RowStore) -> None:
         """Read the layout and follow its changes; recall which partitions counted when the node last ran."""
         had = await store.meta(_HAD)
         if had is not None:
             bits = int.from_bytes(had, "little")
-            self.sync = SyncState(self._node, frozenset(part for part in _ALL if bits >> part & 1))
+            self._sync = SyncState(self._node, frozenset(part for part in _ALL if bits >> part & 1))
         for entry in await store.every("layout"):
             self._take(entry)
         store.watch("layout", self._take)
 
     async def keep_counting(self, store: RowStore) -> None:
         """Keep, durably, which partitions count."""
-        bits = sum(1 << partition for partition in self.sync.counting()).to_bytes(PARTITIONS // 8, "little")
+        bits = sum(1 << partition for partition in self._sync.counting()).to_bytes(PARTITIONS // 8, "little")
         if bits != await store.meta(_HAD):
             await store.set_meta(_HAD, bits)
 
@@ -76,7 +82,7 @@ class LayoutView:
 
     def cut_off(self) -> None:
         """Take note that this node stood still or was alone: what it holds may be behind until it has compared."""
-        self.sync.cut_off(self._peers.away())
+        self._sync.cut_off(self._peers.away())
         self.returned.update(node for node in self._alive if node != self._node)
 
     def joining(self, capacity_bytes: int, zone: str) -> Change | None:
@@ -144,11 +150,11 @@ class LayoutView:
             self._shares_of = decides
             self._token = f"{layout.version}/{wanted}/{','.join(sorted(away & set(layout.places)))}"
             if layout.places:
-                self.sync.refresh(self._shares, away, layout.elders(self._node))
+                self._sync.refresh(self._shares, away, layout.elders(self._node))
         if self._present_of != (decides, alive):
             for peer in alive:
                 if peer not in self._alive and peer in self._seen:
-                    self.sync.returned(peer)
+                    self._sync.returned(peer)
                     self.returned.add(peer)
             self._alive = alive
             self._seen.update(alive)

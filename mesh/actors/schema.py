@@ -1,13 +1,13 @@
 """The tables of a node's database, and their version.
 
-Invariant: a database that a newer release wrote is refused before anything in it is touched.
+Invariant: a database of another version is refused before anything in it is touched.
 """
 
 from __future__ import annotations
 
 from mesh.ports import Refused, Sql, Tables
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _STATEMENTS = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
@@ -66,7 +66,7 @@ _STATEMENTS = (
 
 
 async def open_schema(tables: Tables) -> None:
-    """Make the tables that are missing; Refused when a newer release wrote this database."""
+    """Make the tables that are missing; Refused when this database is of another version."""
 
     def work(sql: Sql) -> None:
         made = sql.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").fetchone()
@@ -75,6 +75,10 @@ async def open_schema(tables: Tables) -> None:
             raise Refused(
                 f"this data folder was written by a newer release (schema {int(found[0])}, this one knows "
                 f"{SCHEMA_VERSION}); install that release, or use another data folder"
+            )
+        if found is not None and int(found[0]) < SCHEMA_VERSION:
+            raise Refused(
+                "this data folder was made before the first release, in an older form; use another data folder"
             )
         for statement in _STATEMENTS:
             sql.execute(statement)

@@ -11,7 +11,7 @@ import datetime
 from typing import Any
 
 from mesh.actors.catalogue import Catalogue
-from mesh.actors.chunks import Chunks
+from mesh.actors.chunks import Chunks, reference
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.live import LiveHub
 from mesh.actors.system import ActorSystem, Context
@@ -152,7 +152,11 @@ class Recorder:
         if entry is None or page is None:
             return False
         made = Page(take, page.init, page.init_size, page.tracks, (entry,))
-        await self._catalogue.write(Change("pages", take, made.name(), set={"body": made.pack()}))
+        await self._catalogue.write(
+            reference(page.init, take, page.init_size),
+            reference(chunk, take, len(data)),
+            Change("pages", take, made.name(), set={"body": made.pack()}),
+        )
         return True
 
 

@@ -12,7 +12,7 @@ import asyncio
 import structlog
 
 from mesh.actors.catalogue import Catalogue
-from mesh.actors.chunks import Chunks
+from mesh.actors.chunks import Chunks, reference
 from mesh.actors.live import Ended, Gap, GroupStart, LiveHub, Object
 from mesh.core.rows import Change
 from mesh.ports import Clock, DiskFull
@@ -164,8 +164,11 @@ class Take:
                 "height": video.height,
                 "frame_rate": video.frame_rate,
             }
+        chunks = {base.init: base.init_size} | {entry.chunk: entry.size for entry in page.entries}
         await self._catalogue.write(
-            Change("pages", self.take, page.name(), set={"body": page.pack()}), Change("assets", self.take, set=fields)
+            *(reference(chunk, self.take, size) for chunk, size in chunks.items()),
+            Change("pages", self.take, page.name(), set={"body": page.pack()}),
+            Change("assets", self.take, set=fields),
         )
         self._open = []
 

@@ -48,9 +48,11 @@ class CatalogueServer:
         self._clock = clock
         self.comparer = Comparer(system, store, view, clock)
 
-    async def open(self, *, first_start: bool) -> None:
-        """Begin to serve, and to compare with peers."""
-        del first_start  # whether a replica counts is told by the layout, and by what was kept of the last run
+    async def open(self) -> None:
+        """Begin to serve, and to compare with peers.
+
+        Whether a replica counts is told by the layout, and by what was kept of the last run.
+        """
         self._system.spawn(ACTOR, self, mailbox_max=512, concurrency=8)
         self.comparer.open()
 
@@ -98,7 +100,8 @@ class CatalogueServer:
 
     async def _scan(self, message: Scan) -> Scanned:
         asked = [PartitionId(part) for part in partitions_in(message.partitions)]
-        unsynced = [part for part in asked if not self._view.sync.counts(part)]
+        sync = self._view.sync
+        unsynced = [part for part in asked if not sync.counts(part)]
         left_out = frozenset() if message.behind else frozenset(unsynced)
         query = Query(
             message.table,
@@ -121,4 +124,5 @@ class CatalogueServer:
         same = summary_of(digests, parts, mesh=message.mesh) == message.summary
         if not same or message.returned:
             self.comparer.soon(sender)
-        return Compared(same, bits_of(part for part in parts if self._view.sync.counts(part)))
+        sync = self._view.sync
+        return Compared(same, bits_of(part for part in parts if sync.counts(part)))

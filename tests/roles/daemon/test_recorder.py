@@ -73,7 +73,7 @@ async def start(folder):
     catalogue = Catalogue(system, rows, view, clock)
     server = CatalogueServer(system, rows, view, clock)
     joining = view.joining(1 << 30, "")
-    await server.open(first_start=joining is not None)
+    await server.open()
     if joining is not None:
         await catalogue.write(joining)
     await catalogue.open()

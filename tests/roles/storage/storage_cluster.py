@@ -76,11 +76,11 @@ async def start(fabric, folder, number, copies=2, *, stores=True, off_s=0.0, kee
     server = CatalogueServer(system, rows, view, clock)
     store = ChunkStore(disk, tables, executor, clock)
     await store.open()
-    chunks = Chunks(system, store, view, peers, clock, refer=catalogue.write, keep_confirmed_s=keep_confirmed_s)
+    chunks = Chunks(system, store, view, peers, clock, keep_confirmed_s=keep_confirmed_s)
     await network.start(system)
     clock.open(system, network)
     ChunkServer(system, store, takes=stores, view=view)
-    await server.open(first_start=False)
+    await server.open()
     joining = view.joining(1 << 30, "") if stores else None
     if joining is not None:
         await catalogue.write(joining)

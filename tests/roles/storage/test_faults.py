@@ -7,6 +7,7 @@ import pytest
 from storage_cluster import assets, gone_away, join, mesh, settled, start, stop, until
 
 from mesh.actors import scatter
+from mesh.actors.chunks import reference
 from mesh.core.hlc import stamp_ms
 from mesh.core.placement import partition_of
 from mesh.core.query import Query, Where
@@ -316,6 +317,7 @@ def test_a_recorder_that_does_not_store_keeps_bytes_until_every_owner_has_them(t
             recorder = await start(fabric, tmp_path, 5, stores=False, keep_confirmed_s=0.0)
             nodes.append(recorder)
             parts = [await recorder.chunks.keep(b"part %d" % n, ASSET) for n in range(10)]
+            await recorder.catalogue.write(*(reference(part, ASSET, 7) for part in parts))
             assert all(part in recorder.store for part in parts), "alone it records all the same"
             await join(recorder, nodes[:2])
             await asyncio.sleep(0)

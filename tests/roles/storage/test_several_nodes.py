@@ -73,7 +73,7 @@ async def start(fabric, folder, number, copies=2):
     await network.start(system)
     ChunkServer(system, chunk_store, takes=True)
     joining = view.joining(1 << 30, "")
-    await server.open(first_start=joining is not None)
+    await server.open()
     if joining is not None:
         await catalogue.write(joining)
     await catalogue.open()
