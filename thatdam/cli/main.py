@@ -30,6 +30,7 @@ def up(
     copies: Annotated[int | None, typer.Option(help="copies wanted of everything kept")] = None,
     role: Annotated[list[str] | None, typer.Option(help="a role to take; without any, chosen from the machine")] = None,
     file_folder: Annotated[list[str] | None, typer.Option(help="folder whose files may be played as cameras")] = None,
+    lan: Annotated[bool, typer.Option("--lan", help="serve the viewer by HTTPS on the LAN too, for phones")] = False,
     settings_file: Annotated[Path | None, typer.Option("--config", help="settings file")] = None,
 ) -> None:
     """Start a node here. Alone it is a whole system; with THATDAM_SECRET it finds the others of its mesh."""
@@ -43,6 +44,7 @@ def up(
         "mesh.join": tuple(join or ()),
         "mesh.copies": copies,
         "http.port": port,
+        "http.lan": lan or None,
         "proxy.file_folders": tuple(file_folder or ()),
     }
     try:

@@ -10,11 +10,13 @@ import socket
 import sys
 from collections.abc import Iterator
 
+import segno
 import uvicorn
+from fastapi import FastAPI
 
 from mesh.core.access import Denied, Role
 from mesh.ports import PortError, Unavailable
-from thatdam import logs
+from thatdam import lan, logs
 from thatdam.cli.client import ACCESS_FILE
 from thatdam.cli.people import login_url
 from thatdam.config import Config
@@ -30,14 +32,32 @@ class _Server(uvicorn.Server):
         yield  # the node's own loop answers Ctrl-C, so that takes end whole
 
 
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _listen(port: int, address: str = "127.0.0.1") -> socket.socket:
+    listening = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if ":" in address:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
     try:
-        listening.bind(("127.0.0.1", port))
+        listening.bind((address, port))
     except OSError as error:
         listening.close()
-        raise Unavailable(f"port {port} is taken; give another with --port, or 0 for a free one") from error
+        where = "" if address == "127.0.0.1" else f" at {address}"
+        raise Unavailable(f"port {port} is taken{where}; give another with --port, or 0 for a free one") from error
+    return listening
+
+
+def _listen_lan(port: int) -> list[socket.socket]:
+    """Listen at every LAN address, on the port that loopback has."""
+    at = lan.addresses()
+    if not at:
+        raise Unavailable("this machine has no LAN address now; connect it to a network, or leave --lan out")
+    listening: list[socket.socket] = []
+    try:
+        listening.extend(_listen(port, address) for address in at)
+    except BaseException:
+        for one in listening:
+            one.close()
+        raise
     return listening
 
 
@@ -82,39 +102,72 @@ def _company(node: Node) -> str:
     return ", at " + ", ".join(f"{host}:{port}" for host, port in node.network.listening())
 
 
-async def serve(config: Config) -> None:
-    """Run a node; PortError says what is in the way."""
-    listening = _listen(config.http.port)
-    try:
-        node = await Node.start(config)
-        logs.configure(config.log, node.node_id)
-    except BaseException:
-        listening.close()
-        raise
-    try:
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        access = {"url": url, "token": await _token(node)}
-        node.safe.write_secret(ACCESS_FILE, json.dumps(access).encode())
-        settings = uvicorn.Config(
-            application(node),
+def _tell_lan(node: Node, urls: list[str], leaf: lan.LanCertificate) -> None:
+    link = login_url(urls[0], node.access.login_link_token())
+    print("phones  " + "  ".join(urls))
+    print("        the browser warns, as nobody but this node vouches for it; go on if the fingerprint is")
+    print(f"        {leaf.fingerprint}")
+    if (sys.stdout.encoding or "").lower().startswith("utf"):
+        print("        scan to open it signed in, once, within ten minutes; or open the link below the picture")
+        segno.make(link, error="l", micro=False).terminal(out=sys.stdout, compact=True, border=2)
+    print(f"        {link}", flush=True)
+
+
+def _server(app: FastAPI, leaf: lan.LanCertificate | None = None) -> _Server:
+    """Give a server of the application: HTTP, or HTTPS with a certificate."""
+    return _Server(
+        uvicorn.Config(
+            app,
             log_config=None,
             access_log=False,
             lifespan="off",
             proxy_headers=False,
             server_header=False,
             ws_max_size=4096,
+            ssl_certfile=leaf.certificate if leaf else None,
+            ssl_keyfile=leaf.key if leaf else None,
         )
-        server = _Server(settings)
+    )
+
+
+async def serve(config: Config) -> None:
+    """Run a node; PortError says what is in the way."""
+    listening = _listen(config.http.port)
+    outside: list[socket.socket] = []
+    try:
+        port = int(listening.getsockname()[1])
+        if config.http.lan:
+            outside = _listen_lan(port)
+        node = await Node.start(config, lan.url(outside[0].getsockname()[0], port) if outside else "")
+        logs.configure(config.log, node.node_id)
+    except BaseException:
+        for one in (listening, *outside):
+            one.close()
+        raise
+    try:
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        access = {"url": url, "token": await _token(node)}
+        node.safe.write_secret(ACCESS_FILE, json.dumps(access).encode())
+        app = application(node, lan.names() if outside else frozenset())
+        servers = [_server(app)]
         _tell(node, url)
+        if outside:
+            at = [str(one.getsockname()[0]) for one in outside]
+            leaf = lan.certificate(node.data, node.safe, at, node.now_ms() / 1000)
+            servers.append(_server(app, leaf))
+            _tell_lan(node, [lan.url(address, port) for address in at], leaf)
+        else:
+            print("phones  this machine alone can open the viewer; `thatdam up --lan` serves it on the LAN too")
         print("stop    Ctrl-C; running takes are finished first", flush=True)
         loop = asyncio.get_running_loop()
-        serving = loop.create_task(server.serve(sockets=[listening]))
+        sockets = [[listening], outside]
+        serving = [loop.create_task(one.serve(sockets=at)) for one, at in zip(servers, sockets, strict=False)]
         stopping = _stop_asked()
-        await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([*serving, stopping], return_when=asyncio.FIRST_COMPLETED)
         print("stopping; running takes are finished first", flush=True)
-        server.should_exit = True
-        server.force_exit = True
-        await serving
+        for server in servers:
+            server.should_exit = server.force_exit = True
+        await asyncio.gather(*serving)
     finally:
         await node.stop()
 

@@ -28,13 +28,13 @@ from thatdam.gateway.traffic import Traffic
 from thatdam.node import Node
 
 
-def application(node: Node) -> FastAPI:
-    """Give the application of a node."""
+def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
+    """Give the application of a node; ``names`` are what this machine is called on its LAN."""
     app = FastAPI(
         title="ThatDAM", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
     )
     problems.install(app)
-    guard = Guard(node.access, lambda: frozenset())
+    guard = Guard(node.access, lambda: names)
     pulse, traffic = Pulse(), Traffic()
     node.system.supervisor.run("gateway/pulse", pulse.run)
     app.add_middleware(Correlate, entropy=SystemEntropy(), traffic=traffic)
