@@ -13,11 +13,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 import structlog
 
+from mesh.actors.livegroups import ACTOR, Downstreams, GroupReader
 from mesh.actors.livetrack import Ended, Fan, Gap, GroupStart, Item, Object, Subscription
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.live import (
@@ -40,9 +41,8 @@ from mesh.core.live import (
     Wanted,
     Withdrawn,
 )
-from mesh.ports import ByteStream, Channel, Entropy, Flow, NotFound, PortError, Refused, Unavailable
+from mesh.ports import ByteStream, Channel, Entropy, NotFound, PortError, Refused, Unavailable
 from proto.codec import Malformed
-from proto.frames import FrameReader
 from proto.ids import NodeId
 from proto.messages.live import (
     HEADER_BYTES_MAX,
@@ -56,14 +56,8 @@ from proto.messages.live import (
     UnsubscribeTrack,
 )
 
-ACTOR = "live"
 ASK_TIMEOUT_S = 1.5
 """A neighbour that takes longer to answer is no upstream."""
-PREVIOUS_GROUP_WAIT_S = 0.5
-"""How long a live group waits for the end of the one before it."""
-DOWNSTREAMS_MAX = 1024
-"""Subscriptions of neighbours served at once; one more is refused as overloaded."""
-READ_BYTES = 256 * 1024
 
 _log = structlog.get_logger("live")
 
@@ -87,22 +81,6 @@ class TrackReport:
     downstreams: int
     upstream: NodeId | None
     groups_lost: int
-
-
-@dataclass(slots=True)
-class _Relay:
-    """Reading a track from upstream: groups take turns, in the order their streams came."""
-
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    stream: ByteStream | None = None
-    number: int = 0
-
-
-@dataclass(slots=True)
-class _Downstream:
-    number: int
-    subscription: Subscription
-    task: asyncio.Task[None]
 
 
 class Publisher:
@@ -156,8 +134,8 @@ class LiveHub:
         self._routes = LiveRoutes(system.node_id if system else NodeId(""))
         self._fans: dict[str, Fan] = {}
         self._publishers: dict[str, Publisher] = {}
-        self._relays: dict[str, _Relay] = {}
-        self._downstreams: dict[tuple[NodeId, str], _Downstream] = {}
+        self._groups = GroupReader()
+        self._downstreams = Downstreams(system, self.subscribe)
         self._tellers: dict[NodeId, tuple[str, asyncio.Event]] = {}
         self._links = 0
         self._named = 0
@@ -211,7 +189,7 @@ class LiveHub:
         rows = []
         for name, fan in sorted(self._fans.items()):
             upstream = self._routes.upstream(name)
-            downstreams = sum(1 for _, track in self._downstreams if track == name)
+            downstreams = self._downstreams.count(name)
             lost = sum(subscriber.groups_lost for subscriber in fan.subscribers)
             count = len(fan.subscribers)
             rows.append(TrackReport(name, count, downstreams, upstream[0] if upstream else None, lost))
@@ -258,7 +236,7 @@ class LiveHub:
 
     def _forget(self, fan: Fan) -> None:
         if not fan.subscribers and fan.track not in self._publishers:
-            self._relays.pop(fan.track, None)
+            self._groups.forget(fan.track)
             if self._fans.get(fan.track) is fan:
                 del self._fans[fan.track]
 
@@ -284,9 +262,7 @@ class LiveHub:
                 case Subscribe(peer, track, number, lossless):
                     self._once("live/subscribe", self._subscribe(peer, track, number, lossless))
                 case Unsubscribe(peer, track, number):
-                    relay = self._relays.get(track)
-                    if relay is not None and relay.stream is not None and relay.number == number:
-                        relay.stream.reset()  # the next upstream's group shall not wait for the end of this one
+                    self._groups.abandon(track, number)
                     self._once("live/unsubscribe", self._send(peer, UnsubscribeTrack(track, number)))
                 case Lost(track, reason):
                     fan = self._fans.get(track)
@@ -330,8 +306,7 @@ class LiveHub:
         teller = self._tellers.pop(peer, None)
         if teller is not None:
             self._once("live/tell-end", self._system.supervisor.stop(teller[0]))
-        for key in [key for key in self._downstreams if key[0] == peer]:
-            self._stop_serving(key)
+        self._downstreams.link_down(peer)
         self._do(LinkDown(peer))
 
     async def _tell(self, peer: NodeId, wake: asyncio.Event) -> None:
@@ -380,9 +355,7 @@ class LiveHub:
             case SubscribeTrack():
                 return self._serve_neighbour(peer, message)
             case UnsubscribeTrack(track, number):
-                down = self._downstreams.get((peer, track))
-                if down is not None and down.number == number:
-                    self._stop_serving((peer, track))
+                self._downstreams.end(peer, track, number)
                 return None
             case TrackEnded(track, number, reason):
                 if self._routes.upstream(track) == (peer, number):
@@ -393,77 +366,16 @@ class LiveHub:
 
     def _serve_neighbour(self, peer: NodeId, message: SubscribeTrack) -> Subscribed:
         track = message.track
-        down = self._downstreams.get((peer, track))
-        if down is not None and down.number == message.number and not down.task.done():
-            if down.subscription.lossless != message.lossless:
-                down.subscription.lossless = message.lossless
-                self._demand(self._fan(track))
+        if self._downstreams.stands(peer, message):
+            self._demand(self._fan(track))
             return Subscribed()
         if self._routes.way(track) is None:
             raise NotFound(f"no track {track!r} can be reached from here")
         upstream = self._routes.upstream(track)
         if upstream is not None and upstream[0] == peer:
             raise Unavailable("the track comes from you")
-        if len(self._downstreams) >= DOWNSTREAMS_MAX:
-            raise Unavailable(f"{DOWNSTREAMS_MAX} neighbours' subscriptions are served already")
-        if down is not None:
-            self._stop_serving((peer, track))
-        subscription = self.subscribe(track, lossless=message.lossless)
-        task = self._once(f"live/serve/{peer}", self._pass_on(peer, message.number, subscription))
-        self._downstreams[peer, track] = _Downstream(message.number, subscription, task)
+        self._downstreams.begin(peer, message)
         return Subscribed()
-
-    def _stop_serving(self, key: tuple[NodeId, str]) -> None:
-        down = self._downstreams.pop(key)
-        down.task.cancel()
-        down.subscription.close()
-
-    async def _pass_on(self, peer: NodeId, number: int, subscription: Subscription) -> None:
-        """Send a neighbour the groups of its subscription, a stream each."""
-        track = subscription.track
-        stream: ByteStream | None = None
-        try:
-            async for item in subscription:
-                try:
-                    stream = await self._pass_item(peer, number, track, stream, item)
-                except Unavailable:
-                    # This group's stream is gone; the link's end stops this task, a new group may fare better.
-                    if stream is not None:
-                        stream.reset()
-                    stream = None
-        finally:
-            if stream is not None:
-                stream.reset()
-            subscription.close()
-            down = self._downstreams.get((peer, track))
-            if down is not None and down.subscription is subscription:
-                del self._downstreams[peer, track]
-
-    async def _pass_item(
-        self, peer: NodeId, number: int, track: str, stream: ByteStream | None, item: Item
-    ) -> ByteStream | None:
-        assert self._system is not None
-        match item:
-            case GroupStart():
-                if stream is not None:
-                    await stream.finish()
-                opening = LiveGroup(track, number, item.publisher, item.serial, item.group, item.header)
-                return await self._system.stream(peer, ACTOR, opening, Flow.LIVE)
-            case Object():
-                if stream is not None:
-                    await stream.write(len(item.data).to_bytes(4, "big") + item.data)
-                return stream
-            case Gap():
-                if stream is not None:
-                    stream.reset()
-                return None
-            case Ended():
-                if stream is not None:
-                    await stream.finish()
-                await self._send(peer, TrackEnded(track, number, item.reason[:512]))
-                return None
-            case _:
-                assert_never(item)
 
     # ------------------------------------------------------------ what comes from upstream
 
@@ -471,63 +383,24 @@ class LiveHub:
         """Take one group from upstream."""
         if not isinstance(message, LiveGroup):
             raise Refused(f"live tracks know no {type(message).__name__}")
-        wanted = (context.sender, message.number)
-        fan = self._fans.get(message.track)
-        if fan is None or self._routes.upstream(message.track) != wanted:
+        track, upstream = message.track, (context.sender, message.number)
+        fan = self._fans.get(track)
+        if fan is None or self._routes.upstream(track) != upstream:
             stream.reset()
             # It did not hear that the subscription is over.
-            await self._send(context.sender, UnsubscribeTrack(message.track, message.number))
+            await self._send(context.sender, UnsubscribeTrack(track, message.number))
             return
-        relay = self._relays.setdefault(message.track, _Relay())
-        await self._take_turn(relay, fan)
         try:
-            if self._routes.upstream(message.track) != wanted:
-                stream.reset()
-                return
-            relay.stream, relay.number = stream, message.number
-            await self._read_group(fan, message, stream)
+            await self._groups.read(
+                fan,
+                message,
+                stream,
+                stands=lambda: self._routes.upstream(track) == upstream,
+                progress=lambda: self._do(Progress(track)),
+            )
         except Malformed as error:
             _log.warning("an upstream sent what is no group", peer=context.sender[:8], error=str(error))
-            stream.reset()
-            self._do(UpstreamFailed(message.track, message.number))
-        finally:
-            relay.stream = None
-            relay.turn.release()
-
-    async def _take_turn(self, relay: _Relay, fan: Fan) -> None:
-        if relay.turn.locked() and not fan.lossless:
-            try:
-                async with asyncio.timeout(PREVIOUS_GROUP_WAIT_S):
-                    await relay.turn.acquire()
-            except TimeoutError:
-                if relay.stream is not None:
-                    relay.stream.reset()
-            else:
-                return
-        await relay.turn.acquire()
-
-    async def _read_group(self, fan: Fan, message: LiveGroup, stream: ByteStream) -> None:
-        start = GroupStart(message.group, message.header, message.publisher, message.serial)
-        self._do(Progress(message.track))
-        skip = fan.begin(start)
-        if skip is None:
-            stream.reset()
-            return
-        reader = FrameReader(OBJECT_BYTES_MAX)
-        mine = (message.publisher, message.serial)
-        try:
-            while data := await stream.read(READ_BYTES):
-                self._do(Progress(message.track))
-                for item in reader.feed(data):
-                    if skip:
-                        skip -= 1
-                    elif (fan.publisher, fan.serial) == mine:
-                        fan.object(item)
-        except Unavailable:
-            fan.cut()
-        else:
-            if reader.buffered_bytes:
-                fan.cut()
+            self._do(UpstreamFailed(track, message.number))
 
 
 __all__ = ["Ended", "Gap", "GroupStart", "Item", "LiveHub", "LiveTrack", "Object", "Publisher", "Subscription"]

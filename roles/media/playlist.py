@@ -62,11 +62,17 @@ def media_playlist(
     live: bool = False,
     sequence: int = 0,
     discontinuities: int = 0,
+    target_s: int | None = None,
     segment_uri: Callable[[Segment], str],
     init_uri: Callable[[Placed], str],
 ) -> str:
-    """Give a media playlist. ``live``: a window that slides; else it grows (EVENT) until ``ended``."""
-    target = max([TARGET_S if not ended else 1, *(math.ceil(segment.duration_s) for segment in cut)])
+    """Give a media playlist. ``live``: a window that slides; else it grows (EVENT) until ``ended``.
+
+    ``target_s`` is the target duration where the segments to come are known not to be longer; players stay some three
+    of it behind live.
+    """
+    least = TARGET_S if target_s is None else target_s
+    target = max([least if not ended else 1, *(math.ceil(segment.duration_s) for segment in cut)])
     lines = ["#EXTM3U", "#EXT-X-VERSION:7", f"#EXT-X-TARGETDURATION:{target}", f"#EXT-X-MEDIA-SEQUENCE:{sequence}"]
     if discontinuities:
         lines.append(f"#EXT-X-DISCONTINUITY-SEQUENCE:{discontinuities}")
