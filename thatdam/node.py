@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesh.actors.access import Access
@@ -70,6 +70,7 @@ class Node:
     _discovery: Discovery | None
     _clock: Clock
     _close_ports: Callable[[], None]
+    _before_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
     async def start(cls, config: Config, http_url: str = "") -> Node:
@@ -134,7 +135,8 @@ class Node:
         await chunks.open()
         repair = Repair(system, rows, store, view, chunks, clock)
         repair.open()
-        live = LiveHub()
+        live = LiveHub(system, entropy)
+        await live.open()
         access = Access(
             mesh, node, standing.identity.sign, roster.refused, catalogue, ports.passwords, clock, entropy, executor
         )
@@ -195,13 +197,20 @@ class Node:
         """Give the room this node's disk has, less what is left to others."""
         return (await self._disk.usage()).free_bytes
 
+    def before_stop(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Have something that uses this node closed before it stops."""
+        self._before_stop.append(close)
+
     async def stop(self) -> None:
         """Finish the takes, say goodbye, stop everything, release the data folder."""
+        for close in self._before_stop:
+            await close()
         for camera in self.recorder.running():
             await self.recorder.stop(camera)
         if self._discovery is not None:
             await self._discovery.close()
         await self.members.leave()
+        self.live.close()
         await self.system.close()
         await self.network.close()
         self._close_ports()

@@ -150,6 +150,8 @@ async def serve(config: Config) -> None:
         node.safe.write_secret(ACCESS_FILE, json.dumps(access).encode())
         app = application(node, lan.names() if outside else frozenset())
         servers = [_server(app)]
+        for one in (listening, *outside):
+            one.listen(128)  # who reads the URL may open it at once
         _tell(node, url)
         if outside:
             at = [str(one.getsockname()[0]) for one in outside]

@@ -11,13 +11,13 @@ from thatdam.gateway import (
     cameras,
     events,
     files,
+    live,
     metrics,
     nodes,
     operations,
     people,
     problems,
     sessions,
-    takes,
     uploads,
     viewer,
 )
@@ -50,6 +50,6 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     assets.install(app, node, guard, library)
     uploads.install(app, node, guard, library)
     files.install(app, node, guard)
-    app.include_router(takes.router(takes.Takes(node.catalogue, node.chunks), guard.require))
+    live.install(app, node, guard, SystemEntropy())
     viewer.install(app, viewer.built())
     return app

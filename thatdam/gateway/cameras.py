@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-from fastapi import FastAPI, Response
-from fastapi.responses import StreamingResponse
+from fastapi import FastAPI
 from pydantic import BaseModel, Field
 
-from mesh.actors.live import Ended, Object
 from mesh.core.query import Query as Rows
 from mesh.ports import NotFound
 from proto.ids import NodeId
@@ -23,14 +19,13 @@ from proto.messages.cameras import (
     StopRecording,
     TakeIs,
 )
-from thatdam.gateway import problems, shapes
+from thatdam.gateway import shapes
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.shapes import Json
 from thatdam.node import Node
 
 ADD_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 15.0
-BOUNDARY = "thatdam-picture"
 
 
 class NewCamera(BaseModel):
@@ -54,6 +49,13 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
     async def cameras() -> Json:
         page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=1000))
         return {"cameras": [shapes.camera(row) for row in page.rows]}
+
+    @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[guard.require("viewer")])
+    async def one(camera: str) -> Json:
+        row = await node.catalogue.get("cameras", camera)
+        if row is None:
+            raise NotFound(f"there is no camera {camera}")
+        return shapes.camera(row)
 
     @app.get("/api/v1/devices", tags=["cameras"], dependencies=[guard.require("viewer")])
     async def devices() -> Json:
@@ -98,33 +100,3 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         message = StopRecording(camera)
         stopped = await node.system.ask(await home(camera), "recorder", message, TakeIs, timeout_s=STOP_TIMEOUT_S)
         return {"take": stopped.take}
-
-    async def pictures(camera: str) -> AsyncIterator[bytes]:
-        async with node.live.subscribe(f"{camera}/jpeg") as subscription:
-            async for item in subscription:
-                if isinstance(item, Object):
-                    yield item.data[8:]
-                elif isinstance(item, Ended):
-                    return
-
-    @app.get("/api/v1/cameras/{camera}/snapshot.jpg", tags=["cameras"], dependencies=[guard.require("viewer")])
-    async def snapshot(camera: str) -> Response:
-        await home(camera)
-        shown = pictures(camera)
-        try:
-            async for picture in shown:
-                return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
-        finally:
-            await shown.aclose()  # type: ignore[attr-defined]
-        raise problems.Problem(503, "this camera gives no picture now; its state says why")
-
-    @app.get("/api/v1/cameras/{camera}/live.mjpeg", tags=["cameras"], dependencies=[guard.require("viewer")])
-    async def mjpeg(camera: str) -> Response:
-        await home(camera)
-
-        async def parts() -> AsyncIterator[bytes]:
-            async for picture in pictures(camera):
-                head = f"--{BOUNDARY}\r\nContent-Type: image/jpeg\r\nContent-Length: {len(picture)}\r\n\r\n"
-                yield head.encode() + picture + b"\r\n"
-
-        return StreamingResponse(parts(), media_type=f"multipart/x-mixed-replace; boundary={BOUNDARY}")

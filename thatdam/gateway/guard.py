@@ -96,3 +96,5 @@ def _is_loopback(host: str) -> bool:
 
 Require = Callable[[Role | str], Any]
 Handler = Callable[..., Awaitable[Any]]
+Present = Callable[[str], Awaitable[None]]
+"""Returns when a camera of this id can be seen now; raises what is to be answered when not."""

@@ -1,7 +1,8 @@
 """Live HLS of a camera: one window of parts in memory for all viewers, cut as the recording's are.
 
 Decides when a window is made (at the first request), how far it reaches back, and when it is given up (when nobody
-asked for ``IDLE_S``). A take's HLS comes from its pages (``takes``); this serves cameras, under the same kind of URL.
+asked for ``IDLE_S``). A source that was gone for a while goes on in the same window, after a discontinuity. A take's
+HLS comes from its pages (``takes``); this serves cameras, under the same kind of URL.
 
 Invariant: at most ``WINDOWS_MAX`` windows of ``WINDOW_BYTES_MAX``; a segment has one name and one content for ever, and
 stays for a while after it left the playlist (RFC 8216, 6.2.2).
@@ -24,7 +25,7 @@ from roles.media.playlist import Segment, media_playlist, segments
 from roles.media.segmenter import Part, Segmenter
 from roles.media.timeline import Entry, Page, Placed
 from roles.media.units import AccessUnit, GroupInfo
-from thatdam.gateway.guard import Require
+from thatdam.gateway.guard import Present, Require
 from thatdam.gateway.problems import Problem
 from thatdam.gateway.takes import Takes
 
@@ -38,6 +39,7 @@ IDLE_S = 20.0
 FIRST_SEGMENT_S = 12.0
 """How long the first request of a camera waits for a segment: a long GOP has to end."""
 LOOK_S = 1.0
+BACK_POLL_S = 0.2
 _PLAYLIST = "application/vnd.apple.mpegurl"
 
 
@@ -69,7 +71,15 @@ class _Window:
         self._target_s = 1
 
     async def follow(self, live: LiveHub) -> None:
-        """Fill the window until nobody asks for it, or the track ends."""
+        """Fill the window until nobody asks for it; a track that ended goes on in it when it is back."""
+        loop = asyncio.get_running_loop()
+        while loop.time() - self.used_at_s < IDLE_S:
+            if f"{self.camera}/main" in live.tracks():
+                await self._follow(live)
+            else:
+                await asyncio.sleep(BACK_POLL_S)
+
+    async def _follow(self, live: LiveHub) -> None:
         loop = asyncio.get_running_loop()
         async with live.subscribe(f"{self.camera}/main") as subscription:
             while loop.time() - self.used_at_s < IDLE_S:
@@ -80,6 +90,7 @@ class _Window:
                     continue
                 match item:
                     case GroupStart(header=header):
+                        self.ended = ""
                         self._take(self._segmenter.begin(GroupInfo.unpack(header)))
                     case Object(data=data):
                         self._take(self._segmenter.push(AccessUnit.unpack(data)))
@@ -87,9 +98,23 @@ class _Window:
                         self._take(self._segmenter.flush())
                         self._after_gap = True
                     case Ended(reason):
+                        self._take(self._segmenter.flush())
+                        self._after_gap = True
                         self.ended = reason
-                        self.first.set()
+                        if not self._kept:
+                            self.changed()
                         return
+
+    def changed(self) -> None:
+        """Wake who waits for the first segment: it is there, or there is none for a reason."""
+        self.first.set()
+        if not self._kept:
+            self.first = asyncio.Event()
+
+    @property
+    def empty(self) -> bool:
+        """Whether it has no segment."""
+        return not self._kept
 
     def playlist(self) -> str:
         """Give the playlist of the window's end."""
@@ -168,7 +193,7 @@ class _Window:
         used = {part.page.init for one in self._kept for part in one.segment.parts}
         used |= {placed.page.init for placed, _ in self._open}
         self._inits = {key: init for key, init in self._inits.items() if key in used}
-        self.first.set()
+        self.changed()
 
 
 class LiveHls:
@@ -194,8 +219,8 @@ class LiveHls:
                 await window.first.wait()
         except TimeoutError:
             raise Problem(503, "this camera gives no picture now; its state says why") from None
-        if window.ended:
-            raise NotFound(f"this camera shows nothing now: {window.ended}")
+        if window.empty:
+            raise Problem(503, f"this camera shows nothing now: {window.ended}")
         return window.playlist()
 
     def segment(self, camera: str, name: str) -> bytes:
@@ -242,20 +267,26 @@ class LiveHls:
             await window.follow(self._live)
         except Malformed as error:
             window.ended = f"the source sent what is no media: {error}"
-            window.first.set()
+            window.changed()
         finally:
             if self._windows.get(window.camera) is window:
                 del self._windows[window.camera]
 
 
-def router(hls: LiveHls, takes: Takes, require: Require) -> APIRouter:
+def router(hls: LiveHls, takes: Takes, require: Require, present: Present) -> APIRouter:
     """Give the routes of HLS: of cameras from ``hls``, of anything else from ``takes``."""
     routes = APIRouter(tags=["live"])
     viewer = [require("viewer")]
 
     @routes.get("/hls/{name}/index.m3u8", dependencies=viewer)
     async def playlist(name: str) -> Response:
-        text = await hls.playlist(name) if hls.knows(name) else await takes.playlist(name)
+        if hls.knows(name):
+            text = await hls.playlist(name)
+        elif await takes.knows(name):
+            text = await takes.playlist(name)
+        else:
+            await present(name)
+            text = await hls.playlist(name)
         return Response(text, media_type=_PLAYLIST, headers={"Cache-Control": "no-cache"})
 
     @routes.get("/hls/{name}/{segment}.m4s", dependencies=viewer)

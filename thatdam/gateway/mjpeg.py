@@ -10,17 +10,17 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Response
 from fastapi.responses import StreamingResponse
 
 from mesh.actors.live import Ended, LiveHub, Object, Subscription
 from mesh.ports import NotFound
-from thatdam.gateway.guard import Require
+from thatdam.gateway.guard import Present, Require
 from thatdam.gateway.problems import Problem
 
 BOUNDARY = "thatdam-picture"
-FIRST_PICTURE_S = 6.0
-"""How long a request waits for the first picture: the source may have to begin making them, some hops away."""
+FIRST_PICTURE_S = 12.0
+"""How long a request waits for the first picture: a source of H.264 begins making them at its next key frame."""
 STAMP_BYTES = 8
 """In front of each JPEG: when it was captured, UTC microseconds since 1970."""
 VIEWERS_MAX = 64
@@ -92,10 +92,10 @@ async def _newest(subscription: Subscription) -> bytes | None:
     return picture
 
 
-def router(pictures: Pictures, require: Require) -> APIRouter:
+def router(pictures: Pictures, require: Require, present: Present) -> APIRouter:
     """Give the routes of pictures."""
     routes = APIRouter(tags=["live"])
-    viewer = [require("viewer")]
+    viewer = [require("viewer"), Depends(present)]
 
     @routes.get("/api/v1/cameras/{camera}/snapshot.jpg", dependencies=viewer)
     async def snapshot(camera: str) -> Response:

@@ -1,19 +1,28 @@
-"""A take over HTTP: HLS of one URL while it runs and after; its bytes as one MP4 for gateway/files.py."""
+"""A take's bytes: HLS of one URL while it runs and after, and one MP4.
+
+Decides how long a timeline that was read serves further requests: a take that runs grows with every page, one that has
+ended hardly changes. Invariant: a segment's name, once in a playlist, gives the same bytes for ever.
+"""
 
 from __future__ import annotations
 
+import asyncio
+from collections import OrderedDict
 from collections.abc import AsyncIterator
-
-from fastapi import APIRouter, Response
 
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.ports import NotFound
 from proto.ids import ChunkId
 from roles.media.mp4 import VirtualMp4
-from roles.media.playlist import Segment, media_playlist, segments
+from roles.media.playlist import media_playlist, segments
 from roles.media.timeline import Page, Placed, Timeline, timeline
-from thatdam.gateway.guard import Require
+from thatdam.gateway.problems import Problem
+
+LINES_MAX = 32
+"""Timelines kept for the requests that follow; the one unused for longest goes first."""
+RUNNING_S = 0.5
+ENDED_S = 30.0
 
 
 class Takes:
@@ -22,18 +31,44 @@ class Takes:
     def __init__(self, catalogue: Catalogue, chunks: Chunks) -> None:
         self._catalogue = catalogue
         self._chunks = chunks
+        self._lines: OrderedDict[str, tuple[float, bool, Timeline]] = OrderedDict()
+
+    async def knows(self, take: str) -> bool:
+        """Tell whether there is such a take."""
+        if take in self._lines:
+            return True
+        row = await self._catalogue.get("assets", take)
+        return row is not None and row.fields.get("kind") == "take"
 
     async def line(self, take: str) -> Timeline:
-        """Give a take's timeline; NotFound when it has no parts."""
+        """Give a take's timeline; NotFound when there is no such take, Problem when it has no part yet."""
+        return (await self._line(take))[1]
+
+    async def _line(self, take: str, *, fresh: bool = False) -> tuple[bool, Timeline]:
+        """Give whether a take has ended, and its timeline as it was not long ago."""
+        now = asyncio.get_running_loop().time()
+        kept = self._lines.get(take)
+        if kept is not None and not fresh and now - kept[0] < (ENDED_S if kept[1] else RUNNING_S):
+            self._lines.move_to_end(take)
+            return kept[1], kept[2]
+        row = await self._catalogue.get("assets", take)
+        if row is None or row.fields.get("kind") != "take":
+            self._lines.pop(take, None)
+            raise NotFound(f"there is no take {take}")
+        ended = row.fields.get("state") != "recording"
         pages = []
-        for row in await self._catalogue.rows("pages", take):
-            body = row.fields.get("body")
+        for page in await self._catalogue.rows("pages", take):
+            body = page.fields.get("body")
             if isinstance(body, bytes):
                 pages.append(Page.unpack(body))
         line = timeline(pages)
         if not line.parts:
-            raise NotFound("there is no such take, or it has no parts yet")
-        return line
+            raise Problem(503, "this take has nothing recorded" + ("" if ended else " yet; ask again in a moment"))
+        self._lines[take] = (now, ended, line)
+        self._lines.move_to_end(take)
+        if len(self._lines) > LINES_MAX:
+            self._lines.popitem(last=False)
+        return ended, line
 
     async def part(self, placed: Placed) -> bytes:
         """Give a stored part."""
@@ -41,11 +76,12 @@ class Takes:
 
     async def playlist(self, take: str) -> str:
         """Give the playlist: growing while the take runs, then VOD."""
-        row = await self._catalogue.get("assets", take)
-        ended = row is not None and row.fields.get("state") != "recording"
-        line = await self.line(take)
+        ended, line = await self._line(take)
+        cut = segments(line.parts, whole=ended)
+        if not cut:
+            raise Problem(503, "this take has no whole segment yet; ask again in a moment")
         return media_playlist(
-            segments(line.parts, whole=ended),
+            cut,
             ended=ended,
             segment_uri=lambda segment: f"{segment.name}.m4s",
             init_uri=lambda placed: f"init-{placed.page.init.hex()}.mp4",
@@ -53,42 +89,23 @@ class Takes:
 
     async def segment(self, take: str, name: str) -> bytes:
         """Give a segment by the name the playlist has for it."""
-        line = await self.line(take)
-        found = next((one for one in segments(line.parts, whole=True) if one.name == name), None)
-        if found is None:
-            raise NotFound("this take has no such segment")
-        return b"".join([await self.part(placed) for placed in Segment(found.parts).parts])
+        for fresh in (False, True):
+            _, line = await self._line(take, fresh=fresh)
+            found = next((one for one in segments(line.parts, whole=True) if one.name == name), None)
+            if found is not None:
+                return b"".join([await self.part(placed) for placed in found.parts])
+        raise NotFound("this take has no such segment")
 
     async def init(self, take: str, name: str) -> bytes:
         """Give an initialisation segment of a take."""
-        line = await self.line(take)
-        if all(placed.page.init.hex() != name for placed in line.parts):
-            raise NotFound("this take has no such initialisation segment")
-        return await self._chunks.get(ChunkId(bytes.fromhex(name)))
+        for fresh in (False, True):
+            _, line = await self._line(take, fresh=fresh)
+            if any(placed.page.init.hex() == name for placed in line.parts):
+                return await self._chunks.get(ChunkId(bytes.fromhex(name)))
+        raise NotFound("this take has no such initialisation segment")
 
     async def stream(self, file: VirtualMp4, start: int, end: int) -> AsyncIterator[bytes]:
         """Give bytes ``start`` to ``end`` of the take's MP4."""
         for piece in file.plan(start, end):
             part = await self.part(piece.placed) if piece.placed is not None else b""
             yield file.render(piece, part)
-
-
-def router(takes: Takes, require: Require) -> APIRouter:
-    """Give the routes of takes."""
-    routes = APIRouter()
-    viewer = [require("viewer")]
-
-    @routes.get("/hls/{take}/index.m3u8", dependencies=viewer, tags=["takes"])
-    async def playlist(take: str) -> Response:
-        text = await takes.playlist(take)
-        return Response(text, media_type="application/vnd.apple.mpegurl", headers={"Cache-Control": "no-cache"})
-
-    @routes.get("/hls/{take}/{name}.m4s", dependencies=viewer, tags=["takes"])
-    async def segment(take: str, name: str) -> Response:
-        return Response(await takes.segment(take, name), media_type="video/iso.segment")
-
-    @routes.get("/hls/{take}/init-{name}.mp4", dependencies=viewer, tags=["takes"])
-    async def init(take: str, name: str) -> Response:
-        return Response(await takes.init(take, name), media_type="video/mp4")
-
-    return routes

@@ -28,14 +28,15 @@ import structlog
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSessionDescription
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
-from fastapi import APIRouter, Request, Response
+from aiortc.sdp import candidate_from_sdp
+from fastapi import APIRouter, Depends, Request, Response
 
 from mesh.actors.live import Ended, Gap, GroupStart, LiveHub, Object, Subscription
 from mesh.ports import Entropy, NotFound
 from proto.codec import Malformed
 from proto.ids import short_id
 from roles.media.units import AccessUnit, GroupInfo, TrackInfo
-from thatdam.gateway.guard import Require
+from thatdam.gateway.guard import Present, Require
 from thatdam.gateway.problems import Problem
 from thatdam.gateway.webrtc_media import (
     AUDIO_HZ,
@@ -64,6 +65,8 @@ BURST_BYTES_PER_S = 10e6
 """How fast the beginning of a group goes out, so that it does not overrun the browser's socket."""
 RUN_PACKETS = 32
 RUN_PAUSE_S = 0.001
+TRICKLE = "application/trickle-ice-sdpfrag"
+CANDIDATES_MAX = 32
 AGAIN_S = 1.0
 """Least time between two new beginnings for a browser that lost a picture."""
 
@@ -123,6 +126,7 @@ class WhepSession:
         self._closing = False
         self._task: asyncio.Task[None] | None = None
         self._first: Subscription | None = None
+        self._ufrag = ""
 
     async def answer(self, offer: str, addresses: Sequence[str]) -> str:
         """Give the SDP answer to an offer; NoWebrtcError says why there is none."""
@@ -168,6 +172,7 @@ class WhepSession:
 
     async def _negotiate(self, offer: str, tracks: tuple[TrackInfo, ...], addresses: Sequence[str]) -> str:
         peer = self._peer
+        self._ufrag = next((line.strip()[12:] for line in offer.splitlines() if line.startswith("a=ice-ufrag:")), "")
         video = peer.addTransceiver(self._video, direction="sendonly")
         video.setCodecPreferences(_capabilities("video", "video/H264", "video/rtx"))
         if opus_track(tracks) is not None and "m=audio" in offer:
@@ -186,6 +191,22 @@ class WhepSession:
         await peer.setLocalDescription(await peer.createAnswer())
         self._task = asyncio.get_running_loop().create_task(self._run(), name=f"whep/{self.id}")
         return str(peer.localDescription.sdp)
+
+    async def trickle(self, fragment: str) -> None:
+        """Take further candidates (RFC 8840); one for a restart of ICE is refused, as RFC 9725 has it."""
+        lines = [line.strip() for line in fragment.splitlines()]
+        told = next((line[12:] for line in lines if line.startswith("a=ice-ufrag:")), None)
+        if told is not None and told != self._ufrag:
+            raise Problem(422, "this session cannot begin ICE again; end it and send a new offer")
+        candidates = [line for line in lines if line.startswith("a=candidate:") and not _by_mdns(line)]
+        if len(candidates) > CANDIDATES_MAX:
+            raise Problem(413, f"at most {CANDIDATES_MAX} candidates at once")
+        transport = self._peer.getTransceivers()[0].receiver.transport.transport
+        for line in candidates:
+            try:
+                await transport.addRemoteCandidate(candidate_from_sdp(line[12:]))
+            except (ValueError, IndexError, AssertionError) as error:
+                raise Problem(400, f"this is no candidate: {line[:80]!r}") from error
 
     # ------------------------------------------------------------ while it runs
 
@@ -323,10 +344,17 @@ class WhepSessions:
 
     async def end(self, camera: str, session: str) -> None:
         """End a session; NotFound when there is none."""
+        await self._session(camera, session).close()
+
+    async def trickle(self, camera: str, session: str, fragment: str) -> None:
+        """Take further candidates of a session's browser; NotFound when there is no such session."""
+        await self._session(camera, session).trickle(fragment)
+
+    def _session(self, camera: str, session: str) -> WhepSession:
         found = self._sessions.get(session)
         if found is None or found.camera != camera:
             raise NotFound("there is no such session; it may have ended")
-        await found.close()
+        return found
 
     def sessions(self) -> list[WhepSession]:
         """Give the sessions that stand, the oldest first."""
@@ -400,30 +428,41 @@ def _pace(transport: Any) -> None:
     transport._thatdam_paced = True  # noqa: SLF001
 
 
-def router(sessions: WhepSessions, require: Require) -> APIRouter:
+def router(sessions: WhepSessions, require: Require, present: Present) -> APIRouter:
     """Give the WHEP routes."""
     routes = APIRouter(tags=["live"])
     viewer = [require("viewer")]
 
-    @routes.post("/whep/{camera}", status_code=201, dependencies=viewer)
+    @routes.post("/whep/{camera}", status_code=201, dependencies=[*viewer, Depends(present)])
     async def offer(camera: str, request: Request) -> Response:
-        if request.headers.get("content-type", "").partition(";")[0].strip() != "application/sdp":
-            raise Problem(415, "an offer is application/sdp")
-        body = bytearray()
-        async for piece in request.stream():
-            body += piece
-            if len(body) > OFFER_BYTES_MAX:
-                raise Problem(413, f"an offer has at most {OFFER_BYTES_MAX} bytes")
+        sdp = await _body(request, "application/sdp", "an offer")
         server = request.scope.get("server") or ("127.0.0.1", 0)
-        session, answer = await sessions.offer(camera, body.decode(errors="replace"), str(server[0]))
-        headers = {"Location": f"/whep/{camera}/{session.id}"}
+        session, answer = await sessions.offer(camera, sdp, str(server[0]))
+        headers = {"Location": f"/whep/{camera}/{session.id}", "Accept-Patch": TRICKLE}
         return Response(answer, 201, headers, media_type="application/sdp")
+
+    @routes.patch("/whep/{camera}/{session}", status_code=204, dependencies=viewer)
+    async def trickle(camera: str, session: str, request: Request) -> Response:
+        fragment = await _body(request, TRICKLE, "what comes after an offer")
+        await sessions.trickle(camera, session, fragment)
+        return Response(status_code=204)
 
     @routes.delete("/whep/{camera}/{session}", status_code=204, dependencies=viewer)
     async def end(camera: str, session: str) -> None:
         await sessions.end(camera, session)
 
     return routes
+
+
+async def _body(request: Request, kind: str, what: str) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
+        raise Problem(415, f"{what} is {kind}")
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > OFFER_BYTES_MAX:
+            raise Problem(413, f"{what} has at most {OFFER_BYTES_MAX} bytes")
+    return body.decode(errors="replace")
 
 
 __all__ = ["NoWebrtcError", "WhepSession", "WhepSessions", "router"]

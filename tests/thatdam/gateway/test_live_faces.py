@@ -1,4 +1,4 @@
-"""HLS and MJPEG of cameras, and assets' bytes with Range, through the routes as a browser asks for them."""
+"""HLS and MJPEG of cameras, through the routes as a browser asks for them."""
 
 import asyncio
 import contextlib
@@ -12,12 +12,10 @@ from fastapi import Depends, FastAPI
 from live_source import SIZE, Source
 
 from mesh.actors.live import LiveHub
-from mesh.core.manifest import Manifest
 from mesh.core.rows import Row
 from mesh.ports import NotFound
-from thatdam.gateway import hls, media_files, mjpeg, problems
+from thatdam.gateway import hls, mjpeg, problems
 from thatdam.gateway.hls import KEPT_SEGMENTS, WINDOW_SEGMENTS, LiveHls
-from thatdam.gateway.media_files import MediaFiles
 from thatdam.gateway.mjpeg import Pictures
 from thatdam.gateway.takes import Takes
 
@@ -51,6 +49,11 @@ def anybody(_role):
     return Depends(lambda: None)
 
 
+async def present(camera: str) -> None:
+    if camera != "cam":
+        raise NotFound("no such camera")
+
+
 @contextlib.asynccontextmanager
 async def client(*routers):
     app = FastAPI()
@@ -73,7 +76,7 @@ def test_live_hls_slides_over_segments_that_decode_and_every_viewer_shares_them(
         live, source = LiveHub(), Source(gop=25)
         publisher = live.announce("cam/main", lambda _: None)
         windows = LiveHls(live)
-        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody)) as browser:
+        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody, present)) as browser:
             await breathe(publisher, source, 10)
             assert live.subscribers("cam/main") == 0, "nobody asked yet"
             asking = [asyncio.create_task(browser.get("/hls/cam/index.m3u8")) for _ in range(3)]
@@ -114,7 +117,7 @@ def test_a_source_opened_again_is_a_discontinuity_with_its_own_configuration():
         live, source = LiveHub(), Source(gop=25)
         publisher = live.announce("cam/main", lambda _: None)
         windows = LiveHls(live)
-        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody)) as browser:
+        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody, present)) as browser:
             asking = asyncio.create_task(browser.get("/hls/cam/index.m3u8"))
             await breathe()
             await breathe(publisher, source, 51)
@@ -134,6 +137,34 @@ def test_a_source_opened_again_is_a_discontinuity_with_its_own_configuration():
     asyncio.run(run())
 
 
+def test_a_window_goes_on_when_its_source_is_back(monkeypatch):
+    monkeypatch.setattr(hls, "BACK_POLL_S", 0.01)
+
+    async def run():
+        live, source = LiveHub(), Source(gop=25)
+        publisher = live.announce("cam/main", lambda _: None)
+        windows = LiveHls(live)
+        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody, present)) as browser:
+            asking = asyncio.create_task(browser.get("/hls/cam/index.m3u8"))
+            await breathe()
+            await breathe(publisher, source, 60)
+            before = re.findall(r"^(.*\.m4s)$", (await asking).text, re.M)
+            publisher.close("unplugged")
+            await breathe()
+            answer = await browser.get("/hls/cam/index.m3u8")
+            assert (answer.status_code, before[0] in answer.text) == (200, True), "what was shown can still be had"
+            publisher = live.announce("cam/main", lambda _: None)
+            await asyncio.sleep(0.1)
+            await breathe(publisher, source, 60)
+            text = (await browser.get("/hls/cam/index.m3u8")).text
+            assert "#EXT-X-MEDIA-SEQUENCE:0\n" in text
+            assert text.count("#EXT-X-DISCONTINUITY\n") == 1
+            assert len(set(re.findall(r"^(.*\.m4s)$", text, re.M)) - set(before)) >= 2
+        await windows.close()
+
+    asyncio.run(run())
+
+
 def test_a_window_is_given_up_when_nobody_asks_and_when_its_track_ends(monkeypatch):
     monkeypatch.setattr(hls, "IDLE_S", 0.3)
     monkeypatch.setattr(hls, "LOOK_S", 0.05)
@@ -144,7 +175,7 @@ def test_a_window_is_given_up_when_nobody_asks_and_when_its_track_ends(monkeypat
         wanted = []
         publisher = live.announce("cam/main", wanted.append)
         windows = LiveHls(live)
-        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody)) as browser:
+        async with client(hls.router(windows, Takes(Catalogue(), Chunks()), anybody, present)) as browser:
             answer = await browser.get("/hls/cam/index.m3u8")
             assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
             await asyncio.sleep(0.5)
@@ -154,8 +185,8 @@ def test_a_window_is_given_up_when_nobody_asks_and_when_its_track_ends(monkeypat
             await asyncio.sleep(0.02)
             publisher.close("unplugged")
             answer = await asking
-            assert (answer.status_code, "unplugged" in answer.text) == (404, True)
-            assert (await browser.get("/hls/cam/index.m3u8")).status_code == 404
+            assert (answer.status_code, "unplugged" in answer.text) == (503, True)
+            assert (await browser.get("/hls/other/index.m3u8")).status_code == 404
         await windows.close()
 
     asyncio.run(run())
@@ -174,7 +205,7 @@ def test_pictures_are_made_on_demand_and_a_slow_viewer_gets_the_newest(monkeypat
             publisher.begin(number, b"")
             publisher.object(bytes(8) + b"jpeg %d" % number)
 
-        async with client(mjpeg.router(pictures, anybody)) as browser:
+        async with client(mjpeg.router(pictures, anybody, present)) as browser:
             assert (await browser.get("/api/v1/cameras/none/snapshot.jpg")).status_code == 404
             answer = await browser.get("/api/v1/cameras/cam/snapshot.jpg")
             assert (answer.status_code, wanted) == (503, [True, False])
@@ -198,55 +229,18 @@ def test_pictures_are_made_on_demand_and_a_slow_viewer_gets_the_newest(monkeypat
     asyncio.run(run())
 
 
-def test_a_file_is_given_whole_in_ranges_and_safely():
-    async def run():
-        one, other = bytes(range(256)) * 8, b"end of file"
-        chunks = Chunks(one, other)
-        whole = one + other
-        parts = tuple((blake3(piece).digest(), len(piece)) for piece in (one, other))
-        manifest = Manifest(len(whole), parts, blake3(whole).digest()).pack()
-        catalogue = Catalogue(
-            {
-                "film": {"manifest": manifest, "mime": "video/mp4", "name": "a film.mp4"},
-                "page": {"manifest": manifest, "mime": "text/html", "name": "x\r\ny.html"},
-                "take": {"kind": "take"},
-            }
-        )
-        files = MediaFiles(catalogue, chunks, Takes(catalogue, chunks))
-        async with client(media_files.router(files, anybody)) as browser:
-            url = "/api/v1/assets/film/file"
-            answer = await browser.get(url)
-            assert (answer.status_code, answer.content) == (200, whole)
-            tag = answer.headers["etag"]
-            answer = await browser.get(url, headers={"Range": "bytes=2040-2050"})
-            assert (answer.status_code, answer.content) == (206, whole[2040:2051])
-            assert answer.headers["content-range"] == f"bytes 2040-2050/{len(whole)}"
-            assert (await browser.get(url, headers={"Range": "bytes=-4"})).content == whole[-4:]
-            answer = await browser.get(url, headers={"Range": "bytes=0-3", "If-Range": '"other"'})
-            assert (answer.status_code, len(answer.content)) == (200, len(whole))
-            assert (await browser.get(url, headers={"Range": "bytes=99999-"})).status_code == 416
-            assert (await browser.get(url, headers={"If-None-Match": tag})).status_code == 304
-            answer = await browser.head(url)
-            assert (answer.headers["content-length"], answer.content) == (str(len(whole)), b"")
-            assert answer.headers["content-disposition"].startswith("inline")
-            answer = await browser.get("/api/v1/assets/page/file")
-            assert answer.headers["content-disposition"] == "attachment; filename*=UTF-8''x%0D%0Ay.html"
-            assert answer.headers["x-content-type-options"] == "nosniff"
-            assert (await browser.get("/api/v1/assets/take/file")).status_code == 404
-            assert (await browser.get("/api/v1/assets/none/file")).status_code == 404
-
-    asyncio.run(run())
-
-
 def test_what_is_no_camera_is_asked_of_the_takes():
     class Recorded:
+        async def knows(self, name):
+            return name == "take"
+
         async def playlist(self, name):
             if name != "take":
                 raise NotFound("no such take")
             return "#EXTM3U recorded"
 
     async def run():
-        async with client(hls.router(LiveHls(LiveHub()), Recorded(), anybody)) as browser:
+        async with client(hls.router(LiveHls(LiveHub()), Recorded(), anybody, present)) as browser:
             assert (await browser.get("/hls/take/index.m3u8")).text == "#EXTM3U recorded"
             assert (await browser.get("/hls/other/index.m3u8")).status_code == 404
 

@@ -57,11 +57,15 @@ play();
 </script>""".replace("WIDTH", str(SIZE[0])).replace("BITS", str(BLOCKS))
 
 
+async def present(camera: str) -> None:
+    assert camera == "cam"
+
+
 @contextlib.asynccontextmanager
 async def serving(sessions):
     app = FastAPI()
     problems.install(app)
-    app.include_router(webrtc.router(sessions, lambda _: Depends(lambda: None)))
+    app.include_router(webrtc.router(sessions, lambda _: Depends(lambda: None), present))
     app.get("/", response_class=HTMLResponse)(lambda: PAGE)
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
     task = asyncio.create_task(server.serve())
