@@ -31,8 +31,6 @@ from roles.encoder.adapters.wire import Probed
 from roles.encoder.content import Contents
 from roles.encoder.media_work import MediaWork, UnreadableError
 
-PROBE_VERSION = "1"
-"""What L0 tells; an asset of an older one is looked at again."""
 UPLOADS_MAX = 16
 """Files taken in at once; each may hold 16 MiB. One more is refused as Unavailable."""
 LOOKS_AT_ONCE = 2
