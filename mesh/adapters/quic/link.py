@@ -31,7 +31,7 @@ FRAME_STALL_S = 30.0
 """A frame or header that was begun is whole by then, or the peer is dropped."""
 WINDOWS = {
     Lane.MAIN: Windows(1 << 20, 16 << 20, 512, len(Channel)),
-    Lane.RECORD: Windows(1 << 20, 4 << 20, 256, 0),
+    Lane.RECORD: Windows(512 << 10, 1 << 20, 256, 0),
     Lane.BULK: Windows(512 << 10, 1 << 20, 256, 0),
 }
 """What a proven peer may have unread here, by lane."""
@@ -66,9 +66,10 @@ class LaneSession:
     def on_event(self, event: Event) -> None:
         """Take an event of the connection."""
         match event:
-            case StreamBytes(stream) if stream == PROOF_STREAM:
-                # The end of the proof's stream, in a packet of its own.
-                pass
+            case StreamBytes(stream, data) if stream == PROOF_STREAM:
+                # Its end may come in a packet of its own; bytes have no business there any more.
+                if data:
+                    self._link.misbehaved("sent more than a proof on its stream")
             case StreamBytes(stream, data, end):
                 held = self.streams.get(stream) or self._incoming(stream)
                 if held is not None:
@@ -257,6 +258,11 @@ class QuicLink:
         if not self.down:
             self._handler.on_datagram(self, data)
 
+    def misbehaved(self, reason: str) -> None:
+        """Have the link dropped for what the peer sent."""
+        if not self.down:
+            self._lost(self, reason, misbehaved=True)
+
     def serve(self, session: LaneSession, stream: QuicByteStream, *, channel: bool) -> None:
         """Read a stream the peer has opened: a channel of frames, or bytes with a header."""
         self._start(self._read_channel(stream) if channel else self._read_opened(session, stream))
@@ -265,6 +271,8 @@ class QuicLink:
         task = asyncio.get_running_loop().create_task(self._guard(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        # A task that is cancelled before its first step would leave the work never awaited.
+        task.add_done_callback(lambda _: work.close())
 
     async def _guard(self, work: Coroutine[Any, Any, None]) -> None:
         try:
