@@ -1,127 +1,255 @@
-"""Show what there is: a source opened by its worker, recorded as CMAF parts, put together as one MP4 and as HLS.
+"""The whole system on this machine: three nodes, two cameras, recordings with two copies, and search over them.
 
-Everything lands in .demo/. Ctrl-C ends it cleanly; what was recorded until then is kept.
+Starts three nodes as processes of their own on loopback, with data folders under .demo/, adds a test camera and a clip
+as cameras of the first, records both, takes in pictures and clips (--media, or some that it makes), waits until they
+are understood, shows what is found, and leaves the mesh running until Ctrl-C. Needs no hardware and no internet.
 """
 
 from __future__ import annotations
 
 import argparse
-import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from blake3 import blake3
+from demo_media import FILM, Query, make_media
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
 
-from mesh.adapters.workers import ProcessWorkers
-from mesh.ports import WorkerSpec
-from roles.media.mp4 import VirtualMp4
-from roles.media.playlist import media_playlist, segments
-from roles.media.segmenter import Part, Segmenter
-from roles.media.timeline import Entry, Page, timeline
-from roles.media.units import AccessUnit, GroupInfo
-from roles.proxy.adapters.wire import GROUP, STATUS, UNIT, Config, Status
-
-OUT = Path(".demo")
-SECONDS = 6.0
-
-
-async def record(url: str, name: str, folders: tuple[str, ...]) -> list[Part]:
-    """Record a source for SECONDS; prints progress."""
-    config = Config(url, name, folders)
-    worker = await ProcessWorkers().spawn(WorkerSpec("roles.proxy.adapters.worker", config.pack(), 2 << 30))
-    segmenter, parts = Segmenter("demo"), list[Part]()
-    told = 0
-    try:
-        async with asyncio.timeout(SECONDS):
-            while (frame := await worker.receive()) is not None:
-                kind, body = frame[:1], frame[1:]
-                if kind == GROUP:
-                    parts += segmenter.begin(GroupInfo.unpack(body))
-                elif kind == UNIT:
-                    parts += segmenter.push(AccessUnit.unpack(body))
-                elif kind == STATUS and (status := Status.unpack(body)).state == "error":
-                    print(f"\n  {status.detail}", file=sys.stderr)
-                if len(parts) > told:
-                    told = len(parts)
-                    print(f"\r  {name}: {told} parts", end="", flush=True)
-    except TimeoutError:
-        pass
-    finally:
-        await worker.stop()
-    print()
-    return parts + segmenter.flush()
+THATDAM = Path(sys.executable).parent / "thatdam"
+OUT = Path(".demo").resolve()
+RECORD_S = 12.0
+NODES = ("studio", "attic", "laptop")
+START_TIMEOUT_S = 60.0
+INDEX_TIMEOUT_S = 600.0
+say = Console(highlight=False)
 
 
-def write(parts: list[Part], folder: Path) -> None:
-    """Write parts, playlist and MP4."""
-    folder.mkdir(parents=True, exist_ok=True)
-    store: dict[bytes, bytes] = {}
-    pages: list[Page] = []
-    for part in parts:
-        chunk, init = blake3(part.data).digest(), blake3(part.init()).digest()
-        store[chunk], store[init] = part.data, part.init()
-        entry = Entry(
-            chunk,
-            len(part.data),
-            part.epoch,
-            part.group,
-            part.part,
-            part.key,
-            part.start_us,
-            part.duration_us,
-            part.captured_us,
-            part.samples,
+class DemoError(Exception):
+    """The demo cannot go on; the text says why."""
+
+
+class Node:
+    """One node: a process of its own."""
+
+    def __init__(self, name: str, secret: str, flags: list[str]) -> None:
+        self.name = name
+        self.data = OUT / name
+        self.log = OUT / f"{name}.log"
+        environment = {**os.environ, "THATDAM_SECRET": secret, "THATDAM_MESH_HOST": "127.0.0.1"}
+        self.environment = {**environment, "THATDAM_NODE_RESERVE_MB": "256", "THATDAM_MESH_AWAY_AFTER_S": "60"}
+        command = [THATDAM, "up", "--data", self.data, "--name", name, "--port", "0", "--copies", "2", *flags]
+        # A session of its own: Ctrl-C is for the demo, which ends the nodes in order.
+        self.process = subprocess.Popen(
+            [str(word) for word in command],
+            stdout=self.log.open("wb"),
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+            env=self.environment,
+            start_new_session=True,
         )
-        pages.append(Page("demo", init, len(part.init()), part.tracks, (entry,)))
-    line = timeline(pages)
-    cut = segments(line.parts, whole=True)
-    for segment in cut:
-        data = b"".join(store[placed.entry.chunk] for placed in segment.parts)
-        (folder / f"{segment.name}.m4s").write_bytes(data)
-    for page in pages:
-        (folder / f"init-{page.init.hex()[:12]}.mp4").write_bytes(store[page.init])
-    playlist = media_playlist(
-        cut,
-        ended=True,
-        segment_uri=lambda segment: f"{segment.name}.m4s",
-        init_uri=lambda placed: f"init-{placed.page.init.hex()[:12]}.mp4",
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                raise DemoError(f"{self.name} ended: {self.log.read_text(errors='replace')[-800:]}")
+            if "stop " in self.log.read_text(errors="replace") and (self.data / "cli.json").exists():
+                return
+            time.sleep(0.1)
+        raise DemoError(f"{self.name} did not start within {START_TIMEOUT_S:g} s; see {self.log}")
+
+    def run(self, *words: str) -> str:
+        """Run a verb against it."""
+        command = [str(THATDAM), *words, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=self.environment)
+        if done.returncode:
+            raise DemoError(f"thatdam {' '.join(words)}: {done.stderr.strip() or done.stdout.strip()}")
+        return done.stdout.strip()
+
+    def json(self, *words: str) -> Any:
+        """Run a verb with --json."""
+        return json.loads(self.run(*words, "--json"))
+
+    def address(self) -> str:
+        """Give where it listens for other nodes."""
+        return str(next(row for row in self.json("nodes") if row["self"])["addresses"][0])
+
+    def stop(self) -> None:
+        """End it as Ctrl-C does."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(25)
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+def progress(text: str) -> Progress:
+    """Give a progress line."""
+    return Progress(
+        SpinnerColumn(), TextColumn(f"{text:<34}"), BarColumn(30), TextColumn("{task.description}"), TimeElapsedColumn()
     )
-    (folder / "index.m3u8").write_text(playlist)
-    file = VirtualMp4(line)
-    with (folder / "take.mp4").open("wb") as out:
-        for piece in file.plan(0, file.size):
-            out.write(file.render(piece, store[piece.placed.entry.chunk] if piece.placed else b""))
-    print(f"  {len(parts)} parts, {line.duration_us / 1e6:.1f} s, {file.size / 1e6:.1f} MB:")
-    print(f"  {folder / 'take.mp4'}  and  {folder / 'index.m3u8'}")
 
 
-async def main() -> int:
-    """Record the test camera, and a clip of the user's own when there is one."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--media", type=Path, help="a folder of clips; its first MP4 is played as a camera too")
-    options = parser.parse_args()
-    media = options.media.resolve() if options.media else None
-    if media is not None and not media.is_dir():
-        print(f"{media} is no folder", file=sys.stderr)
-        return 2
-    sources = [("test:?size=1280x720&rate=25&tone=440", "test camera")]
-    clip = next(iter(sorted(media.glob("*.mp4"))), None) if media else None
+def start_nodes(nodes: list[Node], folders: list[Path], secret: str) -> None:
+    """Start the three; the first is told to the others."""
+    flags = [flag for folder in folders for flag in ("--file-folder", str(folder))]
+    with progress("three nodes") as bar:
+        task = bar.add_task("", total=len(NODES))
+        for name in NODES:
+            join = ["--join", nodes[0].address()] if nodes else []
+            nodes.append(Node(name, secret, [*flags, *join]))
+            nodes[-1].wait()
+            bar.update(task, advance=1, description=name)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while any(sum(row["state"] == "alive" for row in node.json("nodes")) < len(NODES) for node in nodes):
+            if time.monotonic() > deadline:
+                raise DemoError("the nodes did not find each other; their logs are in .demo/")
+            time.sleep(0.3)
+
+
+def record(nodes: list[Node], clip: Path | None) -> list[dict[str, Any]]:
+    """Record the test camera and the clip, from another node than theirs; gives the takes."""
+    sources = [("test:?size=1280x720&rate=25&tone=440", "Test camera")]
     if clip is not None:
-        sources.append((f"file:{clip}?loop", clip.name))
-    failed = 0
-    for url, name in sources:
-        print(f"recording {name} for {SECONDS:g} s")
-        parts = await record(url, name, (str(media),) if media else ())
-        if parts:
-            write(parts, OUT / name.replace(" ", "-"))
-        else:
-            failed += 1
-            print("  nothing was recorded", file=sys.stderr)
-    return 1 if failed else 0
+        sources.append((f"file:{clip}?loop", f"Clip {clip.stem}"))
+    cameras = [nodes[0].json("source", "add", url, "--name", name)[0] for url, name in sources]
+    with progress(f"recording {len(cameras)} cameras") as bar:
+        task = bar.add_task("connecting", total=RECORD_S)
+        deadline = time.monotonic() + START_TIMEOUT_S
+        while (states := [row["state"] for row in nodes[1].json("source", "list")]) != ["online"] * len(cameras):
+            if time.monotonic() > deadline:
+                raise DemoError(f"the cameras are {', '.join(states)}; see .demo/{nodes[0].name}.log")
+            time.sleep(0.3)
+        nodes[1].run("record", "start", *(camera["id"] for camera in cameras))
+        began = time.monotonic()
+        while (done := time.monotonic() - began) < RECORD_S:
+            copies = nodes[2].json("status")["copies"]
+            told = f"second copy {copies['lag_s']:.1f} s behind" if copies["waiting"] else "every part has two copies"
+            bar.update(task, completed=done, description=told)
+            time.sleep(0.5)
+        bar.update(task, completed=RECORD_S)
+        nodes[1].run("record", "stop", *(camera["id"] for camera in cameras))
+    return [row for row in nodes[2].json("ls") if row["kind"] == "take"]
+
+
+def understood(node: Node) -> None:
+    """Wait until every job is done; what failed is told."""
+    with progress("understanding what was kept") as bar:
+        task = bar.add_task("", total=None)
+        deadline, quiet = time.monotonic() + INDEX_TIMEOUT_S, 0
+        while time.monotonic() < deadline and quiet < 3:
+            jobs = node.json("jobs")
+            done = sum(job["state"] in ("done", "failed") for job in jobs)
+            bar.update(task, total=max(1, len(jobs)), completed=done, description=f"{done} of {len(jobs)} jobs")
+            quiet = quiet + 1 if jobs and done == len(jobs) else 0
+            time.sleep(1.0)
+        for job in node.json("jobs"):
+            if job["state"] == "failed":
+                say.print(f"  [yellow]job {job['kind']} failed:[/] {job['error']}")
+
+
+def search(node: Node, queries: list[Query]) -> bool:
+    """Run the searches and show what they find; tells whether each found what it must."""
+    table = Table(title=f"searched on {node.name}", box=None, title_justify="left")
+    for name in ("words", "must find", "found first", "at", "why", "shards"):
+        table.add_column(name)
+    right = True
+    for query in queries:
+        answer = node.json("search", query.words)
+        hits = answer["hits"]
+        found = any(query.found_by(hit) for hit in hits[:3])
+        right = right and found
+        first = hits[0] if hits else None
+        at = first["at"] if first else None
+        table.add_row(
+            f'"{query.words}"',
+            query.told() + ("" if found else "  [red](not in the first three)[/]"),
+            first["name"] if first else "nothing",
+            "-" if at is None else f"{int(at) // 60}:{at % 60:04.1f}",
+            ", ".join(first["why"][:3]) if first else "-",
+            f"{answer['shards_ok']}/{answer['shards_total']}",
+        )
+        if answer.get("missing"):
+            say.print(f"  [yellow]{answer['missing']}[/]")
+    say.print(table)
+    return right
+
+
+def tell(nodes: list[Node]) -> None:
+    """Say where to look and what to try."""
+    say.print("\n[bold]Open any of them[/] (each link signs you in once, within ten minutes):")
+    for node in nodes:
+        say.print(f"  {node.name:<8} {node.run('login')}", soft_wrap=True)
+    last, first = nodes[-1], nodes[0]
+    say.print("\n[bold]Try next[/], in another terminal:")
+    for words, what in (
+        (f"status --data {last.data}", "who is there, and what has too few copies"),
+        (f"ls --data {last.data}", "everything kept, from a node that recorded none of it"),
+        (f"search 'your words' --data {last.data}", "the moment, not the file"),
+        (f"record start CAMERA --data {last.data}", "record a camera of another node"),
+    ):
+        say.print(f"  {os.path.relpath(THATDAM)} {words}   [dim]# {what}[/]", soft_wrap=True)
+    say.print(f"  kill -9 {first.process.pid}   [dim]# {first.name} dies; its takes still play from the others[/]")
+
+
+def main() -> int:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--media", type=Path, help="a folder of clips and pictures, instead of some that are made")
+    parser.add_argument("--once", action="store_true", help="end when all was shown, instead of at Ctrl-C")
+    options = parser.parse_args()
+    shutil.rmtree(OUT, ignore_errors=True)
+    OUT.mkdir()
+    if options.media is not None and not options.media.is_dir():
+        raise DemoError(f"{options.media} is no folder")
+    media, queries = make_media(OUT / "media", options.media.resolve() if options.media else None)
+    secret = subprocess.run([str(THATDAM), "secret"], capture_output=True, text=True, check=True).stdout.strip()
+    clips = sorted(
+        (path for path in media.rglob("*") if path.suffix.lower() in (".mp4", ".mov", ".mkv")),
+        key=lambda path: path.name == FILM,
+    )
+    nodes: list[Node] = []
+    try:
+        start_nodes(nodes, [media], secret)
+        takes = record(nodes, clips[0] if clips else None)
+        for take in takes:
+            copies = f"{take['copies']} of {take['copies_wanted']} copies"
+            say.print(f"  {take['name']}: {take['duration']:.1f} s, {take['size_bytes'] / 1e6:.1f} MB, {copies}")
+        say.print(f"taking in {media} on {nodes[1].name}")
+        say.print(nodes[1].run("ingest", str(media)))
+        understood(nodes[1])
+        right = search(nodes[2], queries)
+        tell(nodes)
+        if options.once:
+            return 0 if right else 1
+        say.print("\n[bold]Ctrl-C[/] ends all of it.")
+        while all(node.process.poll() is None for node in nodes[1:]):
+            time.sleep(0.5)
+        return 0
+    finally:
+        say.print("stopping the nodes; running takes are finished first")
+        for node in reversed(nodes):
+            node.stop()
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt()))
     try:
-        sys.exit(asyncio.run(main()))
+        sys.exit(main())
     except KeyboardInterrupt:
-        print("\nstopped")
+        sys.exit(0)
+    except DemoError as error:
+        say.print(f"[red]{error}[/]")
+        sys.exit(1)
