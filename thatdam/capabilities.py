@@ -19,6 +19,8 @@ ENCODER_CORES_MIN = 2
 ANALYSIS = ("onnxruntime", "ai_edge_litert", "cv2")
 """What ``thatdam[ai]`` brings; ``thatdam[clip]`` brings sentence_transformers instead."""
 
+SCENES = ("scenedetect", "cv2")
+
 
 @dataclass(frozen=True, slots=True)
 class Machine:
@@ -28,18 +30,24 @@ class Machine:
     memory_bytes: int
     disk_free_bytes: int
     analysis: bool
+    scenes: bool = False
 
 
 def this_machine(data: Path) -> Machine:
     """Look at this machine; ``data`` is the data folder, which exists."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     free = psutil.disk_usage(str(data)).free
-    return Machine(cores, psutil.virtual_memory().total, free, has_analysis(_installed))
+    return Machine(cores, psutil.virtual_memory().total, free, has_analysis(_installed), has_scenes(_installed))
 
 
 def has_analysis(installed: Callable[[str], bool]) -> bool:
     """Tell whether a model's runtime is installed."""
     return all(installed(name) for name in ANALYSIS) or installed("sentence_transformers")
+
+
+def has_scenes(installed: Callable[[str], bool]) -> bool:
+    """Tell whether scene boundaries can be found; ``thatdam[ai]`` and ``thatdam[clip]`` both bring what it needs."""
+    return all(installed(name) for name in SCENES)
 
 
 def _installed(name: str) -> bool:

@@ -13,25 +13,32 @@ from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
 from mesh.actors.files import Files
+from mesh.actors.jobs import JobRunner
 from mesh.actors.live import LiveHub
 from mesh.actors.membership import Members
 from mesh.actors.memory import DiskMemory
 from mesh.actors.placement import LayoutView
 from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
+from mesh.actors.search import Search
 from mesh.actors.system import ActorSystem
 from mesh.ports import Clock, Discovery, Disk, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
 from roles.daemon.recorder import Recorder
+from roles.encoder.analysis import Analyst
 from roles.encoder.content import Contents
+from roles.encoder.embedding import Choice
+from roles.encoder.encoder import Encoder, MeshModels
 from roles.encoder.ingest import Ingest
 from roles.encoder.media_work import MediaWork
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
+from roles.storage.leases import LeaseServer
 from roles.storage.repair import Repair
+from roles.storage.shards import Shards
 from thatdam import __version__, capabilities, world
 from thatdam.config import Config, parse_host
 from thatdam.identity import Standing
@@ -66,6 +73,8 @@ class Node:
     files: Files
     contents: Contents
     ingest: Ingest
+    search: Search
+    encoder: Encoder | None
     _disk: Disk
     _discovery: Discovery | None
     _clock: Clock
@@ -148,6 +157,28 @@ class Node:
         upload_max = int(config.http.upload_max_gb * 2**30)
         work = MediaWork(ports.workers)
         ingest = Ingest(system, catalogue, files, contents, work, clock, entropy, upload_max)
+        models = MeshModels(members)
+        encoder = None
+        if "encoder" in taken:
+            runner = JobRunner(system, view, clock, {}, config.encoder.workers)
+            encoder = Encoder(
+                system,
+                members,
+                ports.workers,
+                clock,
+                Choice(config.encoder.model, str(ports.data / "models")),
+                runner,
+                lambda embedder: Analyst(catalogue, files, contents, work, models, embedder),
+                finds_scenes=ports.machine.scenes,
+            )
+        search = Search(
+            system,
+            catalogue,
+            view,
+            models,
+            lambda: encoder.local() if encoder is not None else None,
+            lambda: encoder.problem if encoder is not None else "",
+        )
         reasons = {role: why for role, (_, why) in roles.items()}
         reporter = Reporter(system, clock, disk, store, rows, chunks, ports.process, reasons)
         await network.start(system)
@@ -156,6 +187,12 @@ class Node:
         await proxy.open()
         await recorder.open()
         await ingest.open()
+        if stores:
+            await Shards(system, rows, executor, ports.make_index, lambda: view.sync.counting()).open()
+            await LeaseServer(system, rows, catalogue, view, clock, models.known, lambda: view.sync.counting()).open()
+        if encoder is not None:
+            encoder.open()
+            runner.open()
         discovery = ports.discovery(network)
         if discovery is not None:
             await discovery.start(members.found)
@@ -183,6 +220,8 @@ class Node:
             files,
             contents,
             ingest,
+            search,
+            encoder,
             disk,
             discovery,
             clock,

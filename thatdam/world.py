@@ -16,7 +16,7 @@ from typing import Protocol
 import psutil
 
 from mesh.actors.access import Passwords
-from mesh.adapters import passwords
+from mesh.adapters import passwords, vectors
 from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.adapters.disk import FolderDisk
 from mesh.adapters.executor import ThreadExecutor
@@ -26,7 +26,7 @@ from mesh.adapters.quic.addresses import is_loopback
 from mesh.adapters.quic.network import QuicNetwork
 from mesh.adapters.tables import SqliteTables
 from mesh.adapters.workers import ProcessWorkers
-from mesh.ports import Clock, Discovery, Disk, Entropy, Executor, Host, Network, Refused, Tables, Workers
+from mesh.ports import Clock, Discovery, Disk, Entropy, Executor, Host, Network, Refused, Tables, VectorIndex, Workers
 from proto.ids import NodeId
 from proto.messages.cameras import Device
 from roles.proxy.adapters import v4l2
@@ -84,6 +84,7 @@ class Ports:
     network: Callable[[Revoked], Network]
     discovery: Callable[[Network], Discovery | None]
     close: Callable[[], None]
+    make_index: Callable[[int], VectorIndex] = vectors.best_index
 
 
 class ThisProcess:

@@ -46,6 +46,8 @@ SHARD_TIMEOUT_S = 3.0
 EMBED_TIMEOUT_S = 20.0
 MODELS_MAX = 3
 """Models of the mesh searched at once: the newest generations, not every one there ever was."""
+SEEN_ONLY = "words in what was seen in it"
+"""Why an asset is found that a scene of its own, which opens at the place, says better."""
 WORDED_MAX = 100
 SCENE_ASSETS_MAX = 32
 """Assets read because a scene of theirs matches and they themselves do not."""
@@ -73,7 +75,7 @@ class _Asked:
 
 
 class Search:
-    """The search's face on one node. ``local`` gives the embedder this node has, if any."""
+    """The search's face on one node. ``local`` gives the embedder this node has, if any; ``problem`` says why not."""
 
     def __init__(
         self,
@@ -82,12 +84,14 @@ class Search:
         view: LayoutView,
         models: Models,
         local: Callable[[], Embedder | None],
+        problem: Callable[[], str] = lambda: "",
     ) -> None:
         self._system = system
         self._catalogue = catalogue
         self._view = view
         self._models = models
         self._local = local
+        self._problem = problem
 
     async def search(
         self,
@@ -144,12 +148,12 @@ class Search:
             if asset is None or not matches(asset, where) or not _scene_in_time(asset, scene, asked):
                 continue
             order, why = word_reason(scene, text)
-            ranked.append((order, _worded_scene(asset, scene, why.replace("its tags", "a scene"))))
+            ranked.append((order, _worded_scene(asset, scene, why.replace("its tags", "what was seen here"))))
             placed.add(scene.pk)
         for row in page.rows:
             if _in_time(row, asked.since_ms, asked.until_ms):
                 order, why = word_reason(row, text)
-                if row.pk not in placed or not why.endswith("what was seen in it"):
+                if row.pk not in placed or why != SEEN_ONLY:
                     ranked.append((order, _worded(row, why)))
         ranked.sort(key=lambda pair: pair[0])
         return [found for _, found in ranked], min(page.partitions_ok, scenes.partitions_ok)
@@ -169,12 +173,13 @@ class Search:
         if local is not None:
             known.setdefault(local.model, [])
         if not known:
+            why = self._problem() or "add one with: pip install 'thatdam[ai]' on a node with the encoder role"
             return (
                 [],
                 PARTITIONS,
                 [],
-                "search by what pictures show is off, because no reachable node has a model: only names, tags and "
-                "details were searched; add it with: pip install 'thatdam[ai]' on a node with the encoder role",
+                "search by what pictures show is off, because no reachable node has a model, so only names, tags and "
+                f"details were searched; {why}",
             )
         names = sorted(known)[:MODELS_MAX]
         made = await asyncio.gather(*(self._embed(name, known[name], local, asked.words) for name in names))
@@ -283,7 +288,7 @@ class _Gathering:
         wanted: dict[NodeId, list[int]] = {}
         for number in partitions:
             if number not in self._left:
-                self._left[number] = self._view.present(PartitionId(number))
+                self._left[number] = list(self._view.present(PartitionId(number)))
             if self._left[number]:
                 wanted.setdefault(self._left[number].pop(0), []).append(number)
         return wanted

@@ -18,6 +18,8 @@ RRF_K = 60.0
 MOMENT_GAP_MS = 8_000
 """Frames closer than this belong to one moment."""
 FRAME_MS = 1_000
+SHORT_SCENE_MS = 15_000
+"""A moment is the whole scene it lies in up to this; in a longer one, as a fixed camera gives, only its own frames."""
 MOMENTS_OF_ASSET_MAX = 3
 """Moments of one asset in an answer, so that one long take does not push out the rest."""
 SHARD_K_MIN, SHARD_K_FACTOR, SHARD_K_MAX = 96, 6, 1000
@@ -135,8 +137,9 @@ def moments(frames: Sequence[Found]) -> list[Moment]:
         of_asset = []
         for run in runs:
             best = min(run, key=_order)
-            end_ms = max(run[-1].at_ms, best.scene_end_ms)
-            start_ms = run[0].at_ms if not best.scene_end_ms else min(run[0].at_ms, best.scene_start_ms)
+            start_ms, end_ms = run[0].at_ms, run[-1].at_ms
+            if 0 < best.scene_end_ms - best.scene_start_ms <= SHORT_SCENE_MS:
+                start_ms, end_ms = min(start_ms, best.scene_start_ms), max(end_ms, best.scene_end_ms)
             of_asset.append(Moment(best, start_ms, end_ms))
         of_asset.sort(key=lambda one: _order(one.best))
         made += of_asset[:MOMENTS_OF_ASSET_MAX]
@@ -192,10 +195,14 @@ def fuse(seen: Sequence[Sequence[Moment]], worded: Sequence[Worded], limit: int)
         return made
 
     for ranking in seen:
+        ranked: list[_Answer] = []
         for rank, moment in enumerate(ranking, 1):
             asset = moment.best.asset
             same = (one for one in by_asset.get(asset, ()) if one.at(asset, moment.start_ms, moment.end_ms))
             answer = next(same, None) or add(asset)
+            if any(one is answer for one in ranked):
+                continue  # one list counts once
+            ranked.append(answer)
             answer.moment = answer.moment or moment
             answer.score += 1.0 / (RRF_K + rank)
             answer.why.append(_looks(moment.best))
@@ -208,7 +215,7 @@ def fuse(seen: Sequence[Sequence[Moment]], worded: Sequence[Worded], limit: int)
             answer = next((each for each in known if each.at(one.asset, one.at_ms, end_ms)), None) or add(one.asset)
         answer.worded = answer.worded or one
         answer.score += 1.0 / (RRF_K + rank)
-        answer.why.append(one.why or "words of its name or tags")
+        answer.why.append(one.why or "words in its name or tags")
     hits = [answer.hit() for answer in answers]
     hits.sort(key=lambda one: (-one.score, one.asset, one.at_ms or 0))
     return tuple(hits[:limit])
@@ -234,7 +241,7 @@ def word_reason(row: Row, words: str) -> tuple[int, str]:
         if any(_in(word, there) for word in wanted) and source not in why:
             why.append(source)
     whole = all(_in(word, everything) for word in wanted)
-    return (0 if whole else 1, "words of " + " and ".join(why) if why else "words that begin alike")
+    return (0 if whole else 1, "words in " + " and ".join(why) if why else "words that begin alike")
 
 
 def _in(word: str, there: set[str]) -> bool:

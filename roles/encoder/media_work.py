@@ -30,13 +30,20 @@ class UnreadableError(Exception):
     """The bytes themselves are the reason; one sentence for the one who brought them."""
 
 
+class WorkerDiedError(UnreadableError):
+    """The reader crashed, was killed or hung: the bytes may be the reason, and another try may tell."""
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a worker may use: seconds of processor and of waiting, bytes of memory."""
+    """What a worker may use: seconds of processor, of waiting in all, and of silence between two frames; bytes of
+    memory; and how much it yields to everything else."""
 
     cpu_s: int
     wall_s: float
     memory_bytes: int
+    silent_s: float = 120.0
+    nice: int = 5
 
 
 PROBE_LIMITS = Limits(60, 120.0, 1 << 30)
@@ -62,22 +69,24 @@ class MediaWork:
     async def run(self, module: str, config: MediaConfig, content: Content, limits: Limits) -> AsyncIterator[bytes]:
         """Run a worker over ``content``; gives its frames other than reads. UnreadableError says why it failed."""
         worker = await self._workers.spawn(
-            WorkerSpec(module, codec.encode(config), limits.memory_bytes, limits.cpu_s, nice=5)
+            WorkerSpec(module, codec.encode(config), limits.memory_bytes, limits.cpu_s, nice=limits.nice)
         )
-        deadline = asyncio.get_running_loop().time() + limits.wall_s
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + limits.wall_s
         ended = False
         try:
             while True:
                 try:
-                    async with asyncio.timeout_at(deadline):
+                    async with asyncio.timeout_at(min(deadline, loop.time() + limits.silent_s)):
                         frame = await self._next(worker, content)
                 except TimeoutError:
-                    raise UnreadableError(f"{config.name} took longer than {limits.wall_s:g} s to read") from None
+                    took_s = limits.wall_s if loop.time() >= deadline else limits.silent_s
+                    raise WorkerDiedError(f"{config.name} took longer than {took_s:g} s to read") from None
                 if frame is None:
                     ended = True
                     status = await worker.wait()
                     _log.warning("worker ended early", module=module, name=config.name, status=status)
-                    raise UnreadableError(f"{config.name} could not be read: {_died(status, limits)}")
+                    raise WorkerDiedError(f"{config.name} could not be read: {_died(status, limits)}")
                 if frame[:1] == DONE:
                     return
                 if frame[:1] == FAILED:

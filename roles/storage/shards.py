@@ -216,7 +216,7 @@ class Shards:
         if not key:
             model.last += 1
             key = model.keys[slot] = model.last
-        model.moments[key] = (entry.pk, at_ms, row.sets.get("tags", ()))
+        model.moments[key] = (entry.pk, at_ms, _texts(row.fields.get("tags")))
         model.by_asset.setdefault(entry.pk, {})[key] = None
         model.adding[key] = vector
         self._wake.set()
@@ -300,6 +300,10 @@ def _within(
 
 def _text(value: Value) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _texts(value: Value) -> tuple[str, ...]:
+    return tuple(one for one in value if isinstance(one, str)) if isinstance(value, tuple) else ()
 
 
 def _hex(value: Value) -> str:

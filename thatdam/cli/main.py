@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from thatdam import config as settings
-from thatdam.cli import library, mesh, people, sources
+from thatdam.cli import library, mesh, people, search, sources
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -57,6 +57,8 @@ def up(
 app.command()(sources.devices)
 app.command()(people.login)
 app.command("ls")(library.list_assets)
+app.command("search")(search.search)
+app.command()(search.jobs)
 app.command()(library.get)
 app.command()(library.rm)
 app.command()(library.restore)

@@ -11,12 +11,14 @@ from thatdam.gateway import (
     cameras,
     events,
     files,
+    jobs,
     live,
     metrics,
     nodes,
     operations,
     people,
     problems,
+    search,
     sessions,
     uploads,
     viewer,
@@ -51,5 +53,7 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     uploads.install(app, node, guard, library)
     files.install(app, node, guard)
     live.install(app, node, guard, SystemEntropy())
+    search.install(app, node, guard)
+    jobs.install(app, node, guard)
     viewer.install(app, viewer.built())
     return app

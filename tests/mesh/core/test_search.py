@@ -109,5 +109,16 @@ def test_words_that_are_in_every_sentence_are_not_looked_up(given_, kept):
 
 def test_whole_words_come_before_beginnings_and_the_reason_says_where():
     row = Row("assets", "a", "", {"name": "red cars"}, {"tags": ("night",)}, 0)
-    assert word_reason(row, "car night") == (0, "words of its tags and its name")
+    assert word_reason(row, "car night") == (0, "words in its tags and its name")
     assert word_reason(row, "ca") == (1, "words that begin alike")
+
+
+def test_in_a_long_scene_a_moment_is_its_own_frames_and_one_list_counts_once():
+    frames = [Found("a", at_ms, 0.3, scene_end_ms=79_000) for at_ms in (10_000, 12_000, 40_000, 70_000)]
+    made = moments(frames)
+    assert sorted((one.start_ms, one.end_ms) for one in made) == [(10_000, 12_000), (40_000, 40_000), (70_000, 70_000)]
+    better = Found("b", 0, 0.9, kind="image")
+    hits = fuse([moments([*frames, better])], [], 10)
+    assert hits[0].asset == "b"
+    overlapping = [moments([Found("a", 0, 0.3)])[0], moments([Found("a", 200, 0.2)])[0]]
+    assert fuse([overlapping], [], 10)[0].score == fuse([overlapping[:1]], [], 10)[0].score

@@ -1,0 +1,108 @@
+"""Verbs that find: search, and the jobs that make things findable."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from thatdam.cli.client import Client, fail
+from thatdam.cli.show import AsJson, Data, out
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(help="what to look for, in words")],
+    camera: Annotated[str, typer.Option(help="only this camera: its id or name")] = "",
+    since: Annotated[str, typer.Option(help="not before: 2026-05-01 or 2026-05-01T12:00:00Z")] = "",
+    until: Annotated[str, typer.Option(help="not after")] = "",
+    kind: Annotated[str, typer.Option("--type", help="take, video, image, audio or other")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=100, help="hits at most")] = 20,
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
+    """Find moments by words, in the whole mesh."""
+    client = Client(data)
+    wanted = {
+        "q": " ".join(words),
+        "camera": _camera(client, camera) if camera else "",
+        "since": since,
+        "until": until,
+        "type": kind,
+        "limit": limit,
+    }
+    answer = client.call("GET", "/api/v1/search", params={name: value for name, value in wanted.items() if value})
+    if as_json:
+        print(json.dumps(answer, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for title, more in (
+        ("at", {"justify": "right", "no_wrap": True}),
+        ("name", {"overflow": "fold"}),
+        ("type", {"no_wrap": True}),
+        ("why", {"overflow": "fold"}),
+        ("asset", {"no_wrap": True}),
+    ):
+        table.add_column(title, **more)
+    for hit in answer["hits"]:
+        why = "; ".join(hit["why"])
+        table.add_row(span(hit["at"], hit["end"]), escape(hit["name"]), hit["kind"], escape(why), hit["asset"])
+    if answer["hits"]:
+        out.print(table)
+    else:
+        out.print("nothing found")
+    if answer["shards_ok"] < answer["shards_total"]:
+        out.print(f"incomplete: {answer['shards_ok']} of {answer['shards_total']} shards answered")
+    if answer["missing"]:
+        out.print(escape(answer["missing"]))
+
+
+def jobs(
+    state: Annotated[str, typer.Option(help="queued, leased, done or failed")] = "",
+    asset: Annotated[str, typer.Option(help="only of this asset")] = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
+    """Show what is being worked on, what waits, and what failed and why."""
+    wanted = {"state": state, "asset": asset, "limit": limit}
+    found = Client(data).call("GET", "/api/v1/jobs", params={name: value for name, value in wanted.items() if value})
+    rows: list[dict[str, Any]] = found["jobs"]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("kind", "state", "tries", "node", "asset", "error"):
+        table.add_column(title, no_wrap=title in ("kind", "asset"), overflow="fold")
+    for one in rows:
+        holder = (one["holder"] or "-")[:8]
+        error = escape(one["error"] or "-")
+        table.add_row(one["kind"], one["state"], str(one["attempts"]), holder, one["asset"], error)
+    out.print(table if rows else "no jobs")
+
+
+def clock(seconds: float) -> str:
+    """Give a place in a recording as m:ss or h:mm:ss."""
+    whole = int(seconds)
+    hours, rest = divmod(whole, 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+def span(at: float | None, end: float | None) -> str:
+    """Give where a hit lies: its start, and its end when that is another second; empty for the whole of an asset."""
+    if at is None:
+        return ""
+    start = clock(at)
+    return start if end is None or clock(end) == start else f"{start}-{clock(end)}"
+
+
+def _camera(client: Client, wanted: str) -> str:
+    cameras = client.call("GET", "/api/v1/cameras")["cameras"]
+    found = [one["id"] for one in cameras if wanted in (one["id"], one["name"])]
+    if len(found) > 1:
+        raise fail(f"{len(found)} cameras are called {wanted!r}; say the id: {', '.join(found)}")
+    # A camera that was removed has takes still: its id is searched for as it is.
+    return str(found[0]) if found else wanted

@@ -1,0 +1,61 @@
+"""Jobs over HTTP: what is being worked on, what waits, what failed and why."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import FastAPI
+from fastapi import Query as Parameter
+
+from mesh.core.jobs import job_of
+from mesh.core.query import Query, Where
+from mesh.core.rows import Row
+from thatdam.gateway.guard import Guard
+from thatdam.gateway.shapes import Json, moment
+from thatdam.node import Node
+
+State = Literal["", "queued", "leased", "done", "failed"]
+_ORDER = {"leased": 0, "failed": 1, "queued": 2, "done": 3}
+
+
+def job(row: Row) -> Json:
+    """Give a job's JSON; ``holder`` is the node at work on it, null when there is none."""
+    one = job_of(row)
+    return {
+        "id": one.job,
+        "asset": one.asset,
+        "kind": one.kind,
+        "version": one.version,
+        "state": one.state,
+        "holder": one.holder if one.state == "leased" else None,
+        "attempts": one.attempts,
+        "error": one.error or None,
+        "created_at": moment(one.created_ms),
+        "retry_at": moment(one.after_ms) if one.state == "queued" else None,
+    }
+
+
+def install(app: FastAPI, node: Node, guard: Guard) -> None:
+    """Add the route."""
+
+    @app.get("/api/v1/jobs", tags=["jobs"], dependencies=[guard.require("viewer")])
+    async def jobs(
+        state: State = "",
+        asset: Annotated[str, Parameter(max_length=64)] = "",
+        limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
+    ) -> Json:
+        """Give what is open or failed first, then what is done."""
+        if asset:
+            rows = await node.catalogue.rows("jobs", asset)
+            shown = [one for one in map(job, rows) if state in ("", one["state"])]
+            ok = total = None
+        else:
+            where = Where("state", "eq", state) if state else Where("state", "ne", "done")
+            page = await node.catalogue.scan(Query("jobs", (where,), order="created_ms", limit=limit))
+            ok, total = page.partitions_ok, page.partitions_total
+            shown = [job(row) for row in page.rows]
+            if not state and len(shown) < limit:
+                rest = Query("jobs", (Where("state", "eq", "done"),), order="created_ms", limit=limit - len(shown))
+                shown += [job(row) for row in (await node.catalogue.scan(rest)).rows]
+        shown.sort(key=lambda one: _ORDER[one["state"]])
+        return {"jobs": shown[:limit], "partitions_ok": ok, "partitions_total": total}
