@@ -184,8 +184,10 @@ class Node:
         await network.start(system)
         members.update(_reachable(info, network))
         await members.start()
-        await proxy.open()
-        await recorder.open()
+        if "proxy" in taken:
+            await proxy.open()
+        if "daemon" in taken:
+            await recorder.open()
         await ingest.open()
         if stores:
             await Shards(system, rows, executor, ports.make_index, lambda: view.sync.counting()).open()

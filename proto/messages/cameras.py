@@ -89,3 +89,35 @@ class TakeIs:
     """The take's asset id."""
 
     take: Annotated[str, Max(26)]
+
+
+@message(653)
+class ListRecordings:
+    """How are the takes that run here doing?"""
+
+
+@message(654)
+class Recording:
+    """A take that runs. ``copies``: the fewest that a part of it has which was recorded some seconds ago.
+
+    ``lag_bytes``, ``lag_ms``: what this node keeps and no other has yet. ``lost_ms``: what could not be stored.
+    ``seconds_left``: until the disk is full at the present rate; -1: not known yet.
+    """
+
+    camera: Annotated[str, Max(26)]
+    take: Annotated[str, Max(26)]
+    started_ms: int
+    size_bytes: int
+    lag_bytes: int
+    lag_ms: int
+    copies: int
+    lost_ms: int
+    seconds_left: int
+    error: Text = ""
+
+
+@message(655)
+class Recordings:
+    """The takes that run on a node."""
+
+    recordings: Annotated[tuple[Recording, ...], Max(1024)]

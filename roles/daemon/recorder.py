@@ -17,17 +17,23 @@ from mesh.actors.live import LiveHub
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
-from mesh.ports import Clock, Corrupt, Entropy, NotFound, Refused, Unavailable
+from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, Refused, Unavailable
 from proto.codec import Malformed
 from proto.ids import AssetId, CameraId, ChunkId, short_id
-from proto.messages.cameras import StartRecording, StopRecording, TakeIs
+from proto.messages.cameras import ListRecordings, Recording, Recordings, StartRecording, StopRecording, TakeIs
 from roles.daemon.take import Take
 from roles.media.cmaf import PartName, describe_part, name_of_part, timescale
-from roles.media.timeline import Entry, Page
+from roles.media.timeline import Entry, Page, timeline
 from roles.media.units import MediaKind
 
 ACTOR = "recorder"
 STOP_TIMEOUT_S = 10.0
+RECORDED_MAX = 1000
+COPIES_EVERY_S = 2.0
+SETTLED_S = 5.0
+"""How old a part is whose copies are counted: younger ones are still on their way."""
+START_FREE_BYTES_MIN = 16 << 20
+"""Room under which no take is begun."""
 
 
 class Recorder:
@@ -51,24 +57,34 @@ class Recorder:
         self._clock = clock
         self._entropy = entropy
         self._takes: dict[CameraId, Take] = {}
+        self._turns: dict[CameraId, asyncio.Lock] = {}
+        self._counted: dict[CameraId, int] = {}
+        self._counted_at = -COPIES_EVERY_S
 
     async def open(self) -> None:
         """Go on with what was being recorded when this node ended, after putting back what its pages miss."""
-        mine = Query("cameras", (Where("node", "eq", self._system.node_id), Where("record", "ne", "")), limit=256)
-        for row in (await self._catalogue.scan(mine)).rows:
-            take = AssetId(str(row.fields.get("record") or ""))
-            if take:
+        running = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
+        for row in (await self._catalogue.scan(running)).rows:
+            take = AssetId(_text(row, "record"))
+            if take and (_text(row, "recorder") or _text(row, "node")) == self._system.node_id:
                 await self.put_back(take)
-                self._run(CameraId(row.pk), take)
+                made = self._make(CameraId(row.pk), take)
+                line = timeline([_page(page) for page in await self._catalogue.rows("pages", take)])
+                length_us = sum(placed.entry.duration_us for placed in line.parts)
+                started = row.fields.get("record_ms")
+                made.goes_on(len(line.parts), line.size_bytes, length_us, started if isinstance(started, int) else 0)
+                self._run(CameraId(row.pk), made)
         self._system.spawn(ACTOR, self, concurrency=8)
 
     async def receive(self, message: Any, context: Context) -> Any | None:
-        """Start and stop."""
+        """Start, stop, and tell of what runs."""
         match message:
             case StartRecording():
                 return TakeIs(await self.start(CameraId(message.camera)))
             case StopRecording():
                 return TakeIs(await self.stop(CameraId(message.camera)))
+            case ListRecordings():
+                return Recordings(tuple(await self.told()))
             case _:
                 raise NotFound(f"recorder takes no {type(message).__name__} from {context.sender[:8]}")
 
@@ -76,17 +92,58 @@ class Recorder:
         """Give the takes that run here."""
         return dict(self._takes)
 
+    async def told(self) -> list[Recording]:
+        """Tell how the takes that run here are doing."""
+        if not self._takes:
+            return []
+        lag = self._chunks.lag()
+        rate = sum(take.bytes_per_s for take in self._takes.values())
+        left_s = int((await self._store.usage()).free_bytes / rate) if rate else -1
+        copies = await self._copies()
+        return [
+            Recording(
+                camera,
+                take.take,
+                take.started_ms,
+                take.bytes,
+                lag.bytes,
+                int(lag.seconds * 1000),
+                copies.get(camera, min(1, take.parts)),
+                take.lost_us // 1000,
+                left_s,
+                take.error[:512],
+            )
+            for camera, take in self._takes.items()
+        ]
+
+    async def _copies(self) -> dict[CameraId, int]:
+        """Count the copies of what was recorded some seconds ago; asked anew when the last answer is old."""
+        now = self._clock.monotonic()
+        if now - self._counted_at >= COPIES_EVERY_S:
+            self._counted_at = now
+            settled = {camera: take.settled(SETTLED_S) for camera, take in self._takes.items()}
+            counts = await self._chunks.copies([chunk for chunks in settled.values() for chunk in chunks])
+            self._counted = {
+                camera: min(counts.get(chunk, 0) for chunk in chunks) for camera, chunks in settled.items() if chunks
+            }
+        return self._counted
+
     async def start(self, camera: CameraId) -> AssetId:
         """Begin a take; gives the running one when the camera is being recorded already."""
-        standing = self._takes.get(camera)
-        if standing is not None:
-            return standing.take
+        async with self._turns.setdefault(camera, asyncio.Lock()):
+            standing = self._takes.get(camera)
+            return standing.take if standing is not None else await self._start(camera)
+
+    async def _start(self, camera: CameraId) -> AssetId:
         row = await self._catalogue.get("cameras", camera)
         if row is None:
             raise NotFound(f"there is no camera {camera}")
+        free = (await self._store.usage()).free_bytes
+        if free < START_FREE_BYTES_MIN:
+            raise DiskFull(f"this node's disk has {free >> 20} MiB left to record to; make room first")
         take = AssetId(short_id(self._entropy.token(16)))
         now_ms = int(self._clock.wall() * 1000)
-        await self._catalogue.write(
+        changes = [
             Change(
                 "assets",
                 take,
@@ -102,18 +159,30 @@ class Recorder:
                     "size_bytes": 0,
                 },
             ),
-            Change("cameras", camera, set={"record": take}),
-        )
-        self._run(camera, take)
+            Change("cameras", camera, set={"record": take, "recorder": self._system.node_id, "record_ms": now_ms}),
+        ]
+        before = _text(row, "record")
+        if before:
+            # Another node was to record it, and did not answer whoever asked for this take.
+            error = "its recorder did not answer; another take was started"
+            changes.append(Change("assets", AssetId(before), set={"state": "interrupted", "error": error}))
+        await self._catalogue.write(*changes)
+        self._run(camera, self._make(camera, take))
         return take
 
-    def _run(self, camera: CameraId, take: AssetId) -> None:
-        running = Take(take, camera, self._live, self._chunks, self._catalogue, self._clock)
-        self._takes[camera] = running
-        self._system.supervisor.run(f"take/{take}", running.run)
+    def _make(self, camera: CameraId, take: AssetId) -> Take:
+        return Take(take, camera, self._live, self._chunks, self._catalogue, self._clock)
+
+    def _run(self, camera: CameraId, take: Take) -> None:
+        self._takes[camera] = take
+        self._system.supervisor.run(f"take/{take.take}", take.run)
 
     async def stop(self, camera: CameraId) -> AssetId:
         """End a take; every part of it is durable on return."""
+        async with self._turns.setdefault(camera, asyncio.Lock()):
+            return await self._stop(camera)
+
+    async def _stop(self, camera: CameraId) -> AssetId:
         running = self._takes.get(camera)
         if running is None:
             raise Refused("this camera is not being recorded")
@@ -125,6 +194,7 @@ class Recorder:
             raise Unavailable("the take does not end; its disk may not answer. What it has is kept") from error
         await self._system.supervisor.stop(f"take/{running.take}")
         self._takes.pop(camera, None)
+        self._turns.pop(camera, None)
         now_ms = int(self._clock.wall() * 1000)
         await self._catalogue.write(
             Change("assets", running.take, set={"state": "ready", "ended_ms": now_ms}),
@@ -158,6 +228,11 @@ class Recorder:
             Change("pages", take, made.name(), set={"body": made.pack()}),
         )
         return True
+
+
+def _text(row: Row, field: str) -> str:
+    found = row.fields.get(field)
+    return found if isinstance(found, str) else ""
 
 
 def _page(row: Row) -> Page:

@@ -8,22 +8,27 @@ the take's error, and groups lost on the way are counted.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
+from typing import assert_never
 
 import structlog
 
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks, reference
-from mesh.actors.live import Ended, Gap, GroupStart, LiveHub, Object
+from mesh.actors.live import Ended, Gap, GroupStart, Item, LiveHub, Object, Subscription
 from mesh.core.rows import Change
 from mesh.ports import Clock, DiskFull
 from proto.codec import Malformed, Value
-from proto.ids import AssetId, CameraId
+from proto.ids import AssetId, CameraId, ChunkId
 from roles.media.segmenter import Part, Segmenter
 from roles.media.timeline import Entry, Page
 from roles.media.units import AccessUnit, GroupInfo, MediaKind
 
 PAGE_EVERY_S = 2.0
 SOURCE_POLL_S = 0.1
+RECENT_PARTS = 128
+SETTLED_PARTS = 8
 
 _log = structlog.get_logger("daemon")
 
@@ -41,54 +46,69 @@ class Take:
         self._catalogue = catalogue
         self._clock = clock
         self._stopping = asyncio.Event()
+        self._following: Subscription | None = None
         self.ended = asyncio.Event()
         self._segmenter = Segmenter(take)
         self._open: list[Entry] = []
         self._page: Page | None = None
         self._page_at = 0.0
-        self._error = ""
+        self.error = ""
+        """What is wrong now, in words."""
+        self.started_ms = int(clock.wall() * 1000)
         self.parts = 0
         self.parts_lost = 0
+        self.lost_us = 0
+        """What could not be stored, in microseconds of the track."""
         self.groups_lost = 0
         self.bytes = 0
         self.duration_us = 0
+        self._recent: deque[tuple[float, ChunkId]] = deque(maxlen=RECENT_PARTS)
 
     def stop(self) -> None:
-        """Ask it to end; ``run`` returns when everything is durable."""
+        """Ask it to end with what has come so far; ``run`` returns when everything is durable."""
         self._stopping.set()
+        if self._following is not None:
+            self._following.offer(Ended("stopped"))
+
+    def goes_on(self, parts: int, size_bytes: int, duration_us: int, started_ms: int) -> None:
+        """Say what an earlier run of the node has recorded of this take."""
+        self.parts, self.bytes, self.duration_us, self.started_ms = parts, size_bytes, duration_us, started_ms
+
+    def settled(self, age_s: float) -> list[ChunkId]:
+        """Give the newest parts that were stored at least so long ago."""
+        before = self._clock.monotonic() - age_s
+        return [chunk for at, chunk in self._recent if at <= before][-SETTLED_PARTS:]
+
+    @property
+    def bytes_per_s(self) -> float:
+        """How fast it grows; 0 before that is known."""
+        return self.bytes / (self.duration_us / 1e6) if self.duration_us else 0.0
 
     async def run(self) -> None:
         """Record; returns once stopped and whole."""
-        stopping = asyncio.get_running_loop().create_task(self._stopping.wait())
-        try:
-            while not self._stopping.is_set():
-                if self._track in self._live.tracks():
-                    await self._follow(stopping)
-                else:
-                    await asyncio.wait([stopping], timeout=SOURCE_POLL_S)
-            await self._keep(self._segmenter.flush())
-            await self._write_page()
-            self.ended.set()
-        finally:
-            stopping.cancel()
+        while not self._stopping.is_set():
+            if self._track in self._live.tracks():
+                await self._follow()
+            else:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(SOURCE_POLL_S):
+                        await self._stopping.wait()
+        await self._keep(self._segmenter.flush())
+        await self._write_page()
+        if self.lost_us:
+            await self._tell_error(f"{self.lost_us / 1e6:.1f} s of this take were not recorded: the disk was full")
+        self.ended.set()
 
-    async def _follow(self, stopping: asyncio.Task[bool]) -> None:
+    async def _follow(self) -> None:
         async with self._live.subscribe(self._track, lossless=True) as subscription:
-            items = aiter(subscription)
-            following: asyncio.Task[object] | None = None
+            self._following = subscription
             try:
-                while True:
-                    following = asyncio.get_running_loop().create_task(anext(items))  # type: ignore[arg-type]
-                    await asyncio.wait([following, stopping], return_when=asyncio.FIRST_COMPLETED)
-                    if not following.done():
-                        return
-                    if not await self._item(following.result()):
-                        return
+                async for item in subscription:
+                    await self._item(item)
             finally:
-                if following is not None:
-                    following.cancel()
+                self._following = None
 
-    async def _item(self, item: object) -> bool:
+    async def _item(self, item: Item) -> None:
         match item:
             case GroupStart():
                 await self._keep(self._segmenter.begin(GroupInfo.unpack(item.header)))
@@ -97,15 +117,15 @@ class Take:
                     unit = AccessUnit.unpack(item.data)
                 except Malformed as error:
                     _log.warning("unit not recorded", take=self.take, error=str(error))
-                    return True
+                    return
                 await self._keep(self._segmenter.push(unit))
             case Gap():
                 self.groups_lost += item.groups
             case Ended():
                 await self._keep(self._segmenter.flush())
                 await self._write_page()
-                return False
-        return True
+            case _:
+                assert_never(item)
 
     async def _keep(self, parts: list[Part]) -> None:
         for part in parts:
@@ -114,6 +134,7 @@ class Take:
             except DiskFull as error:
                 # The take so far is whole; recording goes on as soon as there is room again.
                 self.parts_lost += 1
+                self.lost_us += part.duration_us
                 await self._tell_error(f"not recording: {error}")
             else:
                 await self._tell_error("")
@@ -127,6 +148,7 @@ class Take:
             page = self._page = Page(self.take, chunk, len(init), part.tracks, ())
             self._page_at = 0.0
         chunk = await self._chunks.keep(part.data, self.take)
+        self._recent.append((self._clock.monotonic(), chunk))
         self._open.append(
             Entry(
                 chunk,
@@ -173,8 +195,8 @@ class Take:
         self._open = []
 
     async def _tell_error(self, error: str) -> None:
-        if error != self._error:
-            self._error = error
+        if error != self.error:
+            self.error = error
             try:
                 await self._catalogue.write(Change("assets", self.take, set={"error": error}))
             except DiskFull:

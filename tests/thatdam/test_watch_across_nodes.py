@@ -9,7 +9,7 @@ import httpx
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
-from simulations.hosts.processes import end, mesh, until
+from simulations.hosts.processes import Process, end, mesh, until
 
 pytestmark = pytest.mark.slow
 OF_FFMPEGS_OWN = ("Found duplicated MOOV Atom. Skipped it", "Last message repeated")
@@ -144,7 +144,7 @@ def test_a_takes_hls_grows_and_then_is_whole_at_one_url_on_every_node(two):
     home, other = two
     camera = add(home, "test:?size=320x240")
     online(other, camera)
-    take = other.http().post(f"/api/v1/cameras/{camera}/record").json()["take"]
+    take = other.http().post(f"/api/v1/cameras/{camera}/record").json()["take"]["id"]
     path = f"/hls/{take}/index.m3u8"
     first = until(lambda: (answer := other.http().get(path)).status_code == 200 and answer.text)
     assert "#EXT-X-PLAYLIST-TYPE:EVENT" in first
@@ -153,7 +153,7 @@ def test_a_takes_hls_grows_and_then_is_whole_at_one_url_on_every_node(two):
     assert grown.startswith(first.rstrip("\n")), "a player that has the beginning finds it unchanged"
     assert probe(other, path) == [("h264", 320), ("aac", 0)]
     assert read(other, path, 4) == []
-    assert other.http().delete(f"/api/v1/cameras/{camera}/record").json()["take"] == take
+    assert other.http().delete(f"/api/v1/cameras/{camera}/record").json()["take"]["id"] == take
     for node in (home, other):
         whole = until(lambda node=node: "#EXT-X-ENDLIST" in (text := node.http().get(path).text) and text)
         assert "#EXT-X-PLAYLIST-TYPE:VOD" in whole
@@ -161,3 +161,74 @@ def test_a_takes_hls_grows_and_then_is_whole_at_one_url_on_every_node(two):
         began = time.monotonic()
         assert read(node, path, 60) == []
         assert time.monotonic() - began < 30, "a take that has ended is read as fast as it goes"
+
+
+def test_cameras_are_added_changed_recorded_and_removed_from_any_node(tmp_path):
+    """Node 0 has no daemon role: node 1 records its cameras."""
+    nodes = mesh(tmp_path, 1, "--role", "proxy", "--role", "storage")
+    join = ("--join", f"127.0.0.1:{nodes[0].mesh_port}", "--copies", "2")
+    try:
+        for number, roles in ((1, ("proxy", "daemon", "storage")), (2, ("daemon",))):
+            words = [word for role in roles for word in ("--role", role)]
+            nodes.append(Process(tmp_path / f"n{number}", "--name", f"n{number}", *join, *words).start())
+        eyes, whole, far = nodes
+        for node in nodes:
+            until(lambda node=node: len(node.alive_names()) == 3, 40, "every node sees all")
+
+        listed = far.get("/api/v1/devices")
+        assert "n2: it does not take the role proxy" in listed["note"]
+        assert "role proxy" in far.get("/api/v1/devices", node="n2")["note"]
+        assert far.http().get("/api/v1/devices", params={"node": "nobody"}).status_code == 404
+        answer = far.http().post("/api/v1/cameras", json={"url": "test:", "node": "n2"})
+        assert (answer.status_code, "role proxy" in answer.json()["detail"]) == (409, True)
+        assert far.http().post("/api/v1/cameras", json={"url": "ftp://x", "node": "n0"}).status_code == 409
+
+        made = far.json("source", "add", "test:?size=320x240", "--node", "n0", "--name", "door")[0]
+        camera = made["id"]
+        assert (made["node"], made["node_name"]) == (eyes.node_id, "n0")
+        for node in nodes:
+            online(node, camera)
+        shown = until(lambda: (one := far.get(f"/api/v1/cameras/{camera}"))["hops"] and one)
+        assert {key: shown[key] for key in ("state", "codec", "width", "hops", "webrtc", "webrtc_reason")} == {
+            "state": "online",
+            "codec": "h264",
+            "width": 320,
+            "hops": 1,
+            "webrtc": True,
+            "webrtc_reason": None,
+        }
+        assert (shown["hls"], shown["mjpeg"], shown["recording"]) == (True, True, None)
+        assert eyes.get(f"/api/v1/cameras/{camera}")["hops"] == 0
+        assert (
+            whole.http().patch(f"/api/v1/cameras/{camera}", json={"name": " back door "}).json()["name"] == "back door"
+        )
+        assert whole.http().patch(f"/api/v1/cameras/{camera}", json={"name": ""}).status_code == 422
+        assert whole.http().patch("/api/v1/cameras/none", json={"name": "x"}).status_code == 404
+        until(lambda: eyes.get(f"/api/v1/cameras/{camera}")["name"] == "back door")
+
+        takes = [eyes.json("record", "start", camera)[0]["id"] for _ in range(2)]
+        assert takes[0] == takes[1], "a start asked twice is one take"
+        recording = until(
+            lambda: (one := far.get(f"/api/v1/cameras/{camera}")["recording"]) and one["seconds_left"] and one
+        )
+        assert recording["take"] == takes[0]
+        assert recording["node"] in (whole.node_id, far.node_id)
+        assert recording["copies_wanted"] == 2
+        assert far.http().delete(f"/api/v1/cameras/{camera}").status_code == 409, "it is being recorded"
+        until(lambda: (far.get(f"/api/v1/cameras/{camera}")["recording"]["copies"] or 0) >= 2, 40, "copies")
+        take = far.http().delete(f"/api/v1/cameras/{camera}/record").json()["take"]
+        assert (take["id"], take["kind"]) == (takes[0], "take")
+        assert far.http().delete(f"/api/v1/cameras/{camera}/record").status_code == 409
+        for node in nodes:
+            whole_row = until(
+                lambda node=node: (one := node.get(f"/api/v1/assets/{takes[0]}"))["state"] == "ready" and one
+            )
+            assert whole_row["gaps"] == []
+            assert whole_row["duration"] > 3
+        assert read(far, f"/hls/{takes[0]}/index.m3u8", 30) == []
+
+        assert whole.http().delete(f"/api/v1/cameras/{camera}").status_code == 204
+        until(lambda: far.http().get(f"/api/v1/cameras/{camera}").status_code == 404)
+        assert far.http().post(f"/api/v1/cameras/{camera}/record").status_code == 404
+    finally:
+        end(nodes)

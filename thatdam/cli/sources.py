@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Annotated, Any
+
 import typer
 
 from thatdam.cli.client import Client
@@ -9,27 +12,51 @@ from thatdam.cli.show import AsJson, Data, out, show
 
 source = typer.Typer(no_args_is_help=True, help="Cameras of the mesh.")
 record = typer.Typer(no_args_is_help=True, help="Start and stop recordings.")
-_CAMERA = ("id", "name", "state", "codec", "width", "height", "source", "recording", "error")
+_CAMERA = ("id", "name", "node_name", "state", "codec", "width", "height", "source", "recording", "error")
+OnNode = Annotated[str, typer.Option("--node", help="name or id of the node; empty: any, or the one asked")]
 
 
-def devices(data: Data = "", as_json: AsJson = False) -> None:
-    """List the capture devices of this machine."""
-    answer = Client(data).call("GET", "/api/v1/devices")
-    show(answer["devices"], ("url", "name", "error"), as_json)
+def _shown(camera: dict[str, Any]) -> dict[str, Any]:
+    recording = camera["recording"]
+    return {**camera, "recording": recording["take"] if recording else None}
+
+
+def _cameras(cameras: list[dict[str, Any]], as_json: bool) -> None:
+    show(cameras if as_json else [_shown(camera) for camera in cameras], _CAMERA, as_json)
+
+
+def devices(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> None:
+    """List the capture devices of a node, or of all nodes."""
+    answer = Client(data).call("GET", "/api/v1/devices", params={"node": node})
+    show(answer["devices"], ("node_name", "url", "name", "error"), as_json)
     if answer["note"] and not as_json:
-        out.print(answer["note"])
+        out.print(answer["note"], markup=False, highlight=False)
 
 
 @source.command("add")
-def source_add(url: str, name: str = "", data: Data = "", as_json: AsJson = False) -> None:
+def source_add(url: str, name: str = "", node: OnNode = "", data: Data = "", as_json: AsJson = False) -> None:
     """Open a source as a camera: test:, file:PATH?loop, rtsp://host/path, v4l2:PATH."""
-    show([Client(data).call("POST", "/api/v1/cameras", json={"url": url, "name": name})], _CAMERA, as_json)
+    body = {"url": url, "name": name, "node": node}
+    _cameras([Client(data).call("POST", "/api/v1/cameras", json=body)], as_json)
 
 
 @source.command("list")
-def source_list(data: Data = "", as_json: AsJson = False) -> None:
-    """List the cameras."""
-    show(Client(data).call("GET", "/api/v1/cameras")["cameras"], _CAMERA, as_json)
+def source_list(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> None:
+    """List the cameras of the mesh, or of one node."""
+    listed = Client(data).call("GET", "/api/v1/cameras")["cameras"]
+    _cameras([one for one in listed if not node or node == one["node_name"] or one["node"].startswith(node)], as_json)
+
+
+@source.command("show")
+def source_show(camera: str, data: Data = "", as_json: AsJson = False) -> None:
+    """Show one camera."""
+    _cameras([Client(data).call("GET", f"/api/v1/cameras/{camera}")], as_json)
+
+
+@source.command("rename")
+def source_rename(camera: str, name: str, data: Data = "", as_json: AsJson = False) -> None:
+    """Give a camera another name."""
+    _cameras([Client(data).call("PATCH", f"/api/v1/cameras/{camera}", json={"name": name})], as_json)
 
 
 @source.command("remove")
@@ -39,16 +66,24 @@ def source_remove(camera: str, data: Data = "") -> None:
 
 
 @record.command("start")
-def record_start(cameras: list[str], data: Data = "") -> None:
+def record_start(cameras: list[str], data: Data = "", as_json: AsJson = False) -> None:
     """Record cameras until told to stop; prints the takes."""
-    client = Client(data)
-    for camera in cameras:
-        print(client.call("POST", f"/api/v1/cameras/{camera}/record")["take"])
+    _takes("POST", cameras, data, as_json)
 
 
 @record.command("stop")
-def record_stop(cameras: list[str], data: Data = "") -> None:
+def record_stop(cameras: list[str], data: Data = "", as_json: AsJson = False) -> None:
     """End recordings; prints the takes once they are whole."""
+    _takes("DELETE", cameras, data, as_json)
+
+
+def _takes(method: str, cameras: list[str], data: str, as_json: bool) -> None:
     client = Client(data)
+    takes = []
     for camera in cameras:
-        print(client.call("DELETE", f"/api/v1/cameras/{camera}/record")["take"])
+        take = client.call(method, f"/api/v1/cameras/{camera}/record")["take"]
+        takes.append(take)
+        if not as_json:
+            print(take["id"])
+    if as_json:
+        print(json.dumps(takes, indent=2))

@@ -1,13 +1,22 @@
-"""Cameras, devices and recordings over HTTP."""
+"""Cameras, devices and recordings over HTTP: any node answers for any node's.
+
+Decides who records: the node that has the camera when it takes the role daemon, else another that does, the same one
+whichever node is asked. A start asked twice is one take.
+"""
 
 from __future__ import annotations
 
-from fastapi import FastAPI
-from pydantic import BaseModel, Field
+import asyncio
 
+from blake3 import blake3
+from fastapi import FastAPI, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from mesh.core.member import Member
 from mesh.core.query import Query as Rows
-from mesh.ports import NotFound
-from proto.ids import NodeId
+from mesh.core.rows import Change, Row
+from mesh.ports import PortError
+from proto.ids import CameraId, NodeId
 from proto.messages.cameras import (
     AddCamera,
     CameraAdded,
@@ -19,84 +28,173 @@ from proto.messages.cameras import (
     StopRecording,
     TakeIs,
 )
-from thatdam.gateway import shapes
+from thatdam.gateway.assets import Assets
+from thatdam.gateway.camera_view import CameraView, recorder_of, text
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.problems import Problem
 from thatdam.gateway.shapes import Json
 from thatdam.node import Node
 
 ADD_TIMEOUT_S = 10.0
 STOP_TIMEOUT_S = 15.0
+DEVICES_TIMEOUT_S = 4.0
+SEEN_S = 3.0
+"""How long an answer waits until a row that another node just wrote is seen from here."""
+SEEN_POLL_S = 0.05
+CAMERAS_MAX = 1000
 
 
 class NewCamera(BaseModel):
-    """A source to add."""
+    """A source to add. ``node`` is an id, the beginning of one, or a name; empty: the node that is asked."""
+
+    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(max_length=4096)
     name: str = Field("", max_length=200)
-    node: str = ""
+    node: str = Field("", max_length=64)
 
 
-def install(app: FastAPI, node: Node, guard: Guard) -> None:
+class CameraChange(BaseModel):
+    """What to change of a camera."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+
+
+def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     """Add the routes."""
+    view = CameraView(node)
+    viewer, operator, admin = (guard.require(role) for role in ("viewer", "operator", "admin"))
 
-    async def home(camera: str) -> NodeId:
-        row = await node.catalogue.get("cameras", camera)
-        if row is None:
-            raise NotFound(f"there is no camera {camera}")
-        return NodeId(str(row.fields.get("node")))
+    def there(wanted: str) -> Member:
+        """Find a node that lives by id, beginning of an id, or name."""
+        alive = node.members.alive()
+        if not wanted:
+            return alive[node.node_id]
+        found = [one for one in alive.values() if one.info.name == wanted or one.id.startswith(wanted)]
+        exact = [one for one in found if one.id == wanted]
+        if len(exact or found) != 1:
+            known = ", ".join(one.info.name or one.id[:8] for one in alive.values())
+            what = "more than one node is" if found else "no node that answers is"
+            raise Problem(409 if found else 404, f"{what} called {wanted!r}; there are {known}")
+        return (exact or found)[0]
 
-    @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[guard.require("viewer")])
+    def home_of(row: Row) -> Member:
+        """Give the node that has a camera."""
+        member = node.members.alive().get(NodeId(text(row, "node")))
+        if member is None:
+            raise Problem(503, view.why_not(row))
+        return member
+
+    def recorder_for(row: Row) -> NodeId:
+        """Choose who records a camera."""
+        home = home_of(row)
+        if "daemon" in home.info.roles:
+            return home.id
+        able = [one.id for one in node.members.alive().values() if "daemon" in one.info.roles]
+        if not able:
+            raise Problem(503, "no node that answers takes the role daemon, which records; give one that role")
+        return max(able, key=lambda one: blake3(f"{row.pk}/{one}".encode()).digest())
+
+    async def seen(table: str, pk: str) -> Row | None:
+        """Give a row that another node has just written, once it is seen from here."""
+        for _ in range(int(SEEN_S / SEEN_POLL_S)):
+            row = await node.catalogue.get(table, pk)
+            if row is not None:
+                return row
+            await asyncio.sleep(SEEN_POLL_S)
+        return None
+
+    async def take_shown(take: str) -> Json:
+        if await seen("assets", take) is None:
+            raise Problem(503, f"the take {take} runs, but its row is not seen from this node yet; ask for it again")
+        return {"take": await assets.shown(take)}
+
+    @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[viewer])
     async def cameras() -> Json:
-        page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=1000))
-        return {"cameras": [shapes.camera(row) for row in page.rows]}
+        page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=CAMERAS_MAX))
+        return {"cameras": await view.shown(page.rows), "complete": page.partitions_ok == page.partitions_total}
 
-    @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[guard.require("viewer")])
+    @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[viewer])
     async def one(camera: str) -> Json:
-        row = await node.catalogue.get("cameras", camera)
-        if row is None:
-            raise NotFound(f"there is no camera {camera}")
-        return shapes.camera(row)
+        return (await view.shown([await view.row(camera)]))[0]
 
-    @app.get("/api/v1/devices", tags=["cameras"], dependencies=[guard.require("viewer")])
-    async def devices() -> Json:
-        answer = await node.system.ask(node.node_id, "proxy", ListDevices(), Devices)
-        listed = [
-            {
-                "node": node.node_id,
-                "url": device.url,
-                "name": device.name,
-                "stable_id": device.stable_id,
-                "formats": [
-                    {"format": one.format, "width": one.width, "height": one.height, "rates": list(one.rates)}
-                    for one in device.formats
-                ],
-                "error": device.error or None,
-            }
-            for device in answer.devices
+    @app.patch("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[admin])
+    async def change(camera: str, body: CameraChange) -> Json:
+        await view.row(camera)
+        name = body.name.strip()
+        if not name or not name.isprintable():
+            raise Problem(422, "a camera's name is printable text on one line")
+        await node.catalogue.write(Change("cameras", CameraId(camera), set={"name": name}))
+        return (await view.shown([await view.row(camera)]))[0]
+
+    @app.get("/api/v1/devices", tags=["cameras"], dependencies=[viewer])
+    async def devices(node_: str = Query("", alias="node", max_length=64)) -> Json:
+        asked = [there(node_)] if node_ else list(node.members.alive().values())
+        told = await asyncio.gather(*(_devices(node, member) for member in asked))
+        notes = [
+            note if node_ else f"{view.called(member.id)}: {note}"
+            for member, (_, note) in zip(asked, told, strict=True)
+            if note
         ]
-        return {"devices": listed, "note": answer.note}
+        return {"devices": [one for listed, _ in told for one in listed], "note": "; ".join(notes)}
 
-    @app.post("/api/v1/cameras", tags=["cameras"], status_code=201, dependencies=[guard.require("admin")])
+    @app.post("/api/v1/cameras", tags=["cameras"], status_code=201, dependencies=[admin])
     async def add(body: NewCamera) -> Json:
-        where = NodeId(body.node) if body.node else node.node_id
+        member = there(body.node)
+        if "proxy" not in member.info.roles:
+            raise Problem(409, f"{view.called(member.id)} does not take the role proxy, so it opens no cameras")
         message = AddCamera(body.url, body.name)
-        added = await node.system.ask(where, "proxy", message, CameraAdded, timeout_s=ADD_TIMEOUT_S)
-        row = await node.catalogue.get("cameras", added.camera)
+        added = await node.system.ask(member.id, "proxy", message, CameraAdded, timeout_s=ADD_TIMEOUT_S)
+        row = await seen("cameras", added.camera)
         if row is None:
-            raise NotFound("the camera was removed meanwhile")
-        return shapes.camera(row)
+            raise Problem(503, f"the camera {added.camera} was added, but is not seen from this node yet")
+        return (await view.shown([row]))[0]
 
-    @app.delete("/api/v1/cameras/{camera}", tags=["cameras"], status_code=204, dependencies=[guard.require("admin")])
+    @app.delete("/api/v1/cameras/{camera}", tags=["cameras"], status_code=204, dependencies=[admin])
     async def remove(camera: str) -> None:
-        await node.system.ask(await home(camera), "proxy", RemoveCamera(camera), Done, timeout_s=ADD_TIMEOUT_S)
+        row = await view.row(camera)
+        if text(row, "record"):
+            raise Problem(409, "this camera is being recorded; stop the recording first")
+        await node.system.ask(home_of(row).id, "proxy", RemoveCamera(camera), Done, timeout_s=ADD_TIMEOUT_S)
 
-    @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[guard.require("operator")])
+    @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def record(camera: str) -> Json:
-        started = await node.system.ask(await home(camera), "recorder", StartRecording(camera), TakeIs)
-        return {"take": started.take}
+        row = await view.row(camera)
+        where = recorder_of(row) if text(row, "record") else recorder_for(row)
+        started = await node.system.ask(where, "recorder", StartRecording(camera), TakeIs)
+        return await take_shown(started.take)
 
-    @app.delete("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[guard.require("operator")])
+    @app.delete("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def stop(camera: str) -> Json:
-        message = StopRecording(camera)
-        stopped = await node.system.ask(await home(camera), "recorder", message, TakeIs, timeout_s=STOP_TIMEOUT_S)
-        return {"take": stopped.take}
+        row = await view.row(camera)
+        # The row may be a moment behind: the one who would record knows whether it does.
+        where = recorder_of(row) if text(row, "record") else recorder_for(row)
+        stopped = await node.system.ask(where, "recorder", StopRecording(camera), TakeIs, timeout_s=STOP_TIMEOUT_S)
+        return await take_shown(stopped.take)
+
+
+async def _devices(node: Node, member: Member) -> tuple[list[Json], str]:
+    if "proxy" not in member.info.roles:
+        return [], "it does not take the role proxy, so it opens no cameras"
+    try:
+        answer = await node.system.ask(member.id, "proxy", ListDevices(), Devices, timeout_s=DEVICES_TIMEOUT_S)
+    except PortError as error:
+        return [], f"its devices are not known: {error}"
+    listed = [
+        {
+            "node": member.id,
+            "node_name": member.info.name or None,
+            "url": device.url,
+            "name": device.name,
+            "stable_id": device.stable_id,
+            "formats": [
+                {"format": one.format, "width": one.width, "height": one.height, "rates": list(one.rates)}
+                for one in device.formats
+            ],
+            "error": device.error or None,
+        }
+        for device in answer.devices
+    ]
+    return listed, answer.note

@@ -100,22 +100,3 @@ def scene(row: Row) -> Json:
         "hero": hero.hex() if isinstance(hero, bytes) else hero or None,
         "tags": list(row.sets.get("tags", ())),
     }
-
-
-def camera(row: Row) -> Json:
-    """Give a camera's JSON, without what only the node that has it knows."""
-    field = row.fields.get
-    return {
-        "id": row.pk,
-        "name": field("name"),
-        "node": field("node"),
-        "source": field("source"),
-        "state": field("state"),
-        "error": field("error") or None,
-        "codec": field("codec"),
-        "width": field("width"),
-        "height": field("height"),
-        "frame_rate": field("frame_rate"),
-        "bit_rate": field("bit_rate"),
-        "recording": field("record") or None,
-    }

@@ -44,7 +44,7 @@ def webrtc_reason(tracks: Sequence[TrackInfo]) -> str:
     if video is None:
         return "This source has no pictures to show over WebRTC."
     if video.codec == "hevc":
-        return "WebRTC has no H.265 preview; HLS plays it where the browser can."
+        return NO_H265
     if video.codec != "h264":
         return f"WebRTC shows H.264, and this source is {video.codec}."
     try:
@@ -54,6 +54,7 @@ def webrtc_reason(tracks: Sequence[TrackInfo]) -> str:
     return "" if sps and pps else "The source has not told its H.264 configuration."
 
 
+NO_H265 = "WebRTC has no H.265 preview; HLS plays it where the browser can."
 B_FRAMES = "This H.264 source has B-frames, which WebRTC cannot show without encoding it again; HLS plays it."
 
 

@@ -1,0 +1,153 @@
+"""Cameras as the API shows them, put together from what different nodes know.
+
+The row tells what a camera is; its recorder tells how the take is doing; membership tells whether its node is there;
+this node's live routes tell how many hops away it is. Invariant: what nobody could be asked is null, and a camera whose
+node does not answer is offline, whatever its row says last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from mesh.core.rows import Row
+from mesh.ports import NotFound, PortError
+from proto.ids import NodeId
+from proto.messages.cameras import ListRecordings, Recording, Recordings
+from thatdam.gateway import shapes
+from thatdam.gateway.shapes import Json
+from thatdam.gateway.webrtc_media import B_FRAMES, NO_H265
+from thatdam.node import Node
+
+RECORDINGS_TIMEOUT_S = 1.5
+VIDEO = ("h264", "hevc")
+
+
+def text(row: Row, field: str) -> str:
+    """Give a field that is text, or nothing."""
+    found = row.fields.get(field)
+    return found if isinstance(found, str) else ""
+
+
+class CameraView:
+    """The cameras of the mesh, seen from one node."""
+
+    def __init__(self, node: Node) -> None:
+        self._node = node
+
+    async def row(self, camera: str) -> Row:
+        """Give a camera's row; NotFound when there is none."""
+        row = await self._node.catalogue.get("cameras", camera)
+        if row is None:
+            raise NotFound(f"there is no camera {camera[:80]}")
+        return row
+
+    def node_name(self, node: str) -> str | None:
+        """Give what people call a node, if it is known."""
+        member = self._node.members.all().get(NodeId(node))
+        return member.info.name or None if member is not None else None
+
+    def called(self, node: str) -> str:
+        """Give what to call a node in a sentence."""
+        return self.node_name(node) or node[:8]
+
+    def why_not(self, row: Row) -> str:
+        """Say why a camera cannot be seen now."""
+        name, state, error = (text(row, field) for field in ("name", "state", "error"))
+        home = text(row, "node")
+        if NodeId(home) not in self._node.members.alive():
+            return f"{name or 'this camera'} is on node {self.called(home)}, which does not answer now"
+        return f"{name or 'this camera'} shows nothing now; it is {state or 'offline'}" + (
+            f": {error}" if error else ""
+        )
+
+    async def shown(self, rows: Sequence[Row]) -> list[Json]:
+        """Give cameras as JSON."""
+        recordings = await self._recordings(rows)
+        return [self._shape(row, recordings.get(row.pk)) for row in rows]
+
+    async def _recordings(self, rows: Sequence[Row]) -> dict[str, Recording]:
+        recorders = dict.fromkeys(recorder_of(row) for row in rows if text(row, "record"))
+        alive = self._node.members.alive()
+
+        async def ask(node: NodeId) -> tuple[Recording, ...]:
+            try:
+                told = await self._node.system.ask(
+                    node, "recorder", ListRecordings(), Recordings, timeout_s=RECORDINGS_TIMEOUT_S
+                )
+            except PortError:
+                return ()
+            return told.recordings
+
+        told = await asyncio.gather(*(ask(node) for node in recorders if node in alive))
+        return {one.camera: one for some in told for one in some}
+
+    def _shape(self, row: Row, recording: Recording | None) -> Json:
+        field = row.fields.get
+        home = text(row, "node")
+        there = NodeId(home) in self._node.members.alive()
+        state, error = text(row, "state") or "offline", text(row, "error")
+        if not there:
+            state, error = "offline", f"its node {self.called(home)} does not answer"
+        track = self._node.live.tracks().get(f"{row.pk}/main")
+        codec = text(row, "codec")
+        seen = state == "online" and codec in VIDEO
+        reason = _webrtc_reason(row, codec) if state == "online" else None
+        return {
+            "id": row.pk,
+            "name": field("name"),
+            "node": home,
+            "node_name": self.node_name(home),
+            "source": field("source"),
+            "state": state,
+            "error": error or None,
+            "codec": codec or None,
+            "width": field("width") or None,
+            "height": field("height") or None,
+            "frame_rate": field("frame_rate") or None,
+            "bit_rate": field("bit_rate") or None,
+            "hops": track.hops if track is not None else None,
+            "recording": self._recording(row, recording),
+            "webrtc": seen and reason is None,
+            "webrtc_reason": reason,
+            "hls": state == "online" and bool(codec),
+            "mjpeg": seen,
+        }
+
+    def _recording(self, row: Row, told: Recording | None) -> Json | None:
+        take = text(row, "record")
+        if not take:
+            return None
+        if told is not None and told.take != take:
+            told = None  # the row is a moment behind, or ahead
+        return {
+            "take": take,
+            "node": recorder_of(row),
+            "started_at": shapes.moment(told.started_ms if told else field_int(row, "record_ms")),
+            "lag_bytes": told.lag_bytes if told else None,
+            "lag_s": round(told.lag_ms / 1000, 3) if told else None,
+            "copies": told.copies if told else None,
+            "copies_wanted": self._node.view.copies(),
+            "seconds_left": told.seconds_left if told and told.seconds_left >= 0 else None,
+            "lost_s": told.lost_ms / 1000 if told else None,
+            "error": (told.error or None) if told else None,
+        }
+
+
+def recorder_of(row: Row) -> NodeId:
+    """Give the node that records a camera, when it is recorded."""
+    return NodeId(text(row, "recorder") or text(row, "node"))
+
+
+def field_int(row: Row, field: str) -> int:
+    """Give a field that is a whole number, or 0."""
+    found = row.fields.get(field)
+    return found if isinstance(found, int) else 0
+
+
+def _webrtc_reason(row: Row, codec: str) -> str | None:
+    if codec == "h264":
+        return B_FRAMES if row.fields.get("reordered") else None
+    if codec == "hevc":
+        return NO_H265
+    return f"WebRTC shows H.264, and this source is {codec}." if codec else "This source has no pictures."
