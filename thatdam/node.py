@@ -166,7 +166,7 @@ class Node:
                 members,
                 ports.workers,
                 clock,
-                Choice(config.encoder.model, str(ports.data / "models")),
+                Choice(config.encoder.model, ports.cache),
                 runner,
                 lambda embedder: Analyst(catalogue, files, contents, work, models, embedder),
                 finds_scenes=ports.machine.scenes,
@@ -190,8 +190,8 @@ class Node:
             await recorder.open()
         await ingest.open()
         if stores:
-            await Shards(system, rows, executor, ports.make_index, lambda: view.sync.counting()).open()
-            await LeaseServer(system, rows, catalogue, view, clock, models.known, lambda: view.sync.counting()).open()
+            await Shards(system, rows, executor, ports.make_index, view.counting, view.held).open()
+            await LeaseServer(system, rows, catalogue, view, clock, models.known, view.counting).open()
         if encoder is not None:
             encoder.open()
             runner.open()

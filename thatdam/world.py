@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import platformdirs
 import psutil
 
 from mesh.actors.access import Passwords
@@ -65,7 +66,8 @@ class Process(Protocol):
 @dataclass(frozen=True)
 class Ports:
     """The ports of one node. ``network`` and ``discovery`` are made once the node knows whom it refuses and where it
-    listens; ``data`` is told to people, and only adapters open files in it."""
+    listens; ``data`` is told to people, and only adapters open files in it; ``cache`` is a folder for what can be made
+    again, shared by the nodes of one person."""
 
     name: str
     data: Path
@@ -85,6 +87,7 @@ class Ports:
     discovery: Callable[[Network], Discovery | None]
     close: Callable[[], None]
     make_index: Callable[[int], VectorIndex] = vectors.best_index
+    cache: str = ""
 
 
 class ThisProcess:
@@ -152,6 +155,7 @@ async def real(config: Config) -> Ports:
             network,
             discovery,
             undo.close,
+            cache=str(Path(platformdirs.user_cache_dir("thatdam", appauthor=False)) / "models"),
         )
     except BaseException:
         undo.close()

@@ -107,6 +107,14 @@ class LayoutView:
         self._refresh()
         return self._shares
 
+    def counting(self) -> frozenset[PartitionId]:
+        """Give the partitions for which this node's replica may answer."""
+        return self.sync.counting()
+
+    def held(self) -> frozenset[PartitionId]:
+        """Give the partitions this node holds now (mesh tables left out)."""
+        return frozenset(part for part, share in self.shares().items() if self._node in share.holders)
+
     def owners(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give a partition's owners; everybody alive for mesh tables."""
         if partition == MESH_PARTITION:

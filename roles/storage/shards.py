@@ -1,7 +1,8 @@
 """The index shards of a storage node: for each model one vector index over the ``vectors`` rows this node holds.
 
-The index is a cache of the rows: built from them at start, changed as they come. A shard answers with the best k of all
-it holds, which contains the best k of the partitions it was asked for; what it holds besides are other nodes' copies,
+The index is a cache of the rows: built from them a partition at a time, changed as they come, emptied of partitions
+that are another's now. What this node wrote and only passes on is not in it. A shard answers with the best k of all it
+holds, which contains the best k of the partitions it was asked for; what it holds besides are other nodes' copies,
 which the merge drops.
 
 Invariant: a partition is answered for only when its rows are synced and every one of them is in the index.
@@ -21,11 +22,12 @@ import structlog
 
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem, Context
+from mesh.core.placement import partition_of
 from mesh.core.query import bits_of, partitions_in
 from mesh.core.rows import Entry, unpack
 from mesh.ports import Executor, NotFound, Refused, VectorIndex
 from proto.codec import Value
-from proto.ids import PARTITIONS, PartitionId
+from proto.ids import PartitionId
 from proto.messages.search import SearchShard, ShardHit, ShardHits
 
 ACTOR = "search"
@@ -33,6 +35,8 @@ BATCH = 256
 """Vectors added to an index at once, between which queries get their turn."""
 MODELS_MAX = 8
 LOAD_KEYS = 128
+LOOK_EVERY_S = 5.0
+"""How often it is looked whether this node holds other partitions than before."""
 TABLES = ("assets", "scenes", "vectors")
 
 _log = structlog.get_logger("storage.shards")
@@ -74,17 +78,20 @@ class Shards:
         executor: Executor,
         make_index: MakeIndex,
         synced: Callable[[], AbstractSet[PartitionId]],
+        held: Callable[[], AbstractSet[PartitionId]],
     ) -> None:
         self._system = system
         self._store = store
         self._executor = executor
         self._make_index = make_index
         self._synced = synced
+        self._held = held
+        self._loaded: set[PartitionId] = set()
+        self._loading: set[PartitionId] = set()
         self._assets: dict[str, _Asset] = {}
         self._models: dict[str, _Model] = {}
         self._wake = asyncio.Event()
         self._reload: dict[str, None] = {}
-        self.ready = False
 
     async def open(self) -> None:
         """Begin to serve at once; partitions are answered for when the index holds them."""
@@ -111,34 +118,58 @@ class Shards:
             case _:
                 raise NotFound(f"search takes no {type(message).__name__} from {context.sender[:8]}")
 
+    @property
+    def ready(self) -> bool:
+        """Whether every partition this node holds is in the index."""
+        return self._loaded >= self._held()
+
     # ------------------------------------------------------------ building
 
     async def _keep(self) -> None:
-        if not self.ready:
-            await self._load()
         while True:
             self._wake.clear()
+            await self._follow()
             await self.index_once()
-            await self._wake.wait()
+            try:
+                async with asyncio.timeout(LOOK_EVERY_S):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
 
-    async def _load(self) -> None:
-        """Take in every row of the three tables, a partition at a time."""
-        for number in range(PARTITIONS):
-            for table in TABLES:
-                after: tuple[str, ...] = (table, "", "")
-                while True:
-                    listed = await self._store.listing(PartitionId(number), after, LOAD_KEYS)
-                    keys = [(one, pk, sk) for one, pk, sk, _ in listed if one == table]
-                    for packed in await self._store.fetch(keys):
-                        self._take(unpack(packed))
-                    if len(keys) < LOAD_KEYS:
-                        break
-                    after = keys[-1]
-            if self.behind >= BATCH:
-                await self.index_once()
+    async def _follow(self) -> None:
+        """Take in the partitions this node has come to hold, and drop those it does not hold any more."""
+        held = self._held()
+        gone = self._loaded - held
+        if gone:
+            self._loaded -= gone
+            for asset in [one for one in self._assets if partition_of(one) in gone]:
+                del self._assets[asset]
+                for model in self._models.values():
+                    for key in list(model.by_asset.pop(asset, ())):
+                        self._forget(model, key)
+        new = sorted(held - self._loaded)
+        for number in new:
+            # From now on changes are taken as they come, so that none falls between the list and the watch.
+            self._loading.add(number)
+            await self._load(number)
+            self._loading.discard(number)
+            self._loaded.add(number)
+        if new:
+            _log.info("index built", partitions=len(new), vectors=sum(self.sizes().values()))
+
+    async def _load(self, partition: PartitionId) -> None:
+        """Take in every row of a partition."""
+        for table in TABLES:
+            after: tuple[str, ...] = (table, "", "")
+            while True:
+                listed = await self._store.listing(partition, after, LOAD_KEYS)
+                keys = [(one, pk, sk) for one, pk, sk, _ in listed if one == table]
+                for packed in await self._store.fetch(keys):
+                    self._take(unpack(packed))
+                if len(keys) < LOAD_KEYS:
+                    break
+                after = keys[-1]
         await self.index_once()
-        self.ready = True
-        _log.info("index built", vectors=sum(self.sizes().values()))
 
     async def index_once(self) -> None:
         """Bring all waiting changes into the indexes."""
@@ -159,6 +190,10 @@ class Shards:
                 for key in keys:
                     del model.adding[key]
 
+    def _mine(self, entry: Entry) -> bool:
+        partition = partition_of(entry.pk)
+        return partition in self._loaded or partition in self._loading
+
     def _take(self, entry: Entry) -> None:
         match entry.table:
             case "assets":
@@ -169,6 +204,8 @@ class Shards:
                 self._vector(entry)
 
     def _asset(self, entry: Entry) -> None:
+        if not self._mine(entry):
+            return
         known = self._assets.setdefault(entry.pk, _Asset())
         fields = entry.row().fields
         known.name, known.kind = _text(fields.get("name")), _text(fields.get("kind"))
@@ -185,6 +222,8 @@ class Shards:
         self._wake.set()
 
     def _scene(self, entry: Entry) -> None:
+        if not self._mine(entry):
+            return
         known = self._assets.setdefault(entry.pk, _Asset())
         start_ms = int(entry.sk) if entry.sk.isdecimal() else 0
         known.scenes = [scene for scene in known.scenes if scene[0] != start_ms]
@@ -194,6 +233,8 @@ class Shards:
             known.scenes.sort()
 
     def _vector(self, entry: Entry) -> None:
+        if not self._mine(entry):
+            return
         row = entry.row()
         name, vector = _text(row.fields.get("model")), row.fields.get("vector")
         at_ms = _number(row.fields.get("at_ms"))
@@ -239,7 +280,7 @@ class Shards:
     async def _search(self, message: SearchShard) -> ShardHits:
         asked = partitions_in(message.partitions)
         synced = self._synced()
-        unready = bits_of(number for number in asked if not self.ready or number not in synced)
+        unready = bits_of(number for number in asked if number not in self._loaded or number not in synced)
         model = self._models.get(message.model)
         if model is None:
             return ShardHits((), unready)
