@@ -54,6 +54,8 @@ class Process:
             "THATDAM_MESH_HOST": "127.0.0.1",
             "THATDAM_MESH_MDNS": "false",
             "THATDAM_NODE_RESERVE_MB": "16",
+            # A model for each of many nodes on one machine is more than it has; what needs one asks for the role.
+            "THATDAM_NODE_ROLES": "proxy,daemon,storage",
             **(settings or {}),
         }
         if secret:
