@@ -7,7 +7,7 @@ MEDIA ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: media help demo test web check fmt lock venv system clean
+.PHONY: media help demo test web check docs fmt lock venv system clean
 
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -50,6 +50,9 @@ check: venv                           ## format, lint, types, imports and the fa
 
 bench: venv system                    ## the figures, each beside its baseline; NAMES="startup storage" picks some
 	$(BIN)/python -m simulations.benchmarks $(NAMES)
+
+docs: venv                            ## write the references made from the code, and golden bytes of new messages
+	$(BIN)/python tools/docs.py
 
 fmt: venv                             ## format the code
 	$(BIN)/ruff format .

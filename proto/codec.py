@@ -4,6 +4,9 @@ Decides how a frozen dataclass becomes bytes: a definite-length array of its fie
 Evolution: fields are only ever appended, and an appended field has a default. A decoder ignores elements it does not
 know and fills the ones it misses from their defaults, so that versions N and N-1 talk.
 
+Only the plain part of CBOR (RFC 8949) is taken: no tags, which make a decoder build big numbers, patterns and rings; no
+indefinite lengths; no key twice.
+
 Invariant: what ``decode`` returns has exactly the declared types and bounds, or ``Malformed`` was raised. Nothing is
 allocated from a length that was merely claimed: cbor2 reads from a buffer that already holds the bytes.
 """
@@ -51,6 +54,9 @@ ITEMS_MAX = 65536
 """Elements of a tuple or map without a bound of its own."""
 DEPTH_MAX = 16
 """Nesting of a free value."""
+INTEGER_LEAST, INTEGER_MOST = -(1 << 63), (1 << 64) - 1
+"""A whole number without a bound of its own. With ``Max`` it is at least 0."""
+_CBOR_DEPTH_MAX = 40
 
 Value = Union[None, bool, int, float, str, bytes, tuple["Value", ...], Mapping[str, "Value"]]  # noqa: UP007 - recursive
 """A free value: what a catalogue field may hold."""
@@ -128,10 +134,30 @@ def decode_value(data: bytes) -> Value:
     return _free_in(_loads(data), 0)
 
 
+class _NoTags(dict[int, Callable[[Any, bool], Any]]):
+    """Refuses every tag before what it holds is read."""
+
+    def __missing__(self, tag: int) -> Callable[[Any, bool], Any]:
+        raise Malformed(f"CBOR tag {tag} is not taken")
+
+    def __getitem__(self, tag: int) -> Callable[[Any, bool], Any]:
+        return self.__missing__(tag)
+
+
+_NO_TAGS = _NoTags()
+
+
 def _loads(data: bytes) -> Any:
     stream = io.BytesIO(data)
     try:
-        value = cbor2.CBORDecoder(stream).decode()
+        value = cbor2.CBORDecoder(
+            stream,
+            semantic_decoders=_NO_TAGS,
+            max_depth=_CBOR_DEPTH_MAX,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            strict_hashable_types=True,
+        ).decode()
     except (
         cbor2.CBORDecodeError,
         ValueError,
@@ -152,14 +178,19 @@ def _free_out(value: Value) -> Any:
         return [_free_out(item) for item in value]
     if isinstance(value, Mapping):
         return {key: _free_out(item) for key, item in value.items()}
+    if type(value) is int and not INTEGER_LEAST <= value <= INTEGER_MOST:
+        # cbor2 would write it with a tag, which nobody takes.
+        raise Malformed(f"a whole number is {INTEGER_LEAST} to {INTEGER_MOST}")
     return value
 
 
 def _free_in(raw: Any, depth: int) -> Value:
     if depth > DEPTH_MAX:
         raise Malformed("value nested too deeply")
-    if raw is None or type(raw) in (bool, int, float, str, bytes):
+    if raw is None or type(raw) in (bool, float, str, bytes):
         return typing.cast("Value", raw)
+    if type(raw) is int:
+        return _integer(raw, INTEGER_LEAST, INTEGER_MOST)
     if isinstance(raw, list | tuple):
         return tuple(_free_in(item, depth + 1) for item in raw)
     if isinstance(raw, dict):
@@ -198,11 +229,11 @@ def _scalar(kind: type[Any], name: str) -> _Plan:
     return _Plan(_same, decode)
 
 
-def _bounded(kind: type[Any], name: str, limit: int, exactly: int | None) -> _Plan:
+def _sized(kind: type[Any], name: str, limit: int, exactly: int | None) -> _Plan:
     def decode(raw: Any) -> Any:
         if type(raw) is not kind:
             raise Malformed(f"expected {name}, got {type(raw).__name__}")
-        size = raw if kind is int else len(raw)
+        size = len(raw)
         if exactly is not None and size != exactly:
             raise Malformed(f"{name} of {size}, must be {exactly}")
         if size > limit:
@@ -210,6 +241,14 @@ def _bounded(kind: type[Any], name: str, limit: int, exactly: int | None) -> _Pl
         return raw
 
     return _Plan(_same, decode)
+
+
+def _integer(raw: Any, least: int, most: int) -> int:
+    if type(raw) is not int:
+        raise Malformed(f"expected integer, got {type(raw).__name__}")
+    if not least <= raw <= most:
+        raise Malformed(f"integer {raw} is not within {least} and {most}")
+    return raw
 
 
 def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
@@ -222,14 +261,15 @@ def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
         return _make(inner, found or bound)
     limit = bound.limit if isinstance(bound, Max) else None
     exactly = bound.length if isinstance(bound, Exactly) else None
-    if _is_free(tp):
+    if is_free(tp):
         return _Plan(_free_out, lambda raw: _free_in(raw, 0))
     if tp is str:
-        return _bounded(str, "text", TEXT_MAX if limit is None else limit, exactly)
+        return _sized(str, "text", TEXT_MAX if limit is None else limit, exactly)
     if tp is bytes:
-        return _bounded(bytes, "bytes", BYTES_MAX if limit is None else limit, exactly)
+        return _sized(bytes, "bytes", BYTES_MAX if limit is None else limit, exactly)
     if tp is int:
-        return _bounded(int, "integer", (1 << 64) - 1 if limit is None else limit, None)
+        least, most = (INTEGER_LEAST, INTEGER_MOST) if limit is None else (0, limit)
+        return _Plan(_same, lambda raw: _integer(raw, least, most))
     if tp is bool:
         return _scalar(bool, "true or false")
     if tp is float:
@@ -249,7 +289,7 @@ def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
     raise TypeError(f"{tp!r} cannot go on the wire")
 
 
-def _is_free(tp: Any) -> bool:
+def is_free(tp: Any) -> bool:
     """Tell whether a type is ``Value``, which resolving its own name inside it makes a deeper union."""
     return typing.get_origin(tp) is Union and set(_SCALARS) <= set(typing.get_args(tp))
 
@@ -312,11 +352,14 @@ def _mapping(tp: Any, limit: int) -> _Plan:
 
 
 def _enumeration(tp: type[enum.Enum]) -> _Plan:
+    # By type as well: True is not 1 here, and 1.0 is not either.
+    members = {(type(member.value), member.value): member for member in tp}
+
     def decode(raw: Any) -> Any:
-        try:
-            return tp(raw)
-        except ValueError as error:
-            raise Malformed(f"no {tp.__name__}: {raw!r}") from error
+        member = members.get((type(raw), raw)) if type(raw) in (str, int) else None
+        if member is None:
+            raise Malformed(f"no {tp.__name__}: {raw!r:.100}")
+        return member
 
     return _Plan(lambda value: value.value, decode)
 
