@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
+import unicodedata
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
@@ -36,7 +37,7 @@ UPLOADS_MAX = 16
 LOOKS_AT_ONCE = 2
 QUEUE_MAX = 4096
 """Assets waiting to be looked at; what does not fit is found again by the sweep."""
-SWEEP_EVERY_S = 30.0
+SWEEP_EVERY_S = 60.0
 SWEEP_ROWS_MAX = 500
 LOOK_WAIT_S = 15.0
 """How long an upload's answer waits for L0; after that it says that L0 is still to come."""
@@ -44,7 +45,9 @@ TAKE_POSTER_S = 12.0
 """Seconds of a take that its poster is chosen from."""
 NAME_CHARS_MAX = 255
 PROBE_VERSION = "1"
-"""What ``probed`` says once L0 has run: a later version looks again."""
+"""What ``probed`` says once L0 has run."""
+
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _log = structlog.get_logger("ingest")
 
@@ -224,5 +227,10 @@ def _told(found: Probed | None, error: str, name: str, row: Row, meta: dict[str,
 
 def clean_name(name: str) -> str:
     """Give a name as it is kept and shown: one line of printable text, never a path to anything."""
-    shown = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in name).strip()
+    shown = "".join("\N{REPLACEMENT CHARACTER}" if is_hidden(letter) else letter for letter in name).strip()
     return shown[:NAME_CHARS_MAX] or "unnamed"
+
+
+def is_hidden(letter: str) -> bool:
+    """Tell whether a character is no text: controls, line ends, halves of pairs, and what turns the reading order."""
+    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,17 @@ TIMEOUT_S = 30.0
 errors = Console(stderr=True)
 
 
+class NodeError(Exception):
+    """The node said no, in a sentence, with its HTTP ``status``; None: it did not answer."""
+
+    def __init__(self, text: str, status: int | None) -> None:
+        super().__init__(text)
+        self.status = status
+
+
 def fail(text: str, code: int = 1) -> typer.Exit:
     """Print an error sentence and give the exit to raise."""
-    errors.print(text, style="red", markup=False, highlight=False)
+    errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(code)
 
 
@@ -27,7 +37,7 @@ class Client:
     """A node's API, as the verbs use it."""
 
     def __init__(self, data: str) -> None:
-        folder = Path(data).expanduser() if data else default_data_folder()
+        folder = self.folder = Path(data).expanduser() if data else default_data_folder()
         try:
             access = json.loads((folder / ACCESS_FILE).read_text(encoding="utf-8"))
             self.base = str(access["url"])
@@ -40,31 +50,51 @@ class Client:
     def call(self, method: str, path: str, **more: Any) -> Any:
         """Ask the node; an error is printed as the sentence it is and ends the command."""
         try:
+            return self.ask(method, path, **more)
+        except NodeError as error:
+            raise fail(str(error)) from None
+
+    def ask(self, method: str, path: str, **more: Any) -> Any:
+        """Ask the node and give its JSON; NodeError with the sentence it answered."""
+        try:
             answer = self._http.request(method, path, **more)
         except httpx.TransportError as error:
-            raise fail(
-                f"the node does not answer at {self._http.base_url}; is `thatdam up` running? ({error})"
-            ) from None
+            raise self._gone(error) from error
         if answer.status_code == 204:
             return None
-        body = answer.json()
         if answer.is_error:
-            raise fail(str(body.get("detail", body)))
-        return body
+            raise _refused(answer)
+        return answer.json()
 
-    def download(self, path: str, to: Path) -> int:
-        """Bring a file here; it appears under its name only when it is whole."""
-        part = to.with_name(to.name + ".part")
+    @contextmanager
+    def stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+        """Open a download; NodeError also for what goes wrong while it is read."""
         try:
-            with self._http.stream("GET", path) as answer, part.open("wb") as out:
+            with self._http.stream("GET", path, headers=headers) as answer:
                 if answer.is_error:
                     answer.read()
-                    raise fail(str(answer.json().get("detail")))
-                for block in answer.iter_bytes(1 << 20):
-                    out.write(block)
-            part.replace(to)
+                    raise _refused(answer)
+                yield answer
         except httpx.TransportError as error:
-            raise fail(f"the node stopped answering: {error}") from None
-        finally:
-            part.unlink(missing_ok=True)
-        return to.stat().st_size
+            raise self._gone(error) from error
+
+    def head(self, path: str) -> httpx.Headers:
+        """Give the headers of a resource."""
+        try:
+            answer = self._http.head(path)
+        except httpx.TransportError as error:
+            raise self._gone(error) from error
+        if answer.is_error:
+            raise NodeError(f"the node answered {answer.status_code} for {path}", answer.status_code)
+        return answer.headers
+
+    def _gone(self, error: httpx.TransportError) -> NodeError:
+        return NodeError(f"the node does not answer at {self.base}; is `thatdam up` running? ({error})", None)
+
+
+def _refused(answer: httpx.Response) -> NodeError:
+    try:
+        text = str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        text = f"the node answered {answer.status_code}"
+    return NodeError(text, answer.status_code)

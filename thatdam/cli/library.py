@@ -1,46 +1,184 @@
-"""Verbs over what is kept: ls, get, rm, restore."""
+"""Verbs over what is kept: ls, tag, rm, restore."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import enum
+import json
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
+from rich.table import Table
 
-from thatdam.cli.client import Client
-from thatdam.cli.show import AsJson, Data, out, show
+from thatdam.cli.client import Client, NodeError, errors, fail
+from thatdam.cli.show import AsJson, Data, out
 
-_ASSET = ("id", "kind", "name", "state", "duration", "size_bytes", "error")
+PAGE_ROWS = 500
+NAME_WIDTH_MIN = 12
+
+
+class Sort(enum.StrEnum):
+    """What a list can be ordered by."""
+
+    CREATED = "created"
+    NAME = "name"
+    SIZE = "size"
+    DURATION = "duration"
+    KIND = "kind"
+    UPDATED = "updated"
+
+
+_ORDER = {
+    Sort.CREATED: ("created_ms", True),
+    Sort.NAME: ("name", False),
+    Sort.SIZE: ("size_bytes", True),
+    Sort.DURATION: ("duration_s", True),
+    Sort.KIND: ("kind", False),
+    Sort.UPDATED: ("updated_ms", True),
+}
+Assets = Annotated[list[str], typer.Argument(metavar="ASSET...", help="ids of assets, as `ls` tells them")]
 
 
 def list_assets(
     text: Annotated[str, typer.Argument(help="words to look for")] = "",
-    kind: str = "",
-    camera: str = "",
-    trashed: bool = False,
-    limit: int = 50,
+    kind: Annotated[str, typer.Option(help="take, video, image, audio or other")] = "",
+    camera: Annotated[str, typer.Option(help="id of a camera")] = "",
+    tag: Annotated[str, typer.Option(help="a tag it has")] = "",
+    state: Annotated[str, typer.Option(help="recording, ready or interrupted")] = "",
+    since: Annotated[str, typer.Option(help="added at or after: 2026-05-01 or 2026-05-01T12:00:00Z")] = "",
+    until: Annotated[str, typer.Option(help="added at or before")] = "",
+    trashed: Annotated[bool, typer.Option("--trashed", help="what is in the trash")] = False,
+    sort: Annotated[Sort, typer.Option(help="what to order by")] = Sort.CREATED,
+    reverse: Annotated[bool, typer.Option("--reverse", help="the other way round")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="how many")] = 50,
+    page: Annotated[str, typer.Option(help="go on where the list before ended")] = "",
+    every: Annotated[bool, typer.Option("--all", help="all pages")] = False,
     data: Data = "",
     as_json: AsJson = False,
 ) -> None:
-    """List what is kept."""
-    wanted = {"text": text, "kind": kind, "camera": camera, "trashed": trashed, "limit": limit}
-    answer = Client(data).call("GET", "/api/v1/assets", params=wanted)
-    show(answer["assets"], _ASSET, as_json)
-    if answer["partitions_ok"] < answer["partitions_total"] and not as_json:
-        out.print(f"incomplete: {answer['partitions_ok']} of {answer['partitions_total']} partitions answered")
+    """List what is kept in the whole mesh."""
+    order, descending = _ORDER[sort]
+    wanted: dict[str, Any] = {
+        "text": text,
+        "kind": kind,
+        "camera": camera,
+        "tag": tag,
+        "state": state,
+        "since": since,
+        "until": until,
+        "trashed": trashed,
+        "order": order,
+        "descending": descending is not reverse,
+        "limit": PAGE_ROWS if every else limit,
+        "page": page,
+    }
+    client = Client(data)
+    answer = client.call("GET", "/api/v1/assets", params=wanted)
+    rows = list(answer["assets"])
+    while every and answer["next"]:
+        answer = client.call("GET", "/api/v1/assets", params={**wanted, "page": answer["next"]})
+        rows += answer["assets"]
+    if as_json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _show(rows)
+    if answer["partitions_ok"] < answer["partitions_total"]:
+        errors.print(f"incomplete: {answer['partitions_ok']} of {answer['partitions_total']} partitions answered")
+    if answer["next"] and len(rows) >= limit and not as_json and answer["total"] > len(rows):
+        out.print(f"{len(rows)} of {answer['total']}; more with --all, or --page {answer['next']}", soft_wrap=True)
 
 
-def get(asset: str, to: Annotated[Path | None, typer.Argument(help="file to write")] = None, data: Data = "") -> None:
-    """Bring an asset here as a file (a take: MP4)."""
-    path = to or Path(f"{asset}.mp4")
-    print(f"{path}: {Client(data).download(f'/api/v1/assets/{asset}/file', path)} bytes")
+def _show(rows: list[dict[str, Any]]) -> None:
+    table = Table(box=None, pad_edge=False)
+    for name in ("id", "kind", "name", "length", "size", "copies", "", "tags"):
+        right = name in ("length", "size", "copies")
+        folded = name in ("name", "tags")
+        table.add_column(
+            name,
+            no_wrap=not folded,
+            overflow="fold",
+            justify="right" if right else "left",
+            min_width=NAME_WIDTH_MIN if name == "name" else None,
+        )
+    for row in rows:
+        told = "trash" if row["trashed_at"] else "" if row["state"] == "ready" else row["state"] or "-"
+        table.add_row(
+            row["id"],
+            row["kind"],
+            escape(row["name"] or "-"),
+            _length(row["duration"]),
+            size_text(row["size_bytes"]),
+            f"{row['copies']}/{row['copies_wanted']}",
+            f"{told} (!)".strip() if row["error"] else told,
+            escape(", ".join(row["tags"])),
+        )
+    out.print(table)
+    for row in rows:
+        if row["error"]:
+            out.print(f"(!) {row['id']}: {row['error']}", markup=False, highlight=False, soft_wrap=True)
 
 
-def rm(asset: str, data: Data = "") -> None:
-    """Put an asset into the trash."""
-    Client(data).call("DELETE", f"/api/v1/assets/{asset}")
+def _length(seconds: float | None) -> str:
+    if seconds is None:
+        return "-"
+    minutes, rest = divmod(seconds, 60)
+    hours, minutes = divmod(int(minutes), 60)
+    return f"{hours}:{minutes:02}:{int(rest):02}" if hours else f"{minutes}:{rest:04.1f}"
 
 
-def restore(asset: str, data: Data = "") -> None:
-    """Take an asset out of the trash."""
-    Client(data).call("POST", f"/api/v1/assets/{asset}/restore")
+def size_text(size: float) -> str:
+    """Give bytes in a unit people read."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024 or unit == "GiB":
+            break
+        size /= 1024
+    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+
+
+def tag(
+    assets: Assets,
+    add: Annotated[list[str] | None, typer.Option("--add", "-a", help="a tag to add; may be said again")] = None,
+    remove: Annotated[list[str] | None, typer.Option("--remove", "-r", help="a tag to remove")] = None,
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
+    """Add and remove tags."""
+    if not add and not remove:
+        raise fail("say what to do: --add TAG or --remove TAG", 2)
+    change = {"tags_add": add or [], "tags_remove": remove or []}
+    _each(assets, "PATCH", "", data, as_json, json=change)
+
+
+def rm(assets: Assets, data: Data = "", as_json: AsJson = False) -> None:
+    """Put assets into the trash; `restore` takes them out again."""
+    _each(assets, "DELETE", "", data, as_json)
+
+
+def restore(assets: Assets, data: Data = "", as_json: AsJson = False) -> None:
+    """Take assets out of the trash."""
+    _each(assets, "POST", "/restore", data, as_json)
+
+
+def _each(assets: list[str], method: str, path: str, data: str, as_json: bool, **more: Any) -> None:
+    """Do something to each asset; one that fails does not keep the others from it."""
+    client = Client(data)
+    done: list[dict[str, Any]] = []
+    failed = 0
+    for asset in assets:
+        try:
+            done.append(client.ask(method, f"/api/v1/assets/{asset_path(asset)}{path}", **more))
+        except NodeError as error:
+            fail(f"{asset}: {error}")
+            failed += 1
+            if error.status is None:
+                break
+    if as_json:
+        print(json.dumps(done, indent=2))
+    if failed:
+        raise typer.Exit(1)
+
+
+def asset_path(asset: str) -> str:
+    """Give what was said as an id as one segment of a path."""
+    kept = "".join(letter for letter in asset if letter.isascii() and letter.isalnum())
+    return kept if kept == asset and kept else "-"

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from thatdam import config as settings
-from thatdam.cli import library, mesh, people, search, sources
+from thatdam.cli import library, mesh, people, search, sources, transfer
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -59,7 +59,10 @@ app.command()(people.login)
 app.command("ls")(library.list_assets)
 app.command("search")(search.search)
 app.command()(search.jobs)
-app.command()(library.get)
+app.command()(transfer.put)
+app.command()(transfer.ingest)
+app.command()(transfer.get)
+app.command()(library.tag)
 app.command()(library.rm)
 app.command()(library.restore)
 app.command()(mesh.secret)

@@ -12,6 +12,8 @@ from rich.table import Table
 Data = Annotated[str, typer.Option("--data", help="the node's data folder")]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 out = Console()
+if not out.is_terminal:
+    out.width = 200  # into a file or a pipe: nothing to fit
 
 
 def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
