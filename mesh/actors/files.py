@@ -18,9 +18,9 @@ import structlog
 from blake3 import blake3
 
 from mesh.actors.catalogue import Catalogue
-from mesh.actors.chunks import Chunks
+from mesh.actors.chunks import Chunks, dereference, reference
 from mesh.core.manifest import CHUNK_BYTES, FILE_BYTES_MAX, Manifest
-from mesh.core.rows import Change, Row
+from mesh.core.rows import Row
 from mesh.ports import Executor, NotFound, PortError, Refused, Unavailable
 from proto.codec import Value
 from proto.ids import AssetId, ChunkId
@@ -89,7 +89,7 @@ class Files:
         return chunk
 
     async def _store(self, chunk: ChunkId, data: bytes, asset: AssetId) -> None:
-        await self._catalogue.write(Change("references", chunk.hex(), asset, set={"size": len(data)}))
+        await self._catalogue.write(reference(chunk, asset, len(data)))
         try:
             await self._chunks.put(data, asset, copies=min(DURABLE_COPIES, self._copies_wanted()))
         except Unavailable as error:
@@ -111,8 +111,7 @@ class Files:
         for at in range(0, len(chunks), REFERENCES_AT_ONCE):
             batch = dict.fromkeys(chunks[at : at + REFERENCES_AT_ONCE])
             try:
-                changes = (Change("references", chunk.hex(), asset, delete=True) for chunk in batch)
-                await self._catalogue.write(*changes)
+                await self._catalogue.write(*(dereference(chunk, asset) for chunk in batch))
             except PortError as error:
                 _log.warning("references of a broken upload stay", asset=asset, error=str(error))
                 return

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import mimetypes
-import unicodedata
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 
@@ -23,6 +22,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.files import Files
 from mesh.actors.system import ActorSystem
 from mesh.core.manifest import FILE_BYTES_MAX
+from mesh.core.names import clean_name
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, Entropy, NotFound, PortError, Unavailable
@@ -43,11 +43,8 @@ LOOK_WAIT_S = 15.0
 """How long an upload's answer waits for L0; after that it says that L0 is still to come."""
 TAKE_POSTER_S = 12.0
 """Seconds of a take that its poster is chosen from."""
-NAME_CHARS_MAX = 255
 PROBE_VERSION = "1"
 """What ``probed`` says once L0 has run."""
-
-_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 _log = structlog.get_logger("ingest")
 
@@ -223,14 +220,3 @@ def _told(found: Probed | None, error: str, name: str, row: Row, meta: dict[str,
         "error": found.error,
         "meta": {**dict(found.meta), **{key: value for key, value in extra.items() if value is not None}, **meta},
     }
-
-
-def clean_name(name: str) -> str:
-    """Give a name as it is kept and shown: one line of printable text, never a path to anything."""
-    shown = "".join("\N{REPLACEMENT CHARACTER}" if is_hidden(letter) else letter for letter in name).strip()
-    return shown[:NAME_CHARS_MAX] or "unnamed"
-
-
-def is_hidden(letter: str) -> bool:
-    """Tell whether a character is no text: controls, line ends, halves of pairs, and what turns the reading order."""
-    return unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") or letter in _TURNING

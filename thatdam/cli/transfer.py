@@ -22,17 +22,16 @@ import typer
 from blake3 import blake3
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from mesh.core.names import NAME_CHARS_MAX, safe_file_name
 from thatdam.cli.client import Client, NodeError, errors, fail
 from thatdam.cli.library import asset_path, size_text
 from thatdam.cli.seen import Seen
 from thatdam.cli.show import AsJson, Data
-from thatdam.names import safe_file_name
 
 BLOCK_BYTES = 1 << 20
 UPLOADS_AT_ONCE = 3
 UPLOAD_TIMEOUT = httpx.Timeout(60.0, read=180.0)
 INTERRUPTED = 130
-NAME_CHARS = 255
 
 Tags = Annotated[list[str] | None, typer.Option("--tag", "-t", help="a tag for each; may be said again")]
 
@@ -127,7 +126,7 @@ def _look(path: Path) -> Found:
 
 def _name_of(path: Path) -> str:
     """Give a file's name as text, also where it is no UTF-8 on the disk."""
-    return os.fsencode(path.name).decode("utf-8", "replace")[:NAME_CHARS]
+    return os.fsencode(path.name).decode("utf-8", "replace")[:NAME_CHARS_MAX]
 
 
 def put(

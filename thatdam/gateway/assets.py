@@ -11,13 +11,13 @@ from typing import Annotated, Literal
 from fastapi import FastAPI, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from mesh.core.names import NAME_CHARS_MAX, clean_name
 from mesh.core.query import Query as Rows
 from mesh.core.query import Where
 from mesh.core.rows import Change, Row
 from mesh.ports import NotFound, PortError
 from proto.codec import Malformed, Value
 from proto.ids import AssetId, ChunkId, is_short_id
-from roles.encoder.ingest import NAME_CHARS_MAX, clean_name
 from roles.media.timeline import Timeline
 from thatdam.gateway import problems, shapes
 from thatdam.gateway.guard import Guard
@@ -57,7 +57,7 @@ def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
     if len(kept) > TAGS_MAX:
         raise Problem(422, f"an asset takes at most {TAGS_MAX} tags at once")
     for tag in kept:
-        if not tag or len(tag) > TAG_CHARS_MAX or not tag.isprintable() or "," in tag:
+        if not tag or len(tag) > TAG_CHARS_MAX or clean_name(tag) != tag or "," in tag:
             raise Problem(422, f"a tag has 1 to {TAG_CHARS_MAX} characters on one line, without a comma: {tag[:40]!r}")
     return tuple(kept)
 

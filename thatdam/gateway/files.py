@@ -18,6 +18,7 @@ from blake3 import blake3
 from fastapi import FastAPI, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from mesh.core.names import safe_file_name
 from mesh.core.rows import Row
 from mesh.ports import NotFound
 from proto.ids import ChunkId
@@ -25,7 +26,6 @@ from roles.media.mp4 import VirtualMp4
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.problems import Problem, problem_response
 from thatdam.gateway.takes import Takes
-from thatdam.names import safe_file_name
 from thatdam.node import Node
 
 PIECE_BYTES = 256 * 1024

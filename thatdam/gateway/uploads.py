@@ -13,7 +13,7 @@ from fastapi import FastAPI, Query, Request
 from starlette.requests import ClientDisconnect
 
 from mesh.actors.files import TooLargeError
-from roles.encoder.ingest import NAME_CHARS_MAX
+from mesh.core.names import NAME_CHARS_MAX
 from thatdam.gateway.assets import Assets, checked_tags
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.problems import Problem

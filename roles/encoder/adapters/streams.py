@@ -56,7 +56,8 @@ def is_still(container: Any) -> bool:
 
 def frames(container: Any, stream: Any, name: str) -> Iterator[tuple[int, Any]]:
     """Give (milliseconds from the start, frame) of all that can be decoded; CannotOpenError when nothing can."""
-    stream.thread_count = 1
+    if not stream.codec_context.is_open:
+        stream.thread_count = 1
     start = stream.start_time or 0
     base = stream.time_base
     errors, given, last_ms = 0, 0, 0
