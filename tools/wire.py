@@ -131,9 +131,11 @@ def schema() -> str:
     for name, word in sorted(words.items()):
         told = ", ".join(member.name.lower().replace("_", " ") for member in word.cls)
         rules.append(f"; {told}\n{kebab(name)} = " + " / ".join(json.dumps(value) for value in word.values))
-    for cls in nested.values():
-        if cls not in messages.values() and cls is not envelope.Envelope:
-            rules.append(f"; {_first_line(cls)}\n{_rule(cls)}")
+    rules += [
+        f"; {_first_line(cls)}\n{_rule(cls)}"
+        for cls in nested.values()
+        if cls not in messages.values() and cls is not envelope.Envelope
+    ]
     rules += [f"; {number}: {_first_line(cls)}\n{_rule(cls)}" for number, cls in messages.items()]
     return "\n\n".join(rules) + "\n"
 
