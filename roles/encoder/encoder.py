@@ -26,7 +26,8 @@ from roles.encoder.analysis import NICE, Analyst
 from roles.encoder.embedding import Choice, NoModelError, WorkerEmbedder
 
 ACTOR = "encoder"
-LOAD_AGAIN_S = 60.0
+LOAD_AFTER_S, LOAD_AGAIN_S = 1.0, 60.0
+"""Loading takes a core for some seconds: the node's own start, and its first picture, come first."""
 
 _log = structlog.get_logger("encoder")
 
@@ -104,6 +105,7 @@ class Encoder:
         return self._words if self._loaded else None
 
     async def _load(self) -> None:
+        await asyncio.sleep(LOAD_AFTER_S)
         while True:
             try:
                 await self._words.load()
