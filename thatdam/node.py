@@ -140,7 +140,7 @@ class Node:
             if entering is not None:
                 await catalogue.write(entering)
         await catalogue.open()
-        ChunkServer(system, store, takes=stores, view=view)
+        ChunkServer(system, store, chunks.copier, takes=stores, view=view)
         await chunks.open()
         repair = Repair(system, rows, store, view, chunks, clock)
         repair.open()
@@ -180,7 +180,7 @@ class Node:
             lambda: encoder.problem if encoder is not None else "",
         )
         reasons = {role: why for role, (_, why) in roles.items()}
-        reporter = Reporter(system, clock, disk, store, rows, chunks, ports.process, reasons)
+        reporter = Reporter(system, clock, disk, store, rows, chunks, repair, ports.process, reasons)
         await network.start(system)
         members.update(_reachable(info, network))
         await members.start()

@@ -18,6 +18,7 @@ from mesh.ports import Clock, Disk, Network, NotFound, PortError
 from proto.ids import NodeId
 from proto.messages.membership import State
 from proto.messages.nodes import AskReport, NodeReport
+from roles.storage.repair import RepairReport
 from thatdam.world import Process
 
 ACTOR = "node"
@@ -46,6 +47,13 @@ class Lagging(Protocol):
         """Tell what on this node has not reached all that should hold it."""
 
 
+class Repairing(Protocol):
+    """What a report needs of the repair."""
+
+    async def report(self) -> RepairReport:
+        """Tell what is to be done."""
+
+
 class Reporter:
     """The actor ``node``: tells of this node."""
 
@@ -57,6 +65,7 @@ class Reporter:
         store: Kept,
         rows: Counted,
         chunks: Lagging,
+        repair: Repairing,
         process: Process,
         role_reasons: Mapping[str, str],
     ) -> None:
@@ -65,6 +74,7 @@ class Reporter:
         self._store = store
         self._rows = rows
         self._chunks = chunks
+        self._repair = repair
         self._role_reasons = dict(role_reasons)
         self._started_ms = int(clock.wall() * 1000)
         self._process = process
@@ -91,6 +101,7 @@ class Reporter:
         usage = await self._disk.usage()
         count, size = await self._store.totals()
         lag = self._chunks.lag()
+        repair = await self._repair.report()
         return NodeReport(
             self._started_ms,
             self._process.cpu_percent(),
@@ -104,6 +115,10 @@ class Reporter:
             lag.bytes,
             lag.seconds,
             self.loop_lag_ms,
+            repair.chunks_short,
+            repair.chunks_repairing,
+            repair.chunks_damaged,
+            repair.partitions_behind,
             self._role_reasons,
         )
 

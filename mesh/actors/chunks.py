@@ -17,14 +17,18 @@ from mesh.actors.copier import Copier, Lag
 from mesh.actors.hedge import hedged
 from mesh.actors.placement import LayoutView, Peers
 from mesh.actors.system import ActorSystem
+from mesh.core.copies import Counted, Told, merge
 from mesh.core.placement import partition_of
 from mesh.core.rows import Change
-from mesh.ports import Clock, Corrupt, Flow, NotFound, PortError, Unavailable
+from mesh.ports import Clock, Corrupt, DiskFull, Flow, NotFound, PortError, Unavailable
 from proto.ids import AssetId, ChunkId, NodeId
-from proto.messages.chunks import CHUNK_BYTES_MAX, Have, HaveChunks
+from proto.messages.chunks import CHUNK_BYTES_MAX, CopiesTold, CountCopies, Have, HaveChunks
 
 HAVE_MAX = 4096
 HAVE_TIMEOUT_S = 3.0
+COUNTED_MAX = 256
+PUT_HEDGE_S = 8.0
+"""How long until a node that has not answered a put has the next one asked too."""
 GET_HEDGE_S = 1.0
 KEEP_CONFIRMED_S = 60.0
 """How long bytes stay on a node that need not hold them, for those who watch what was just recorded there."""
@@ -87,23 +91,43 @@ class Chunks:
         wanted = max(1, min(copies, len(stores)))
         if not candidates:
             return await self._store.add(data, asset, chunk, alone=True)
-        done: list[NodeId] = []
-        failures: list[str] = []
-        while candidates and len(done) < wanted:
-            batch, candidates = candidates[: wanted - len(done)], candidates[wanted - len(done) :]
-            results = await asyncio.gather(
-                *(self._store_on(node, chunk, data, asset, flow) for node in batch), return_exceptions=True
-            )
-            for node, result in zip(batch, results, strict=True):
-                if result is None:
-                    done.append(node)
-                elif isinstance(result, PortError):
-                    failures.append(f"{node[:8]}: {result}")
-                else:
-                    raise result
-        if len(done) < wanted:
-            raise Unavailable(f"only {len(done)} of {wanted} nodes stored the bytes ({'; '.join(failures)})")
+        done, failures = await self._store_on_some(candidates, wanted, chunk, data, asset, flow)
+        if done < wanted:
+            told = "; ".join(f"{node[:8]}: {error}" for node, error in failures.items())
+            text = f"only {done} of {wanted} nodes stored the bytes ({told})"
+            raise DiskFull(text) if all(isinstance(one, DiskFull) for one in failures.values()) else Unavailable(text)
         return chunk
+
+    async def _store_on_some(
+        self, candidates: list[NodeId], wanted: int, chunk: ChunkId, data: bytes, asset: AssetId, flow: Flow
+    ) -> tuple[int, dict[NodeId, PortError]]:
+        """Store on ``wanted`` of the candidates, the first ones that can; gives how many did, and who failed how."""
+        running: dict[asyncio.Task[None], NodeId] = {}
+        failures: dict[NodeId, PortError] = {}
+        done, late = 0, 0
+        try:
+            while done < wanted and (candidates or running):
+                while candidates and done + len(running) - late < wanted:
+                    node = candidates.pop(0)
+                    running[asyncio.create_task(self._store_on(node, chunk, data, asset, flow))] = node
+                ended, _ = await asyncio.wait(
+                    running, timeout=PUT_HEDGE_S if candidates else None, return_when=asyncio.FIRST_COMPLETED
+                )
+                late = 0 if ended else len(running)  # they may still answer; further nodes are asked meanwhile
+                for task in [task for task in running if task in ended]:
+                    node = running.pop(task)
+                    try:
+                        task.result()
+                    except PortError as error:
+                        failures[node] = error
+                    else:
+                        done += 1
+        finally:
+            for task in running:
+                task.cancel()
+            if running:
+                await asyncio.wait(running)
+        return done, failures
 
     async def keep(self, data: bytes, asset: AssetId) -> ChunkId:
         """Store bytes durably on this node and return; copies follow. Waits for nobody else.
@@ -187,6 +211,36 @@ class Chunks:
                 for chunk, has in zip(batch, there or b"", strict=False):
                     counts[chunk] += int(has == 1)
         return counts
+
+    async def copies_of(self, assets: Sequence[AssetId]) -> dict[AssetId, Counted]:
+        """Count the copies of assets: every storing node is asked once, whatever the assets are made of."""
+        view, alive = self._view, frozenset(self._peers.alive_ids())
+        unique = list(dict.fromkeys(assets))
+        shares = view.shares()
+        nodes = list(alive)
+        whole = all(not alive.isdisjoint(share.holders) for share in shares.values())
+        found: dict[AssetId, Counted] = {}
+        for at in range(0, len(unique), COUNTED_MAX):
+            batch = unique[at : at + COUNTED_MAX]
+            answers = await asyncio.gather(*(self._told(node, batch) for node in nodes))
+            all_told = whole and all(
+                answer is not None or node not in view.layout.places
+                for node, answer in zip(nodes, answers, strict=True)
+            )
+            for number, asset in enumerate(batch):
+                told = {node: answer[number] for node, answer in zip(nodes, answers, strict=True) if answer is not None}
+                found[asset] = merge(told, shares, alive, view.copies(), all_told=all_told)
+        return found
+
+    async def _told(self, node: NodeId, assets: Sequence[AssetId]) -> list[Told] | None:
+        message = CountCopies(tuple(assets))
+        try:
+            answer = await self._system.ask(node, ACTOR, message, CopiesTold, timeout_s=HAVE_TIMEOUT_S)
+        except PortError as error:
+            _log.debug("not asked", peer=node[:8], error=str(error))
+            return None
+        told = [Told(*counts, tuple(map(ChunkId, damaged))) for counts, damaged in answer.assets]
+        return told if len(told) == len(assets) else None
 
     def lag(self) -> Lag:
         """Tell what was kept on this node and is on no other yet."""

@@ -9,18 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from blake3 import blake3
 
 from mesh.actors.schema import open_schema
+from mesh.core.copies import Standing
 from mesh.core.placement import partition_of
 from mesh.ports import Clock, Corrupt, Disk, DiskUsage, Executor, NotFound, PortError, Sql, Tables
 from proto.ids import AssetId, ChunkId, PartitionId
 
 QUARANTINE_FILES_MAX = 64
 """Damaged files kept for a person to look at; further ones are removed."""
+DAMAGED_TOLD_MAX = 64
+"""Damaged chunks of one asset that are told of."""
+_NONE: Mapping[ChunkId, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +118,13 @@ class ChunkStore:
         adding = self._adding[chunk] = asyncio.get_running_loop().create_future()
         try:
             await self._disk.write(path_of(chunk), data)
-            await self._note(chunk, len(data), asset, alone=alone)
+            try:
+                await self._note(chunk, len(data), asset, alone=alone)
+            except PortError:
+                # The database has no room, or cannot be written: nothing is left of what was not stored.
+                with contextlib.suppress(PortError):
+                    await self._disk.delete(path_of(chunk))
+                raise
         finally:
             del self._adding[chunk]
             adding.set_result(None)
@@ -137,7 +148,11 @@ class ChunkStore:
         row = (chunk, size, part, asset, int(self._clock.wall() * 1000), alone)
 
         def work(sql: Sql) -> None:
-            sql.execute("INSERT OR IGNORE INTO chunks VALUES (?, ?, ?, ?, ?, ?, 1)", row)
+            sql.execute(
+                "INSERT OR IGNORE INTO chunks (chunk, size, part, asset, added_ms, alone, pending) "
+                "VALUES (?, ?, ?, ?, ?, ?, 1)",
+                row,
+            )
             sql.execute("DELETE FROM damaged WHERE chunk = ?", (chunk,))
             if asset:
                 sql.execute("INSERT OR IGNORE INTO chunk_assets VALUES (?, ?)", (chunk, asset))
@@ -254,20 +269,27 @@ class ChunkStore:
         return [ChunkId(bytes(row[0])) for row in rows]
 
     async def mark(
-        self, *, done: Sequence[ChunkId] = (), pending: Sequence[ChunkId] = (), copied: Sequence[ChunkId] = ()
+        self,
+        *,
+        done: Sequence[ChunkId] = (),
+        pending: Sequence[ChunkId] = (),
+        elsewhere: Mapping[ChunkId, int] = _NONE,
     ) -> None:
-        """Take note: all have the ``done``, somebody may lack the ``pending``, one other node has the ``copied``."""
-        if not (done or pending or copied):
+        """Take note: all have the ``done``, some may lack the ``pending``, so many others have those ``elsewhere``."""
+        if not (done or pending or elsewhere):
             return
 
         def work(sql: Sql) -> tuple[int, int]:
             sql.executemany("UPDATE chunks SET pending = 0 WHERE chunk = ?", [(chunk,) for chunk in done])
             sql.executemany("UPDATE chunks SET pending = 1 WHERE chunk = ?", [(chunk,) for chunk in pending])
             chunks = size = 0
-            for chunk in copied:
-                row = sql.execute("SELECT size FROM chunks WHERE chunk = ? AND alone = 1", (chunk,)).fetchone()
-                if row is not None:
-                    sql.execute("UPDATE chunks SET alone = 0 WHERE chunk = ?", (chunk,))
+            for chunk, count in elsewhere.items():
+                row = sql.execute("SELECT size, alone, elsewhere FROM chunks WHERE chunk = ?", (chunk,)).fetchone()
+                if row is None or (count == row[2] and not (count and row[1])):
+                    continue
+                alone = row[1] and not count
+                sql.execute("UPDATE chunks SET alone = ?, elsewhere = ? WHERE chunk = ?", (alone, count, chunk))
+                if row[1] and not alone:
                     chunks, size = chunks + 1, size + int(row[0])
             return chunks, size
 
@@ -291,12 +313,43 @@ class ChunkStore:
         )
         return int(row[0])
 
+    async def standings(self, asset: AssetId, looked: bytes | None) -> tuple[list[Standing], list[ChunkId]]:
+        """Give how an asset's chunks here stand, and which of it are damaged or gone.
+
+        ``looked``: the last chunk that was looked at since others came to hold partitions; None for all.
+        """
+
+        def work(sql: Sql) -> tuple[list[Standing], list[ChunkId]]:
+            rows = sql.execute(
+                f"SELECT {_STANDING} FROM chunk_assets a CROSS JOIN chunks c ON c.chunk = a.chunk "  # noqa: S608 - own text
+                "WHERE a.asset = ? GROUP BY 1, 2, 3, 4",
+                (looked, looked, asset),
+            ).fetchall()
+            lost = sql.execute("SELECT chunk FROM damaged WHERE asset = ? LIMIT ?", (asset, DAMAGED_TOLD_MAX))
+            return [_standing(row) for row in rows], [ChunkId(bytes(row[0])) for row in lost.fetchall()]
+
+        return await self._tables.read(work)
+
+    async def all_standings(self, looked: bytes | None) -> list[Standing]:
+        """Give how all chunks here stand."""
+
+        def work(sql: Sql) -> list[Standing]:
+            rows = sql.execute(f"SELECT {_STANDING} FROM chunks c GROUP BY 1, 2, 3, 4", (looked, looked))  # noqa: S608
+            return [_standing(row) for row in rows.fetchall()]
+
+        return await self._tables.read(work)
+
     async def damaged(self, limit: int) -> list[tuple[ChunkId, AssetId]]:
         """Give chunks to be fetched again."""
         rows = await self._tables.read(
             lambda sql: sql.execute("SELECT chunk, asset FROM damaged LIMIT ?", (limit,)).fetchall()
         )
         return [(ChunkId(bytes(chunk)), AssetId(asset)) for chunk, asset in rows]
+
+    async def damaged_count(self) -> int:
+        """Count chunks to be fetched again."""
+        row = await self._tables.read(lambda sql: sql.execute("SELECT COUNT(*) FROM damaged").fetchone())
+        return int(row[0])
 
     async def want(self, chunks: Sequence[ChunkId]) -> None:
         """List chunks to be fetched that should be here and are not."""
@@ -339,6 +392,14 @@ class ChunkStore:
             ).fetchall()
         )
         return [ChunkId(bytes(row[0])) for row in rows]
+
+
+_STANDING = "c.part, c.pending, (? IS NULL OR c.chunk <= ?), c.elsewhere, COUNT(*)"
+
+
+def _standing(row: Sequence[int]) -> Standing:
+    part, pending, looked, elsewhere, count = row
+    return Standing(PartitionId(part), bool(pending), bool(looked), elsewhere, count)
 
 
 def _hash(data: bytes) -> bytes:

@@ -1,14 +1,15 @@
 """Copies follow: what is on this node's disk is brought to all who should hold it, and let go where it need not be.
 
 New chunks are looked after first, in the order they came; when the layout changes, or a node goes away or comes back,
-every chunk is looked at again. Who brings what is ``mesh.core.replication``'s plan. Invariant: a chunk leaves this disk
-only right after every owner has said that it is durable there.
+every chunk is looked at again. Who brings what is ``mesh.core.replication``'s plan; a holder whose disk is full has the
+next node in the order hold its copy meanwhile. Invariant: a chunk leaves this disk only right after every owner has
+said that it is durable there.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -17,9 +18,10 @@ from mesh.actors.chunkstore import ChunkStore, Held
 from mesh.actors.chunkwire import ACTOR, give_chunk
 from mesh.actors.placement import LayoutView, Peers
 from mesh.actors.system import ActorSystem
-from mesh.core.replication import may_drop, plan_copies
-from mesh.ports import Clock, Flow, PortError
-from proto.ids import AssetId, ChunkId, NodeId
+from mesh.core.copies import Told, tell
+from mesh.core.replication import Share, may_drop, plan_copies
+from mesh.ports import Clock, DiskFull, Flow, PortError
+from proto.ids import AssetId, ChunkId, NodeId, PartitionId
 from proto.messages.chunks import Have, HaveChunks
 
 BATCH = 256
@@ -29,6 +31,9 @@ AGAIN_S = 2.0
 """How long until chunks that could not be copied are tried again."""
 DROP_EVERY_S = 15.0
 HAVE_TIMEOUT_S = 5.0
+FULL_AGAIN_S = 30.0
+"""How long until a node whose disk was full is offered chunks again."""
+COUNT_EVERY_S = 2.0
 _SWEPT = "chunks_swept"
 
 _log = structlog.get_logger("chunks.copier")
@@ -67,6 +72,12 @@ class Copier:
         self._drop_at = 0.0
         self._oldest_ms = 0
         self._gate = asyncio.Semaphore(COPIES_AT_ONCE)
+        self._full_until: dict[NodeId, float] = {}
+        self._swept = ""
+        self._swept_to = b""
+        self._swept_shares: Mapping[PartitionId, Share] | None = None
+        self._counted: Told = Told()
+        self._counted_at = -COUNT_EVERY_S
         self.backlog = 0
         """Chunks that somebody who should hold them may lack, as of the last look."""
 
@@ -90,6 +101,39 @@ class Copier:
         now_ms = self._clock.wall() * 1000
         age_s = max(0.0, now_ms - self._oldest_ms) / 1000 if self._oldest_ms else 0.0
         return Lag(self._store.alone_chunks, self._store.alone_bytes, age_s)
+
+    # ------------------------------------------------------------ how many copies
+
+    def _looked(self) -> bytes | None:
+        """Give the last chunk looked at since others came to hold partitions; None when all were."""
+        return None if self._swept == self._view.token() else self._swept_to
+
+    async def told(self, asset: AssetId) -> Told:
+        """Say how the chunks of an asset that are here stand."""
+        standings, damaged = await self._store.standings(asset, self._looked())
+        me, view = self._system.node_id, self._view
+        alive = frozenset(self._peers.alive_ids())
+        return tell(me, standings, damaged, view.shares(), self._swept_shares, alive, view.copies())
+
+    async def told_of_all(self) -> Told:
+        """Say the same of all chunks of which this node is the first that can be asked; at most COUNT_EVERY_S old."""
+        now = self._clock.monotonic()
+        if now - self._counted_at >= COUNT_EVERY_S:
+            self._counted_at = now
+            me, view = self._system.node_id, self._view
+            shares, alive = view.shares(), frozenset(self._peers.alive_ids())
+            first = {
+                part: next((node for node in share.holders if node in alive), me) for part, share in shares.items()
+            }
+            mine = [
+                one
+                for one in await self._store.all_standings(self._looked())
+                if first[one.partition] == me or (one.pending and not one.elsewhere)
+            ]
+            self._counted = tell(me, mine, (), shares, self._swept_shares, alive, view.copies())
+        return self._counted
+
+    # ------------------------------------------------------------ copying
 
     async def _run(self) -> None:
         while True:
@@ -129,19 +173,57 @@ class Copier:
         held = {one.chunk: one for one in batch}
         pairs = [(one.chunk, one.partition) for one in batch]
         plan = plan_copies(self._system.node_id, pairs, shares, have)
-        copied = [chunk for chunk in held if any(chunk in there for there in have.values())]
-        missing = {chunk: len(_lacking(self._system.node_id, held[chunk], self._view, have)) for chunk in plan.waiting}
+        elsewhere = {chunk: sum(1 for there in have.values() if chunk in there) for chunk in held}
+        missing = {
+            chunk: len(_lacking(self._system.node_id, held[chunk].chunk, shares[held[chunk].partition], have))
+            for chunk in plan.waiting
+        }
         given = await asyncio.gather(*(self._give(node, held[chunk]) for chunk, node in plan.give))
         for (chunk, _), ok in zip(plan.give, given, strict=True):
             if ok:
                 missing[chunk] -= 1
-                copied.append(chunk)
+                elsewhere[chunk] += 1
+        short = [chunk for chunk in dict(plan.give) if 1 + elsewhere[chunk] < self._view.copies()]
+        for chunk in await self._spill([held[chunk] for chunk in short], shares):
+            elsewhere[chunk] += 1
         done = [
             *plan.done,
             *(chunk for chunk, count in missing.items() if count == 0 and shares[held[chunk].partition].holders),
         ]
-        await self._store.mark(done=done, copied=[chunk for chunk in copied if held[chunk].alone])
+        await self._store.mark(done=done, elsewhere=elsewhere)
         return [chunk for chunk in plan.waiting if chunk not in set(done)]
+
+    def _is_full(self, node: NodeId) -> bool:
+        return self._full_until.get(node, 0.0) > self._clock.monotonic()
+
+    async def _spill(self, batch: Sequence[Held], shares: Mapping[PartitionId, Share]) -> list[ChunkId]:
+        """Have the next node in the order hold what a holder with a full disk cannot; gives what is there now."""
+        me, alive = self._system.node_id, set(self._peers.alive_ids())
+        wanted: dict[NodeId, dict[ChunkId, Held]] = {}
+        for one in batch:
+            holders = shares[one.partition].holders
+            if not any(self._is_full(node) for node in holders):
+                continue
+            rest = (node for node in self._view.layout.order(one.partition) if node not in holders)
+            following = next((node for node in rest if node in alive and node != me and not self._is_full(node)), None)
+            if following is not None:
+                wanted.setdefault(following, {})[one.chunk] = one
+        there: list[ChunkId] = []
+        for node, chunks in wanted.items():
+            have = await self._have(node, list(chunks)) or frozenset()
+            lacking = [one for chunk, one in chunks.items() if chunk not in have]
+            given = await asyncio.gather(*(self._give(node, one) for one in lacking))
+            there += [*have, *(one.chunk for one, ok in zip(lacking, given, strict=True) if ok)]
+        return there
+
+    async def _have(self, node: NodeId, chunks: Sequence[ChunkId]) -> frozenset[ChunkId] | None:
+        """Ask a node which of these chunks it has; None when it does not answer."""
+        try:
+            answer = await self._system.ask(node, ACTOR, HaveChunks(tuple(chunks)), Have, timeout_s=HAVE_TIMEOUT_S)
+        except PortError as error:
+            _log.debug("not asked", peer=node[:8], error=str(error))
+            return None
+        return frozenset(chunk for chunk, there in zip(chunks, answer.there, strict=False) if there)
 
     async def _ask(self, batch: Sequence[Held], *, owners: bool) -> dict[NodeId, frozenset[ChunkId]]:
         """Ask the holders (or the owners) which of these chunks they have."""
@@ -154,23 +236,21 @@ class Copier:
                 if node != me and node in alive:
                     wanted.setdefault(node, []).append(one.chunk)
 
-        async def ask(node: NodeId, chunks: Sequence[ChunkId]) -> tuple[NodeId, frozenset[ChunkId]] | None:
-            try:
-                answer = await self._system.ask(node, ACTOR, HaveChunks(tuple(chunks)), Have, timeout_s=HAVE_TIMEOUT_S)
-            except PortError as error:
-                _log.debug("not asked", peer=node[:8], error=str(error))
-                return None
-            return node, frozenset(chunk for chunk, there in zip(chunks, answer.there, strict=False) if there)
-
-        answers = await asyncio.gather(*(ask(node, chunks) for node, chunks in wanted.items()))
-        return dict(answer for answer in answers if answer is not None)
+        answers = await asyncio.gather(*(self._have(node, chunks) for node, chunks in wanted.items()))
+        return {node: there for node, there in zip(wanted, answers, strict=True) if there is not None}
 
     async def _give(self, node: NodeId, held: Held) -> bool:
         async with self._gate:
+            if self._is_full(node):
+                return False
             try:
                 data = await self._store.read(held.chunk)
                 flow = Flow.RECORD if held.alone else Flow.BULK
                 await give_chunk(self._system, node, held.chunk, data, AssetId(held.asset), flow)
+            except DiskFull as error:
+                self._full_until[node] = self._clock.monotonic() + FULL_AGAIN_S
+                _log.warning("a node's disk is full", peer=node[:8], error=str(error))
+                return False
             except PortError as error:
                 _log.info("not copied", chunk=held.chunk.hex()[:12], peer=node[:8], error=str(error))
                 return False
@@ -178,20 +258,23 @@ class Copier:
 
     async def _sweep(self) -> None:
         """Look at every chunk again whenever others have come to hold it."""
-        done = (await self._store.meta(_SWEPT) or b"").decode()
+        self._swept = (await self._store.meta(_SWEPT) or b"").decode()
         while True:
             token = self._view.token()
-            if token != done and await self.sweep_once(token):
-                done = token
+            if token != self._swept and await self.sweep_once(token):
                 await self._store.set_meta(_SWEPT, token.encode())
+                self._swept = token
+            if self._swept == self._view.token():
+                self._swept_shares = self._view.shares()
             await asyncio.sleep(1.0)
 
     async def sweep_once(self, token: str) -> bool:
         """Look at every chunk once; what somebody may lack is tried again until they have it."""
-        after = b""
+        after = self._swept_to = b""
         while batch := await self._store.page(after, BATCH):
             after = batch[-1].chunk
             await self._store.mark(pending=await self._look_after(batch))
+            self._swept_to = after
             if self._view.token() != token:
                 return False
         return True
@@ -221,6 +304,5 @@ class Copier:
         return gone
 
 
-def _lacking(me: NodeId, held: Held, view: LayoutView, have: dict[NodeId, frozenset[ChunkId]]) -> list[NodeId]:
-    holders = view.shares()[held.partition].holders
-    return [node for node in holders if node != me and held.chunk not in have.get(node, frozenset())]
+def _lacking(me: NodeId, chunk: ChunkId, share: Share, have: Mapping[NodeId, frozenset[ChunkId]]) -> list[NodeId]:
+    return [node for node in share.holders if node != me and chunk not in have.get(node, frozenset())]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from mesh.ports import Refused, Sql, Tables
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _STATEMENTS = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
@@ -51,9 +51,10 @@ _STATEMENTS = (
     "CREATE INDEX IF NOT EXISTS elements_id ON elements (id)",
     "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, tokenize='unicode61 remove_diacritics 2')",
     # Chunks on this node's disk. `alone`: no other node is known to have it. `pending`: holders may lack it.
+    # `elsewhere`: how many others had it when that was last asked.
     """CREATE TABLE IF NOT EXISTS chunks (chunk BLOB PRIMARY KEY, size INTEGER NOT NULL, part INTEGER NOT NULL,
-       asset TEXT NOT NULL, added_ms INTEGER NOT NULL, alone INTEGER NOT NULL, pending INTEGER NOT NULL)
-       WITHOUT ROWID""",
+       asset TEXT NOT NULL, added_ms INTEGER NOT NULL, alone INTEGER NOT NULL, pending INTEGER NOT NULL,
+       elsewhere INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS chunks_pending ON chunks (added_ms, chunk) WHERE pending = 1",
     "CREATE INDEX IF NOT EXISTS chunks_alone ON chunks (added_ms, size) WHERE alone = 1",
     "CREATE INDEX IF NOT EXISTS chunks_part ON chunks (part, chunk)",
@@ -62,6 +63,7 @@ _STATEMENTS = (
     "CREATE INDEX IF NOT EXISTS chunk_assets_asset ON chunk_assets (asset)",
     # Chunks that were here and are damaged or gone: to be fetched again.
     "CREATE TABLE IF NOT EXISTS damaged (chunk BLOB PRIMARY KEY, asset TEXT NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS damaged_asset ON damaged (asset)",
 )
 
 

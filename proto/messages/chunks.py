@@ -65,6 +65,21 @@ class Have:
     there: Annotated[bytes, Max(4096)]
 
 
+@message(412)
+class CountCopies:
+    """How do the chunks of these assets stand there?"""
+
+    assets: Annotated[tuple[Annotated[str, Max(26)], ...], Max(256)]
+
+
+@message(413)
+class CopiesTold:
+    """An asset each, in the order asked: (chunks here, fewest copies of one, chunks short of copies, being repaired),
+    and chunks that were there and are damaged or gone."""
+
+    assets: Annotated[tuple[tuple[tuple[int, int, int, int], tuple[Hash, ...]], ...], Max(256)]
+
+
 @message(420)
 class CompareChunks:
     """(partition, XOR of the first 8 bytes of its chunk ids) of what the sender holds."""

@@ -19,7 +19,9 @@ class NodeReport:
     """How a node is doing. ``None`` is what it cannot tell.
 
     ``cpu_percent`` is of one core, over the time since the last report; sizes are bytes; ``lag`` is what is here and
-    not yet on all that should hold it; ``started_ms`` is UTC milliseconds since 1970.
+    on no other node yet; ``chunks_short`` have fewer copies than wanted (each is told by one node), of these those
+    ``repairing`` are on their way; ``partitions_behind`` are catching up; ``started_ms`` is UTC milliseconds since
+    1970.
     """
 
     started_ms: int
@@ -34,4 +36,8 @@ class NodeReport:
     lag_bytes: int = 0
     lag_s: float = 0.0
     loop_lag_ms: float | None = None
+    chunks_short: int = 0
+    chunks_repairing: int = 0
+    chunks_damaged: int = 0
+    partitions_behind: int = 0
     role_reasons: Annotated[Mapping[str, str], Max(8)] = field(default_factory=dict)

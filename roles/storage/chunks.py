@@ -12,6 +12,7 @@ from typing import Any
 
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.chunkwire import ACTOR, write_framed
+from mesh.actors.copier import Copier
 from mesh.actors.placement import LayoutView
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.placement import partition_of
@@ -24,6 +25,8 @@ from proto.messages.chunks import (
     ChunksDiffer,
     ChunkStored,
     CompareChunks,
+    CopiesTold,
+    CountCopies,
     GetChunk,
     Have,
     HaveChunks,
@@ -43,9 +46,12 @@ _DRAIN_TIMEOUT_S = 5.0
 class ChunkServer:
     """Serves this node's chunks to its peers. A node that does not store refuses to take any."""
 
-    def __init__(self, system: ActorSystem, store: ChunkStore, *, takes: bool, view: LayoutView | None = None) -> None:
+    def __init__(
+        self, system: ActorSystem, store: ChunkStore, copier: Copier, *, takes: bool, view: LayoutView | None = None
+    ) -> None:
         self._system = system
         self._store = store
+        self._copier = copier
         self._takes = takes
         self._view = view
         self._usage: DiskUsage | None = None
@@ -57,6 +63,11 @@ class ChunkServer:
         match message:
             case HaveChunks():
                 return Have(bytes(ChunkId(chunk) in self._store for chunk in message.chunks))
+            case CountCopies():
+                told = [await self._copier.told(AssetId(asset)) for asset in message.assets]
+                return CopiesTold(
+                    tuple(((one.chunks, one.fewest, one.short, one.repairing), one.damaged) for one in told)
+                )
             case CompareChunks():
                 return ChunksDiffer(
                     tuple(part for part, value in message.digests if self._store.digest(PartitionId(part)) != value)

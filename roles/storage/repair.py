@@ -43,10 +43,11 @@ _log = structlog.get_logger("storage.repair")
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What repair has before it on this node."""
+    """What repair has before it on this node; a chunk short of copies is told by one node alone."""
 
     partitions_behind: int
-    chunks_to_copy: int
+    chunks_short: int
+    chunks_repairing: int
     chunks_damaged: int
     rows_held: int
     rows_to_pass_on: int
@@ -79,10 +80,12 @@ class Repair:
 
     async def report(self) -> RepairReport:
         """Tell what is to be done."""
+        told = await self._chunks.copier.told_of_all()
         return RepairReport(
             self._view.sync.behind(),
-            await self._store.pending_count(),
-            len(await self._store.damaged(10_000)),
+            told.short,
+            told.repairing,
+            await self._store.damaged_count(),
             await self._rows.held(),
             await self._rows.journal_count(),
         )

@@ -108,7 +108,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             escape(row["name"] or "-"),
             _length(row["duration"]),
             size_text(row["size_bytes"]),
-            f"{row['copies']}/{row['copies_wanted']}",
+            f"{'?' if row['copies'] is None else row['copies']}/{row['copies_wanted']}",
             f"{told} (!)".strip() if row["error"] else told,
             escape(", ".join(row["tags"])),
         )

@@ -43,7 +43,9 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
     out.print(
         f"catalogue   {parts['ok']} of {parts['total']} partitions answer, {answer['assets']} assets", highlight=False
     )
-    if copies["waiting"]:
+    if copies["at_risk"]:
+        told = f"{copies['at_risk']} chunks have fewer, of which {copies['repairing']} are being copied now"
+    elif copies["waiting"]:
         told = (
             f"{copies['waiting']} chunks ({copies['lag_bytes']} bytes, since {copies['lag_s']:.1f} s) wait for theirs"
         )

@@ -17,7 +17,7 @@ from mesh.core.query import Where
 from mesh.core.rows import Change, Row
 from mesh.ports import NotFound, PortError
 from proto.codec import Malformed, Value
-from proto.ids import AssetId, ChunkId, is_short_id
+from proto.ids import AssetId, is_short_id
 from roles.media.timeline import Timeline
 from thatdam.gateway import problems, shapes
 from thatdam.gateway.guard import Guard
@@ -29,8 +29,6 @@ CURSOR_HEADER = "Thatdam-Cursor"
 """What a write gives back: with ``after`` any node's list waits until it has that write."""
 TAGS_MAX = 64
 TAG_CHARS_MAX = 100
-LIST_CHUNKS_MAX = 8
-"""Chunks of an asset whose copies are counted in a list: first, last and some between. One asset alone: all."""
 DETAILS_AT_ONCE = 16
 
 Kind = Literal["", "take", "video", "image", "audio", "other"]
@@ -90,8 +88,7 @@ class Assets:
         """Give one asset with its scenes and gaps."""
         row = await self.row(asset)
         line = await self._line(row)
-        chunks = await self._chunks_of(row, line)
-        copies = await self._copies([chunks])
+        copies = await self._copies([row])
         scenes = await self._node.catalogue.rows("scenes", asset)
         gaps = line.gaps if line is not None else ()
         return {
@@ -106,17 +103,16 @@ class Assets:
         """Give a page of assets."""
         gate = asyncio.Semaphore(DETAILS_AT_ONCE)
 
-        async def details(row: Row) -> tuple[list[ChunkId] | None, list[Row]]:
+        async def jobs_of(row: Row) -> list[Row]:
             async with gate:
-                return _some(await self._chunks_of(row, await self._line(row))), await self._jobs(row)
+                return await self._jobs(row)
 
-        found = await asyncio.gather(*(details(row) for row in rows))
-        copies = await self._copies([chunks for chunks, _ in found])
+        found = await asyncio.gather(*(jobs_of(row) for row in rows))
+        copies = await self._copies(rows)
         names = await self._camera_names(rows)
         wanted = self._node.view.copies()
         return [
-            shapes.asset(row, count, wanted, jobs, names)
-            for row, count, (_, jobs) in zip(rows, copies, found, strict=True)
+            shapes.asset(row, count, wanted, jobs, names) for row, count, jobs in zip(rows, copies, found, strict=True)
         ]
 
     async def _line(self, row: Row) -> Timeline | None:
@@ -127,25 +123,12 @@ class Assets:
         except (PortError, Malformed):
             return None
 
-    async def _chunks_of(self, row: Row, line: Timeline | None) -> list[ChunkId] | None:
-        """Give the chunks an asset's bytes are in; None when they cannot be told now."""
-        if line is not None:
-            return [ChunkId(chunk) for chunk in dict.fromkeys(placed.entry.chunk for placed in line.parts)]
-        try:
-            manifest = await self._node.files.manifest(row.fields)
-        except (PortError, Malformed):
-            return None
-        return list(dict.fromkeys(manifest.ids())) if manifest is not None else None
-
-    async def _copies(self, assets: Sequence[list[ChunkId] | None]) -> list[int]:
-        """Give the copies there are of each asset: of the chunk that has fewest."""
-        every = list(dict.fromkeys(chunk for chunks in assets for chunk in chunks or ()))
-        known = await self._node.chunks.copies(every) if every else {}
+    async def _copies(self, rows: Sequence[Row]) -> list[int | None]:
+        """Give the copies there are of each asset: of the chunk that has fewest; None when that cannot be told."""
         wanted = self._node.view.copies()
-        # A file without bytes lacks nothing; one whose chunks cannot be told has no copy that can be shown.
-        return [
-            0 if chunks is None else min((known.get(chunk, 0) for chunk in chunks), default=wanted) for chunks in assets
-        ]
+        found = await self._node.chunks.copies_of([AssetId(row.pk) for row in rows])
+        # A file without bytes lacks nothing.
+        return [found[AssetId(row.pk)].copies if row.fields.get("size_bytes") else wanted for row in rows]
 
     async def _jobs(self, row: Row) -> list[Row]:
         try:
@@ -238,10 +221,3 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     @app.post("/api/v1/assets/{asset}/restore", tags=["assets"], dependencies=[guard.require("operator")])
     async def restore(asset: _Asset, response: Response) -> Json:
         return await trash(asset, 0, response)
-
-
-def _some(chunks: list[ChunkId] | None) -> list[ChunkId] | None:
-    if chunks is None or len(chunks) <= LIST_CHUNKS_MAX:
-        return chunks
-    last = len(chunks) - 1
-    return [chunks[last * number // (LIST_CHUNKS_MAX - 1)] for number in range(LIST_CHUNKS_MAX)]

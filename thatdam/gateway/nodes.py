@@ -26,6 +26,8 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
             "mesh": node.mesh,
             "copies": {
                 "wanted": node.view.copies(),
+                "at_risk": sum(report.chunks_short + report.chunks_damaged for report in told),
+                "repairing": sum(report.chunks_repairing + report.chunks_damaged for report in told),
                 "waiting": sum(report.lag_chunks for report in told),
                 "lag_bytes": sum(report.lag_bytes for report in told),
                 "lag_s": max((report.lag_s for report in told), default=0.0),
@@ -57,6 +59,9 @@ def _shape(state: NodeState, node: Node) -> Json:
         "chunks": report.chunks if report else None,
         "chunk_bytes": report.chunk_bytes if report else None,
         "rows": report.rows if report else None,
+        "chunks_short": report.chunks_short if report else None,
+        "chunks_damaged": report.chunks_damaged if report else None,
+        "partitions_behind": report.partitions_behind if report else None,
         "lag_bytes": report.lag_bytes if report else None,
         "lag_s": report.lag_s if report else None,
         "rtt_ms": None if state.rtt_s is None else round(state.rtt_s * 1000, 2),

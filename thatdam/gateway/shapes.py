@@ -21,7 +21,7 @@ def moment(ms: object) -> str | None:
 
 
 def asset(
-    row: Row, copies: int, wanted: int, jobs: Sequence[Row] = (), cameras: Mapping[str, str] | None = None
+    row: Row, copies: int | None, wanted: int, jobs: Sequence[Row] = (), cameras: Mapping[str, str] | None = None
 ) -> Json:
     """Give an asset's JSON; ``jobs`` are its rows of the table, ``cameras`` names by id."""
     field = row.fields.get

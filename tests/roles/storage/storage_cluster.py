@@ -79,7 +79,7 @@ async def start(fabric, folder, number, copies=2, *, stores=True, off_s=0.0, kee
     chunks = Chunks(system, store, view, peers, clock, keep_confirmed_s=keep_confirmed_s)
     await network.start(system)
     clock.open(system, network)
-    ChunkServer(system, store, takes=stores, view=view)
+    ChunkServer(system, store, chunks.copier, takes=stores, view=view)
     await server.open()
     joining = view.joining(1 << 30, "") if stores else None
     if joining is not None:

@@ -71,7 +71,7 @@ async def start(fabric, folder, number, copies=2):
     await chunk_store.open()
     chunks = Chunks(system, chunk_store, view, peers, clock)
     await network.start(system)
-    ChunkServer(system, chunk_store, takes=True)
+    ChunkServer(system, chunk_store, chunks.copier, takes=True)
     joining = view.joining(1 << 30, "")
     await server.open()
     if joining is not None:
