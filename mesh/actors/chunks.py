@@ -80,7 +80,7 @@ class Chunks:
     async def put(self, data: bytes, asset: AssetId, *, copies: int, flow: Flow = Flow.BULK) -> ChunkId:
         """Store bytes on ``copies`` distinct nodes, or as many as store.
 
-        Unavailable when fewer did; DiskFull when that is for lack of room alone.
+        Unavailable when fewer did; DiskFull when nobody has room.
         """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
@@ -95,7 +95,8 @@ class Chunks:
         if done < wanted:
             told = "; ".join(f"{node[:8]}: {error}" for node, error in failures.items())
             text = f"only {done} of {wanted} nodes stored the bytes ({told})"
-            raise DiskFull(text) if all(isinstance(one, DiskFull) for one in failures.values()) else Unavailable(text)
+            full = not done and all(isinstance(one, DiskFull) for one in failures.values())
+            raise DiskFull(text) if full else Unavailable(text)
         return chunk
 
     async def _store_on_some(

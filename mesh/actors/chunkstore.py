@@ -330,12 +330,13 @@ class ChunkStore:
 
         return await self._tables.read(work)
 
-    async def all_standings(self, looked: bytes | None) -> list[Standing]:
-        """Give how all chunks here stand."""
+    async def all_standings(self, looked: bytes | None, *, settled: bool) -> list[Standing]:
+        """Give how all chunks here stand; without ``settled`` only those that a holder may lack, which is quick."""
+        which = "" if settled else "INDEXED BY chunks_pending WHERE pending = 1 "
 
         def work(sql: Sql) -> list[Standing]:
-            rows = sql.execute(f"SELECT {_STANDING} FROM chunks c GROUP BY 1, 2, 3, 4", (looked, looked))  # noqa: S608
-            return [_standing(row) for row in rows.fetchall()]
+            statement = f"SELECT {_STANDING} FROM chunks c {which}GROUP BY 1, 2, 3, 4"  # noqa: S608 - own text
+            return [_standing(row) for row in sql.execute(statement, (looked, looked)).fetchall()]
 
         return await self._tables.read(work)
 

@@ -125,12 +125,16 @@ class Copier:
             first = {
                 part: next((node for node in share.holders if node in alive), me) for part, share in shares.items()
             }
+            wanted, looked = view.copies(), self._looked()
+            whole = looked is None and all(
+                sum(1 for node in share.holders if node in alive) >= wanted for share in shares.values()
+            )
             mine = [
                 one
-                for one in await self._store.all_standings(self._looked())
+                for one in await self._store.all_standings(looked, settled=not whole)
                 if first[one.partition] == me or (one.pending and not one.elsewhere)
             ]
-            self._counted = tell(me, mine, (), shares, self._swept_shares, alive, view.copies())
+            self._counted = tell(me, mine, (), shares, self._swept_shares, alive, wanted)
         return self._counted
 
     # ------------------------------------------------------------ copying
