@@ -7,7 +7,7 @@ MEDIA ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: media help demo test web check docs fmt lock venv system clean
+.PHONY: media help demo sim test web check docs fmt lock venv system clean
 
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -40,6 +40,9 @@ demo: venv web media                     ## three nodes, two cameras, recordings
 
 test: venv system web ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+sim: venv                             ## about five minutes of simulated meshes, seed after seed, and a summary
+	$(BIN)/thatdam sim sweep --minutes $(or $(MINUTES),5)
 
 check: venv                           ## format, lint, types, imports and the fast tests
 	$(BIN)/ruff format --check .

@@ -39,6 +39,7 @@ class FakeDisk:
         self.unreadable: dict[str, None] = {}
         self.writes = 0
         self._chance = chance
+        self._capacity_bytes = capacity_bytes
         self._used = 0
 
     async def read(self, path: str, offset: int = 0, size: int | None = None) -> bytes:
@@ -105,6 +106,14 @@ class FakeDisk:
     async def write_time(self, size: int) -> None:
         """Wait as long as a durable write of ``size`` bytes takes."""
         await self._takes(WRITE_S, size)
+
+    def fill(self) -> None:
+        """Have no room left, as when something else fills the disk."""
+        self.faults.capacity_bytes = self._used
+
+    def make_room(self) -> None:
+        """Have as much room as at first."""
+        self.faults.capacity_bytes = self._capacity_bytes
 
     def flip(self, prefix: str = "") -> str | None:
         """Flip a bit of some file under a prefix; gives which, or None when there is none."""

@@ -337,7 +337,7 @@ class WorldNetwork:
         self.host = host
         self.life = life
         self.standing: dict[NodeId, WorldLink] = {}
-        self.refused: dict[NodeId, None] = {}
+        self.revoked: Callable[[NodeId], str | None] = lambda _: None
         self.handler: LinkHandler
         self._context = fabric.loop.context_of(life)
 
@@ -377,7 +377,7 @@ class WorldNetwork:
             raise Refused(f"at {host[0]}:{host[1]} is {there.node_id[:8]}, not {expect[:8]}")
         if there.mesh != self.mesh:
             raise Refused(f"the node at {host[0]}:{host[1]} is of another mesh")
-        if self.node_id in there.refused or there.node_id in self.refused:
+        if self.revoked(there.node_id) or there.revoked(self.node_id):
             raise Refused(f"{there.node_id[:8]} does not accept this node")
         key = wire_key(self.node_id, there.node_id)
         wire = fabric.wires.get(key)

@@ -10,9 +10,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
+from mesh.core.identity import Authority, NodeIdentity, node_of_seed
 from mesh.ports import Host
-from proto.ids import MeshId, NodeId, node_id_of
-from simulations.world.clock import FakeClock
+from proto.ids import MeshId, NodeId
+from simulations.world.clock import WORLD_BEGAN, FakeClock
 from simulations.world.disk import FakeDisk
 from simulations.world.entropy import SeededEntropy
 from simulations.world.executor import InlineExecutor
@@ -36,7 +37,7 @@ class Machine(Generic[N]):
     """A machine of the world, with what survives the crash of its node. ``node`` is what ``assemble`` gave."""
 
     number: int
-    id: NodeId
+    identity: NodeIdentity
     host: Host
     clock: FakeClock
     disk: FakeDisk
@@ -47,6 +48,12 @@ class Machine(Generic[N]):
     network: WorldNetwork | None = None
     workers: ScriptedWorkers | None = None
     entropy: SeededEntropy = field(init=False)
+    safe: dict[str, bytes] = field(default_factory=dict)
+
+    @property
+    def id(self) -> NodeId:
+        """The id of its node, made from its key."""
+        return self.identity.node
 
     @property
     def name(self) -> str:
@@ -67,18 +74,19 @@ class World(Generic[N]):
         seed: int,
         machines: int,
         assemble: Callable[[Machine[N], World[N]], Awaitable[N]],
-        scripts: Mapping[str, Script] | None = None,
+        scripts: Callable[[Machine[N]], Mapping[str, Script]] = lambda _: {},
     ) -> None:
         self.seed = seed
         self.loop = VirtualLoop()
         self.trace = Trace()
         self.fabric = Fabric(self.loop, seed, self.trace)
         self.chance = SeededEntropy(seed, "world")
-        self.mesh = MeshId(node_id_of(SeededEntropy(seed, "mesh").token(32)))
+        self.authority = Authority(SeededEntropy(seed, "authority").token(32))
+        self.mesh: MeshId = self.authority.mesh
         self.executor = InlineExecutor()
         self.failures: list[str] = []
         self._assemble = assemble
-        self._scripts = dict(scripts or {})
+        self._scripts = scripts
         self.machines = [self._machine(number) for number in range(1, machines + 1)]
         self.log: list[str] = []
 
@@ -86,8 +94,10 @@ class World(Generic[N]):
         chance = SeededEntropy(self.seed, f"disk {number}")
         clock = FakeClock(self.loop.time, offset_s=chance.uniform(-0.2, 0.2), drift=chance.uniform(-2e-5, 2e-5))
         disk = FakeDisk(chance)
-        node = node_id_of(SeededEntropy(self.seed, f"key {number}").token(32))
-        return Machine(number, node, (f"10.0.0.{number}", PORT), clock, disk, FakeTables(disk))
+        key = SeededEntropy(self.seed, f"key {number}").token(32)
+        certificate = self.authority.admit(node_of_seed(key), WORLD_BEGAN)
+        identity = NodeIdentity(key, certificate, self.authority.certificate())
+        return Machine(number, identity, (f"10.0.0.{number}", PORT), clock, disk, FakeTables(disk))
 
     # ------------------------------------------------------------ running
 
@@ -141,7 +151,7 @@ class World(Generic[N]):
         machine.state = "booting"
         machine.entropy = SeededEntropy(self.seed, machine.life)
         machine.network = WorldNetwork(self.fabric, machine.id, self.mesh, machine.host, machine.life)
-        machine.workers = ScriptedWorkers(self._scripts)
+        machine.workers = ScriptedWorkers(self._scripts(machine))
         self.fabric.silence(machine.id, False)
         self.note("boot", machine.life)
         context = self.loop.context_of(machine.life)

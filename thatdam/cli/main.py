@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,8 @@ from thatdam import config as settings
 from thatdam.cli import library, mesh, people, search, sources, transfer
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
+
+VERBS_GROUP = "thatdam.verbs"
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 app.add_typer(sources.source, name="source")
@@ -70,6 +73,13 @@ app.command()(mesh.nodes)
 app.command()(mesh.status)
 
 
+def _add_installed_verbs() -> None:
+    """Add the verbs that installed packages bring: Typer applications in the entry point group ``thatdam.verbs``."""
+    for point in entry_points(group=VERBS_GROUP):
+        app.add_typer(point.load(), name=point.name)
+
+
 def main() -> None:
     """Run the command line."""
+    _add_installed_verbs()
     app()

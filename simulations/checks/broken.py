@@ -1,0 +1,23 @@
+"""A promise that was broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """Which promise (P1 to P8 of the design, or ``run``), and a sentence with what was seen."""
+
+    promise: str
+    why: str
+
+
+TOLD_MAX = 6
+"""Cases told of one kind; more are counted."""
+
+
+def few(items: list[str]) -> str:
+    """Tell some of many."""
+    told = ", ".join(items[:TOLD_MAX])
+    return told if len(items) <= TOLD_MAX else f"{told} and {len(items) - TOLD_MAX} more"

@@ -1,0 +1,168 @@
+"""Scenario files: who is there, what is filmed, what goes wrong and when. TOML, one file a scenario.
+
+Times are seconds after the mesh has formed; ``[low, high]`` is drawn from the seed. Machines are n1 to nN. Invariant: a
+scenario that loads names only machines and faults there are; ScenarioError says which line of thought is wrong.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from simulations.world.entropy import SeededEntropy
+from thatdam.config import ROLES
+
+FOLDER = Path(__file__).parent / "scenarios"
+NODES_MAX = 100
+FAULTS = ("crash", "gone", "boot", "pause", "resume", "partition", "shut", "heal", "clock", "weather", "full", "room")
+_NEEDS_NODE = ("crash", "gone", "boot", "pause", "resume", "clock", "full", "room")
+
+
+class ScenarioError(ValueError):
+    """A scenario says what cannot be; the text tells what would be right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Camera:
+    """A camera that is added and recorded at ``at_s``."""
+
+    on: str
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One fault. ``node`` may be ``any``: one of those that run and film nothing. ``for_s``: it ends by itself."""
+
+    at_s: float
+    do: str
+    node: str = ""
+    for_s: float | None = None
+    groups: tuple[tuple[str, ...], ...] | str = ()
+    source: tuple[str, ...] = ()
+    target: tuple[str, ...] = ()
+    to: str = ""
+    by_s: float = 0.0
+    loss: float = 0.0
+    duplicate: float = 0.0
+    spike: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A story before it is told. ``clocks``: machines that boot with a wrong clock, ``1970`` or seconds ahead."""
+
+    name: str
+    title: str
+    nodes: int
+    copies: int = 2
+    away_after_s: float = 15.0
+    trouble_s: float = 60.0
+    heal_budget_s: float = 90.0
+    clocks: Mapping[str, str] = field(default_factory=dict)
+    roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    latency_ms: tuple[float, float] = (0.5, 3.0)
+    loss: float = 0.0
+    cameras: tuple[Camera, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+def names() -> list[str]:
+    """Give the scenarios that ship."""
+    return sorted(path.stem for path in FOLDER.glob("*.toml"))
+
+
+def load(name: str, seed: int, nodes: int | None = None) -> Scenario:
+    """Read a scenario by name or path, with its chances drawn from a seed; ``nodes`` overrides how many there are."""
+    path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ScenarioError(f"there is no scenario {name!r}; there are {', '.join(names())}") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ScenarioError(f"{path} cannot be read: {error}") from None
+    return read(path.stem, content, seed, nodes)
+
+
+def read(name: str, content: Mapping[str, Any], seed: int, nodes: int | None = None) -> Scenario:
+    """Make a scenario of a file's content."""
+    chance = SeededEntropy(seed, f"scenario {name}")
+    known = {item.name for item in dataclasses.fields(Scenario)} - {"name", "cameras", "events"} | {"camera", "event"}
+    unknown = sorted(set(content) - known)
+    if unknown:
+        raise ScenarioError(f"{name}: there is no setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    plain = {key: value for key, value in content.items() if key not in ("camera", "event", "latency_ms", "roles")}
+    plain["nodes"] = count = nodes if nodes is not None else int(content.get("nodes", 5))
+    if not 1 <= count <= NODES_MAX:
+        raise ScenarioError(f"{name}: a world has 1 to {NODES_MAX} nodes, not {count}")
+    plain.setdefault("title", name)
+    if "latency_ms" in content:
+        plain["latency_ms"] = tuple(float(one) for one in content["latency_ms"])
+    plain["roles"] = {node: tuple(roles) for node, roles in content.get("roles", {}).items()}
+    cameras = tuple(
+        _make(name, Camera, {**one, "at_s": _drawn(one.get("at_s", 1.0), chance)}) for one in content.get("camera", ())
+    )
+    events = tuple(_event(name, one, chance) for one in content.get("event", ()))
+    scenario: Scenario = _make(name, Scenario, {**plain, "name": name, "cameras": cameras, "events": events})
+    _check(scenario)
+    return scenario
+
+
+def _event(name: str, told: Mapping[str, Any], chance: SeededEntropy) -> Event:
+    given = dict(told)
+    for key in ("at_s", "for_s"):
+        if key in given:
+            given[key] = _drawn(given[key], chance)
+    if isinstance(given.get("groups"), list):
+        given["groups"] = tuple(tuple(group) for group in given["groups"])
+    for key in ("source", "target"):
+        given[key] = tuple(given.get(key, ()))
+    event: Event = _make(name, Event, given)
+    return event
+
+
+def _make(name: str, kind: Any, given: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**given)
+    except TypeError as error:
+        raise ScenarioError(f"{name}: {str(error).partition('()')[2].strip() or error}") from None
+
+
+def _drawn(told: Any, chance: SeededEntropy) -> float:
+    if isinstance(told, list) and len(told) == 2:
+        return chance.uniform(float(told[0]), float(told[1]))
+    if isinstance(told, int | float):
+        return float(told)
+    raise ScenarioError(f"a time is seconds, or [low, high], not {told!r}")
+
+
+def _check(scenario: Scenario) -> None:
+    machines = {f"n{number}" for number in range(1, scenario.nodes + 1)}
+
+    def there(node: str) -> None:
+        if node not in machines:
+            raise ScenarioError(
+                f"{scenario.name}: {node!r} is no machine; with {scenario.nodes} they are n1 to n{scenario.nodes}"
+            )
+
+    for node, roles in scenario.roles.items():
+        there(node)
+        for role in roles:
+            if role not in ROLES:
+                raise ScenarioError(f"{scenario.name}: there is no role {role!r}; the roles are {', '.join(ROLES)}")
+    for node in (*scenario.clocks, *(camera.on for camera in scenario.cameras)):
+        there(node)
+    for event in scenario.events:
+        if event.do not in FAULTS:
+            raise ScenarioError(f"{scenario.name}: nothing is called {event.do!r}; there are {', '.join(FAULTS)}")
+        if event.do in _NEEDS_NODE and event.node != "any":
+            there(event.node)
+        if event.do == "partition" and isinstance(event.groups, str) and event.groups != "halves":
+            raise ScenarioError(f'{scenario.name}: groups are lists of machines, or "halves"')
+        groups = () if isinstance(event.groups, str) else event.groups
+        for node in (*event.source, *event.target, *(one for group in groups for one in group)):
+            there(node)

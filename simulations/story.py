@@ -1,0 +1,367 @@
+"""Tells a scenario: a mesh boots, films and records, is used while things go wrong, heals, and everybody is asked.
+
+Invariant: what happens is decided by scenario, seed and code; the verdict is made of what people saw alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mesh.ports import PortError, Refused
+from proto.ids import NodeId
+from proto.messages.cameras import AddCamera, CameraAdded, StartRecording, StopRecording, TakeIs
+from simulations.checks.accepting import check_accepting
+from simulations.checks.agreement import View, check_agreement, look
+from simulations.checks.broken import Broken
+from simulations.checks.keeping import check_keeping
+from simulations.clients import Person
+from simulations.ledger import Ledger, Take
+from simulations.nodes import Mesh, Setup
+from simulations.scenario import Camera, Event, Scenario
+from simulations.world.entropy import SeededEntropy
+from simulations.world.film import url_of
+from simulations.world.loop import Stuck
+from simulations.world.world import Machine
+from thatdam.node import Node
+
+FORM_BUDGET_S = 60.0
+BOOT_WITHIN_S = 1.0
+AFTER_HEAL_S = 8.0
+"""How long people go on after everything is well again."""
+LOOK_EVERY_S = 2.0
+ASK_LIMIT_S = 20.0
+CALLBACKS_MAX = 60_000_000
+
+
+@dataclass
+class Verdict:
+    """What came of it. ``events`` are lines for people."""
+
+    scenario: Scenario
+    seed: int
+    broken: list[Broken] = field(default_factory=list)
+    events: list[str] = field(default_factory=list)
+    trace: str = ""
+    trace_events: int = 0
+    virtual_s: float = 0.0
+    healed_after_s: float | None = None
+    figures: dict[str, float] = field(default_factory=dict)
+    log: list[str] = field(default_factory=list)
+    lines: list[str] = field(default_factory=list)
+
+    @property
+    def kept(self) -> bool:
+        """Whether every promise was kept."""
+        return not self.broken
+
+
+class Story:
+    """One telling."""
+
+    def __init__(self, scenario: Scenario, seed: int) -> None:
+        self.scenario = scenario
+        self.mesh = Mesh(seed, scenario.nodes, Setup(scenario.copies, scenario.away_after_s, scenario.roles))
+        low, high = scenario.latency_ms
+        self.mesh.fabric.weather.latency_s = (low / 1000, high / 1000)
+        self.mesh.fabric.weather.loss = scenario.loss
+        self.ledger = Ledger()
+        self.verdict = Verdict(scenario, seed)
+        self._chance = SeededEntropy(seed, "story")
+        self._people: list[Person] = []
+        self._began_s = 0.0
+        self.mesh.seen = self._seen
+
+    # ------------------------------------------------------------ telling
+
+    def tell(self) -> Verdict:
+        """Run it; the verdict says what was broken, a node's own crash included."""
+        verdict = self.verdict
+        try:
+            self.mesh.run(self._all, callbacks_max=CALLBACKS_MAX)
+        except Stuck as error:
+            verdict.broken.append(Broken("run", f"the world came to a stop: {error}"))
+        verdict.broken += [Broken("P6", f"a node went wrong by itself: {line}") for line in self.mesh.failures]
+        verdict.trace = self.mesh.trace.hexdigest()
+        verdict.trace_events = self.mesh.trace.events
+        verdict.virtual_s = self.mesh.loop.time()
+        verdict.log = self.mesh.log
+        verdict.lines = list(self.mesh.trace.lines)
+        return verdict
+
+    def _say(self, text: str) -> None:
+        self.mesh.note("story", text)
+        self.verdict.events.append(f"{self.mesh.loop.time():9.3f} s  {text}")
+
+    def _seen(self, machine: str, peer: str, state: str) -> None:
+        if self._began_s and state in ("dead", "alive"):
+            self.verdict.events.append(f"{self.mesh.loop.time():9.3f} s    {machine} sees {peer} {state}")
+
+    async def _all(self) -> None:
+        mesh, scenario = self.mesh, self.scenario
+        for name, told in scenario.clocks.items():
+            _set_clock(mesh.machine(name), told)
+            self._say(f"the clock of {name} shows {told if told == '1970' else told + ' s ahead'}")
+        boots = []
+        for machine in mesh.machines:
+            await asyncio.sleep(self._chance.uniform(0.0, BOOT_WITHIN_S / len(mesh.machines)))
+            boots.append(mesh.boot(machine))
+        await asyncio.wait(boots, timeout=FORM_BUDGET_S)
+        formed = await mesh.until(self._formed, FORM_BUDGET_S)
+        if formed is None:
+            self.verdict.broken.append(Broken("P1", f"no mesh of all nodes within {FORM_BUDGET_S:g} s"))
+            return
+        self._began_s = mesh.loop.time()
+        self.ledger.calm(self._began_s)
+        self._say(f"{len(mesh.machines)} nodes are one mesh")
+        self._people = [Person(mesh, machine, self.ledger) for machine in mesh.machines]
+        tasks = [asyncio.ensure_future(person.live()) for person in self._people]
+        tasks += [asyncio.ensure_future(self._film(number, one)) for number, one in enumerate(scenario.cameras, 1)]
+        for event in sorted(scenario.events, key=lambda one: one.at_s):
+            await asyncio.sleep(max(0.0, self._began_s + event.at_s - mesh.loop.time()))
+            self._do(event)
+        await asyncio.sleep(max(0.0, self._began_s + scenario.trouble_s - mesh.loop.time()))
+        await self._end(tasks)
+
+    def _formed(self) -> bool:
+        count = len(self.mesh.machines)
+        up = self.mesh.up()
+        stores = sum("storage" in self.mesh.roles_of(machine) for machine in self.mesh.machines)
+        return len(up) == count and all(
+            machine.node is not None
+            and len(machine.node.members.alive()) == count
+            and len(machine.node.view.layout.places) == stores
+            for machine in up
+        )
+
+    async def _end(self, tasks: Sequence[asyncio.Future[None]]) -> None:
+        mesh, ledger = self.mesh, self.ledger
+        self._heal_all()
+        await mesh.until(
+            lambda: all(m.state == "up" for m in mesh.machines if m.name not in ledger.gone), FORM_BUDGET_S
+        )
+        healed_s = mesh.loop.time()
+        await asyncio.sleep(AFTER_HEAL_S)
+        for person in self._people:
+            person.working = False
+        await asyncio.wait(tasks, timeout=60.0)
+        await self._stop_takes()
+        views: list[View] = []
+        complaints: list[Broken] = []
+        while True:
+            ledger.look(mesh.loop.time())
+            views = [await look(mesh, machine, ledger) for machine in mesh.up()]
+            complaints = check_agreement(mesh, ledger, views)
+            if not complaints:
+                self.verdict.healed_after_s = mesh.loop.time() - healed_s
+                self._say(f"all nodes answer the same, {self.verdict.healed_after_s:.1f} s after all was well again")
+                break
+            if mesh.loop.time() - healed_s > self.scenario.heal_budget_s:
+                self._say("the nodes do not come to one answer")
+                break
+            await asyncio.sleep(LOOK_EVERY_S)
+        broken = self.verdict.broken
+        broken += complaints
+        broken += check_accepting(ledger)
+        broken += await check_keeping(mesh, ledger, views)
+        self._figures()
+
+    def _figures(self) -> None:
+        ledger = self.ledger
+        writes = [one for one in ledger.writes if one.acked_s is not None]
+        slowest = max((one.acked_s - one.asked_s for one in writes if one.acked_s is not None), default=0.0)
+        units = sum(len(film.shots) for film in self.mesh.films.films.values())
+        self.verdict.figures |= {
+            "writes_acknowledged": len(writes),
+            "write_slowest_s": round(slowest, 3),
+            "lists_answered": len(ledger.answers),
+            "list_slowest_s": round(max((one.took_s for one in ledger.answers), default=0.0), 3),
+            "lists_partial": sum(one.partitions_ok < one.partitions_total for one in ledger.answers),
+            "units_filmed": units,
+            "takes": len(ledger.takes),
+        }
+
+    # ------------------------------------------------------------ cameras
+
+    async def _film(self, number: int, camera: Camera) -> None:
+        mesh = self.mesh
+        await asyncio.sleep(max(0.0, self._began_s + camera.at_s - mesh.loop.time()))
+        machine = mesh.machine(camera.on)
+        film = f"film{number}"
+        asker = next(one for one in (*mesh.up()[::-1], machine) if one.node is not None)
+
+        async def begin(node: Node) -> tuple[str, str]:
+            ask = node.system.ask
+            added = await ask(machine.id, "proxy", AddCamera(url_of(film), f"Camera {number}"), CameraAdded)
+            take = await ask(machine.id, "recorder", StartRecording(added.camera), TakeIs)
+            return added.camera, take.take
+
+        try:
+            added, take = await mesh.on(asker, begin, ASK_LIMIT_S)
+        except (PortError, TimeoutError) as error:
+            self.verdict.broken.append(Broken("P2", f"{asker.name} could not record a camera of {camera.on}: {error}"))
+            return
+        self.ledger.takes.append(Take(film, camera.on, added, take, mesh.loop.time()))
+        self._say(f"{camera.on} records its camera, asked by {asker.name}")
+
+    async def _stop_takes(self) -> None:
+        mesh = self.mesh
+        for take in self.ledger.takes:
+            machine = mesh.machine(take.node)
+            if machine.name in self.ledger.gone:
+                continue
+            asker = mesh.up()[-1]
+            asked_s = mesh.loop.time()
+
+            async def end(node: Node, owner: NodeId = machine.id, camera: str = take.camera) -> str:
+                return (await node.system.ask(owner, "recorder", StopRecording(camera), TakeIs, timeout_s=15.0)).take
+
+            for attempt in range(10):
+                try:
+                    stopped = await mesh.on(asker, end, ASK_LIMIT_S)
+                except Refused as error:
+                    self.verdict.broken.append(Broken("P3", f"{take.node} had ceased to record: {error}"))
+                    break
+                except (PortError, TimeoutError) as error:
+                    if attempt == 9:
+                        self.verdict.broken.append(Broken("P2", f"the take on {take.node} cannot be ended: {error}"))
+                    await asyncio.sleep(2.0)
+                    continue
+                if stopped != take.take:
+                    self.verdict.broken.append(Broken("P3", f"{take.node} records another take than it was asked to"))
+                take.stop_asked_s = asked_s
+                self._say(f"the take on {take.node} is ended and whole")
+                break
+
+    # ------------------------------------------------------------ faults
+
+    def _do(self, event: Event) -> None:
+        mesh, ledger, now_s = self.mesh, self.ledger, self.mesh.loop.time()
+        if event.do not in ("boot", "resume", "heal", "room"):
+            ledger.trouble(now_s)
+        machine = self._victim(event)
+        match event.do:
+            case "crash" | "gone" if machine is not None and machine.state in ("up", "booting"):
+                self._say(f"{machine.name} {'is killed' if event.do == 'crash' else 'is lost for good'}")
+                mesh.crash(machine)
+                ledger.begin(machine.name, "crash", now_s)
+                if event.do == "gone":
+                    ledger.gone[machine.name] = now_s
+                elif event.for_s is not None:
+                    self._after(event.for_s, lambda: self._boot(machine))
+            case "boot" if machine is not None:
+                self._boot(machine)
+            case "pause" if machine is not None and machine.state == "up":
+                self._say(f"{machine.name} stands still")
+                mesh.pause(machine)
+                ledger.begin(machine.name, "pause", now_s)
+                if event.for_s is not None:
+                    self._after(event.for_s, lambda: self._resume(machine))
+            case "resume" if machine is not None:
+                self._resume(machine)
+            case "partition":
+                groups = self._groups(event)
+                told = " | ".join(" ".join(one.name for one in group) for group in groups)
+                self._say(f"the network falls apart: {told}")
+                mesh.partition(groups)
+                for group in groups:
+                    for one in group:
+                        ledger.begin(one.name, "cut", now_s)
+                if event.for_s is not None:
+                    self._after(event.for_s, self._heal_paths)
+            case "shut":
+                self._say(f"nothing passes from {' '.join(event.source)} to {' '.join(event.target)}")
+                mesh.shut(self._named(event.source), self._named(event.target))
+                for name in (*event.source, *event.target):
+                    ledger.begin(name, "cut", now_s)
+                if event.for_s is not None:
+                    self._after(event.for_s, self._heal_paths)
+            case "heal":
+                self._heal_paths()
+            case "clock" if machine is not None:
+                told = event.to or f"{event.by_s:g}"
+                self._say(f"the clock of {machine.name} is set: {told if event.to else told + ' s on'}")
+                _set_clock(machine, told)
+            case "weather":
+                weather = mesh.fabric.weather
+                weather.loss, weather.duplicate, weather.spike = event.loss, event.duplicate, event.spike
+                self._say(f"weather: {event.loss:.0%} lost, {event.duplicate:.0%} doubled, {event.spike:.0%} late")
+            case "full" if machine is not None:
+                machine.disk.fill()
+                ledger.begin(machine.name, "full", now_s)
+                self._say(f"the disk of {machine.name} is full")
+                if event.for_s is not None:
+                    self._after(event.for_s, lambda: self._room(machine))
+            case "room" if machine is not None:
+                self._room(machine)
+            case _:
+                self._say(f"{event.do} of {event.node} comes too late or too early and does nothing")
+
+    def _after(self, delay_s: float, what: Callable[[], None]) -> None:
+        self.mesh.fabric.later(delay_s, what)
+
+    def _victim(self, event: Event) -> Machine[Node] | None:
+        if event.node != "any":
+            return self.mesh.machine(event.node) if event.node else None
+        filming = {camera.on for camera in self.scenario.cameras}
+        free = [machine for machine in self.mesh.up() if machine.name not in filming]
+        return free[int(self._chance.uniform(0, len(free)))] if free else None
+
+    def _groups(self, event: Event) -> list[list[Machine[Node]]]:
+        if event.groups == "halves":
+            mixed = self._chance.shuffled([machine.name for machine in self.mesh.machines])
+            half = len(mixed) // 2
+            return [self._named(sorted(mixed[:half])), self._named(sorted(mixed[half:]))]
+        assert not isinstance(event.groups, str)
+        groups = [self._named(group) for group in event.groups]
+        rest = [machine for machine in self.mesh.machines if all(machine not in group for group in groups)]
+        return [*groups, rest] if rest else groups
+
+    def _named(self, names: Iterable[str]) -> list[Machine[Node]]:
+        return [self.mesh.machine(name) for name in names]
+
+    def _boot(self, machine: Machine[Node]) -> None:
+        if machine.state != "crashed" or machine.name in self.ledger.gone:
+            return
+        self._say(f"{machine.name} starts again")
+        boot = self.mesh.boot(machine)
+        boot.add_done_callback(lambda _: self.ledger.end(machine.name, "crash", self.mesh.loop.time()))
+
+    def _resume(self, machine: Machine[Node]) -> None:
+        if machine.state != "paused":
+            return
+        self._say(f"{machine.name} goes on")
+        self.mesh.resume(machine)
+        self.ledger.end(machine.name, "pause", self.mesh.loop.time())
+
+    def _room(self, machine: Machine[Node]) -> None:
+        machine.disk.make_room()
+        if self.ledger.open(machine.name, "full"):
+            self._say(f"the disk of {machine.name} has room again")
+            self.ledger.end(machine.name, "full", self.mesh.loop.time())
+
+    def _heal_paths(self) -> None:
+        if not any(self.ledger.open(machine.name, "cut") for machine in self.mesh.machines):
+            return
+        self._say("the network is whole again")
+        self.mesh.fabric.heal()
+        for machine in self.mesh.machines:
+            self.ledger.end(machine.name, "cut", self.mesh.loop.time())
+
+    def _heal_all(self) -> None:
+        self._say("everything is put right")
+        self.mesh.heal()
+        for machine in self.mesh.machines:
+            self._resume(machine)
+            self._boot(machine)
+            self._room(machine)
+            self.ledger.end(machine.name, "cut", self.mesh.loop.time())
+        self.ledger.calm(self.mesh.loop.time())
+
+
+def _set_clock(machine: Machine[Node], told: str) -> None:
+    if told == "1970":
+        machine.clock.boot_in_1970()
+    else:
+        machine.clock.jump(float(told))

@@ -1,0 +1,93 @@
+"""Many seeds, several worlds at once, for a given time; a summary at the end."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass, field
+from itertools import count
+from multiprocessing import get_context
+
+from simulations import scenario as scenarios
+from simulations.story import Story
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one seed came to."""
+
+    scenario: str
+    seed: int
+    broken: tuple[str, ...]
+    virtual_s: float
+    real_s: float
+    healed_after_s: float | None
+
+
+@dataclass
+class Tally:
+    """What a scenario came to over all seeds."""
+
+    seeds: int = 0
+    virtual_s: float = 0.0
+    healed_slowest_s: float = 0.0
+    broken: list[Outcome] = field(default_factory=list)
+
+
+def one(name: str, seed: int) -> Outcome:
+    """Tell one scenario with one seed."""
+    began = time.perf_counter()
+    verdict = Story(scenarios.load(name, seed), seed).tell()
+    broken = tuple(f"{one.promise}: {one.why}" for one in verdict.broken)
+    return Outcome(name, seed, broken, verdict.virtual_s, time.perf_counter() - began, verdict.healed_after_s)
+
+
+def sweep(names: Sequence[str], first: int, seconds: float, processes: int, tell: Callable[[str], None]) -> int:
+    """Sweep until the time is over; every scenario is told at least once. Gives 1 when a promise was broken, else 0."""
+    began = time.perf_counter()
+    tallies = {name: Tally() for name in names}
+    work = ((name, seed) for seed in count(first) for name in names)
+    at_once = processes or os.cpu_count() or 1
+    running: set[Future[Outcome]] = set()
+    started = 0
+    # A process a world, started afresh: what one world leaves in memory is no other's.
+    with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=8) as pool:
+        while True:
+            while len(running) < at_once and (time.perf_counter() - began < seconds or started < len(names)):
+                running.add(pool.submit(one, *next(work)))
+                started += 1
+            if not running:
+                break
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            for future in done:
+                _count(tallies, future.result(), tell)
+    _summary(tallies, time.perf_counter() - began, tell)
+    return 1 if any(tally.broken for tally in tallies.values()) else 0
+
+
+def _count(tallies: dict[str, Tally], outcome: Outcome, tell: Callable[[str], None]) -> None:
+    tally = tallies[outcome.scenario]
+    tally.seeds += 1
+    tally.virtual_s += outcome.virtual_s
+    tally.healed_slowest_s = max(tally.healed_slowest_s, outcome.healed_after_s or 0.0)
+    mark = "kept" if not outcome.broken else "BROKEN"
+    tell(f"{outcome.scenario:12} seed {outcome.seed:<6} {mark:6} {outcome.real_s:6.1f} s")
+    for line in outcome.broken:
+        tell(f"    {line}")
+    if outcome.broken:
+        tally.broken.append(outcome)
+
+
+def _summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], None]) -> None:
+    tell("")
+    tell(f"{'scenario':12} {'seeds':>6} {'broken':>7} {'virtual min':>12} {'slowest to agree':>17}")
+    for name, tally in tallies.items():
+        minutes = tally.virtual_s / 60
+        tell(f"{name:12} {tally.seeds:6} {len(tally.broken):7} {minutes:12.1f} {tally.healed_slowest_s:15.1f} s")
+    seeds = sum(tally.seeds for tally in tallies.values())
+    tell(f"{seeds} worlds in {took_s:.0f} s")
+    for name, tally in tallies.items():
+        for outcome in tally.broken:
+            tell(f"broken: thatdam sim run {name} --seed {outcome.seed}")
