@@ -9,10 +9,14 @@ Invariant: no byte of an untrusted file names something that libav then opens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+import stat
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import av.error
@@ -99,6 +103,46 @@ class _Nameless:
 
     def __init__(self, handle: Any) -> None:
         self.read, self.seek, self.tell = handle.read, handle.seek, handle.tell
+
+
+def open_inside(path: Path, folders: Sequence[Path], name: str) -> BinaryIO:
+    """Open a plain file that lies in one of these folders; CannotOpenError says why not.
+
+    What was opened is looked at, not what the path named before: a link that is changed meanwhile leads nowhere else.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    outside = f"{name} is outside the folders this node plays files from; add its folder to proxy.file_folders"
+    if not _inside(path.resolve(), folders):
+        raise CannotOpenError(outside)
+    try:
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        raise CannotOpenError(f"{name} cannot be opened: {error.strerror}") from error
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise CannotOpenError(f"{name} is no file")
+        if not _inside(_really(descriptor, path), folders):
+            raise CannotOpenError(outside)
+        return os.fdopen(descriptor, "rb")
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def _inside(path: Path | None, folders: Sequence[Path]) -> bool:
+    return path is not None and any(path.is_relative_to(folder.resolve()) for folder in folders)
+
+
+def _really(descriptor: int, path: Path) -> Path | None:
+    """Give where an open file lies; None when that cannot be told."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/self/fd/{descriptor}").readlink()
+    with contextlib.suppress(OSError):
+        found = path.resolve()
+        if os.path.samestat(found.stat(), os.fstat(descriptor)):
+            return found
+    return None
 
 
 @contextmanager

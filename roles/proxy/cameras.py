@@ -22,6 +22,7 @@ from mesh.ports import Clock, Entropy, NotFound, PortError, Refused, Unavailable
 from proto.codec import Value
 from proto.ids import CameraId, short_id
 from proto.messages.cameras import AddCamera, CameraAdded, Devices, Done, ListDevices, RemoveCamera
+from roles.media.units import GroupInfo, MediaKind
 from roles.proxy.adapters.wire import GROUP, PICTURE, PICTURES_OFF, PICTURES_ON, STATUS, UNIT, Config, Status
 from roles.proxy.devices import DeviceLister
 from roles.proxy.sources import SourceError, parse, with_userinfo
@@ -150,26 +151,35 @@ class CameraProxy:
             await worker.stop(0.5)
         reason = last.detail or "the source's process ended"
         await self._told(camera, "error" if last.state == "error" else "offline", reason)
+        if last.state == "ended" and source.kind == "file":
+            return  # it was to be played once
         raise SourceFailedError(reason)
 
     async def _publish(
         self, camera: CameraId, state: _Camera, worker: Worker, publishers: dict[str, Publisher]
     ) -> Status:
+        loop = asyncio.get_running_loop()
         last = Status("connecting")
         main: Publisher | None = None
         jpeg: Publisher | None = None
         groups = pictures = 0
+        watched: frozenset[int] = frozenset()
+        alive_until = loop.time() + OPENING_S
         while True:
             try:
-                async with asyncio.timeout(STALL_S if main is not None else OPENING_S):
+                async with asyncio.timeout_at(alive_until):
                     frame = await worker.receive()
             except TimeoutError:
-                await self._told(camera, "stalled", f"no picture for {STALL_S:g} s; opening it again")
-                return Status("offline", f"no picture for {STALL_S:g} s")
+                waited = f"for {STALL_S:g} s" if main is not None else f"within {OPENING_S:g} s of opening it"
+                reason = f"no picture {waited}"
+                await self._told(camera, "stalled", f"{reason}; opening it again")
+                return Status("offline", reason)
             if frame is None:
                 return last
             kind, body = frame[:1], frame[1:]
             if kind == UNIT and main is not None:
+                if body[0] in watched:
+                    alive_until = loop.time() + STALL_S
                 main.object(body)
             elif kind == GROUP:
                 if main is None:
@@ -178,6 +188,7 @@ class CameraProxy:
                         f"{camera}/jpeg", lambda wanted: self._want_pictures(state, wanted)
                     )
                 groups += 1
+                watched = _watched(body)
                 main.begin(groups, body)
             elif kind == PICTURE and jpeg is not None:
                 pictures += 1
@@ -215,6 +226,8 @@ class CameraProxy:
                 "height": status.height,
                 "frame_rate": status.frame_rate,
                 "bit_rate": status.bit_rate,
+                "jumps": status.jumps,
+                "reordered": status.reordered,
             }
         try:
             await self._catalogue.write(Change("cameras", camera, set=fields))
@@ -222,7 +235,17 @@ class CameraProxy:
             _log.warning("camera's row not written", camera=camera, error=str(error))
 
 
+def _watched(header: bytes) -> frozenset[int]:
+    """Give the tracks that must go on: the pictures, or of a source without any, all. Sound alone is a stall."""
+    tracks = GroupInfo.unpack(header).tracks
+    videos = frozenset(track.number for track in tracks if track.kind is MediaKind.VIDEO)
+    return videos or frozenset(track.number for track in tracks)
+
+
 def _worth_telling(status: Status, last: Status) -> bool:
-    """Tell whether a row shall be written: at a change of state or picture, and once the rate is known."""
-    changed = status.state != last.state or (status.codec, status.width) != (last.codec, last.width)
-    return changed or bool(status.bit_rate and not last.bit_rate)
+    """Tell whether a row shall be written: at a change of state, picture or faults, and once the rate is known."""
+
+    def told(one: Status) -> tuple[object, ...]:
+        return one.state, one.codec, one.width, one.height, one.jumps, one.reordered
+
+    return told(status) != told(last) or bool(status.bit_rate and not last.bit_rate)

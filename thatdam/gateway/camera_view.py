@@ -112,6 +112,7 @@ class CameraView:
             "webrtc_reason": reason,
             "hls": state == "online" and bool(codec),
             "mjpeg": seen,
+            "jumps": field_int(row, "jumps"),
         }
 
     def _recording(self, row: Row, told: Recording | None) -> Json | None:

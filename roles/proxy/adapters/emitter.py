@@ -39,6 +39,7 @@ class Emitter:
         self._index = 0
         self._group_dts = 0
         self._last: dict[int, int] = {}
+        self._newest_pts = 0
         self._status = Status("connecting")
         self._told_at = 0.0
         self._video = True
@@ -81,6 +82,10 @@ class Emitter:
             if coded.dts <= self._last.get(number, -1):
                 return
             self._last[number] = coded.dts
+            if video:
+                if coded.pts < self._newest_pts and not self._status.reordered:
+                    self._status = replace(self._status, reordered=True)
+                self._newest_pts = max(self._newest_pts, coded.pts)
             unit = AccessUnit(
                 number,
                 self._group,
@@ -109,6 +114,12 @@ class Emitter:
         self._told_at = now
         self._write(STATUS + self._status.pack())
 
+    def jumped(self, jumps: int) -> None:
+        """Say how often the source's times have jumped since it was opened; told with the next status."""
+        with self._lock:
+            self._status = replace(self._status, jumps=jumps)
+            self._told_at = 0.0
+
     def picture(self, jpeg: bytes, captured_us: int) -> None:
         """Write a JPEG picture."""
         with self._lock:
@@ -129,31 +140,45 @@ def _stdout(frame: bytes) -> None:
 
 
 class Steady:
-    """Puts a source's own times on the epoch's clock: they start at zero, and a jump is taken out and counted."""
+    """Puts a source's own times on the epoch's clock, and takes out and counts the jumps they make.
 
-    JUMP_S = 10.0
+    Times are 1/90000 s. ``resume`` gives where on the epoch's clock a source goes on that begins, or that jumped. A
+    source whose times agree with that clock has made no jump, however long it was silent.
+    """
 
-    def __init__(self, wall: Callable[[], int]) -> None:
-        self._wall = wall
-        self._start_us = wall()
+    JUMP = 10 * VIDEO_CLOCK
+    BACK = VIDEO_CLOCK
+
+    def __init__(self, resume: Callable[[], int]) -> None:
+        self._resume = resume
         self._offset: int | None = None
         self._last = 0
         self.jumps = 0
 
     def dts(self, ticks: int) -> int:
-        """Give a decoding time (1/90000 s) on the epoch's clock."""
-        elapsed = (self._wall() - self._start_us) * VIDEO_CLOCK // 1_000_000
+        """Give a decoding time on the epoch's clock."""
         if self._offset is None:
-            self._offset = elapsed - ticks
+            self._last = self._resume()
+            self._offset = self._last - ticks
         at = ticks + self._offset
-        if at < self._last - VIDEO_CLOCK or at > self._last + self.JUMP_S * VIDEO_CLOCK:
-            if self._last or at < 0:
+        if not self._last - self.BACK <= at <= self._last + self.JUMP:
+            resumed = self._resume()
+            if abs(at - resumed) > self.BACK:
                 self.jumps += 1
-            at = max(self._last + 1, elapsed)
-            self._offset = at - ticks
+                at = max(self._last + 1, resumed)
+                self._offset = at - ticks
         self._last = max(self._last, at)
         return at
 
-    def shift(self, ticks: int) -> int:
-        """Give any time of the same clock, without watching for jumps."""
-        return ticks + (self._offset or 0)
+    def beside(self, ticks: int) -> int | None:
+        """Give a time of another track of the same clock; None when that track jumped and this one has yet to."""
+        if self._offset is None:
+            return None
+        at = ticks + self._offset
+        return at if at >= 0 and abs(at - self._last) <= self.JUMP else None
+
+
+def since_start() -> Callable[[], int]:
+    """Give a clock of 1/90000 s that starts now."""
+    start = time.monotonic()
+    return lambda: int((time.monotonic() - start) * VIDEO_CLOCK)

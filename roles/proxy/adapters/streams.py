@@ -18,7 +18,7 @@ from proto.codec import Malformed
 from roles.libav.policy import CannotOpenError, explain
 from roles.media.codecs import annexb_units, h264_config, is_annexb, join_units, length_units, make_avcc, make_hvcc
 from roles.media.units import MediaKind, TrackInfo
-from roles.proxy.adapters.emitter import Emitter, Steady, wall_us
+from roles.proxy.adapters.emitter import Emitter, Steady, since_start, wall_us
 from roles.proxy.adapters.encoders import VIDEO_CLOCK, AudioEncoder, Coded, H264Encoder, jpeg
 from roles.proxy.adapters.switch import Pictures
 
@@ -158,6 +158,8 @@ class _Pictures:
         if codec == "h264":
             config = h264_config(configuration)
             width, height = config.width, config.height
+        else:
+            width, height = _hevc_size(configuration) or self._size
         self._configuration = configuration
         self._emitter.track(
             TrackInfo(
@@ -201,6 +203,17 @@ class _Pictures:
             self._emitter.unit(MAIN, coded, now_us)
 
 
+def _hevc_size(configuration: bytes) -> tuple[int, int] | None:
+    """Give the size of the pictures an hvcC is for, as the decoder reads it; None when it does not tell."""
+    try:
+        decoder = av.CodecContext.create("hevc", "r")
+        decoder.extradata = configuration
+        decoder.open()
+    except (av.error.FFmpegError, ValueError):
+        return None
+    return (decoder.width, decoder.height) if decoder.width and decoder.height else None
+
+
 class Demuxer:
     """Takes one opened source to its end."""
 
@@ -218,9 +231,9 @@ class Demuxer:
         self._emitter.expect_video(bool(videos))
         video = _Pictures(videos[0], self._emitter, self._pictures) if videos else None
         sound = _Sound(sounds[0], self._emitter) if sounds else None
-        steady = None if self._paced else Steady(wall_us)
-        first: int | None = None
         end = base
+        steady = Steady((lambda: end) if self._paced else since_start())
+        jumps = 0
         try:
             for packet in _packets(container, [*videos[:1], *sounds[:1]]):
                 ticks = packet.dts if packet.dts is not None else packet.pts
@@ -230,15 +243,18 @@ class Demuxer:
                     scale = packet.time_base
                 at = int(ticks * scale / _TICK)
                 ahead = int(((packet.pts if packet.pts is not None else ticks) - ticks) * scale / _TICK)
-                if steady is None:
-                    if first is None:
-                        first = at
-                    at = at - first + base
-                    self._wait(at)
-                elif packet.stream.type == "video" or video is None:
+                if packet.stream.type == "video" or video is None:
                     at = steady.dts(at)
+                    if steady.jumps != jumps:
+                        jumps = steady.jumps
+                        self._emitter.jumped(jumps)
                 else:
-                    at = max(0, steady.shift(at))
+                    heard = steady.beside(at)
+                    if heard is None:
+                        continue
+                    at = heard
+                if self._paced:
+                    self._wait(at)
                 now_us = wall_us()
                 if packet.stream.type == "video" and video is not None:
                     video.packet(packet, at + ahead, at, now_us)

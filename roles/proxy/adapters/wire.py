@@ -37,7 +37,10 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How a source is doing; ``state`` is connecting, online, ended or error. Zero or empty: unknown."""
+    """How a source is doing; ``state`` is connecting, online, ended or error. Zero or empty: unknown.
+
+    ``jumps``: how often its times jumped since it was opened. ``reordered``: it has B-frames.
+    """
 
     state: Annotated[str, Max(32)]
     detail: Annotated[str, Max(1024)] = ""
@@ -49,6 +52,7 @@ class Status:
     units: int = 0
     jumps: int = 0
     encoder: str = ""
+    reordered: bool = False
 
     def pack(self) -> bytes:
         """Give it as CBOR."""

@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import av.logging
 
-from roles.libav.policy import CannotOpenError, open_file, open_rtsp, open_v4l2
+from roles.libav.policy import CannotOpenError, open_handle, open_inside, open_rtsp, open_v4l2
 from roles.proxy.adapters import test_source
 from roles.proxy.adapters.emitter import Emitter
 from roles.proxy.adapters.streams import Demuxer
@@ -73,16 +73,11 @@ def run(config: Config, emitter: Emitter, pictures: Pictures) -> None:
 def _run_file(config: Config, rest: str, emitter: Emitter, pictures: Pictures) -> None:
     text, _, query = rest.partition("?")
     loop = "loop" in query.split("&")
-    path = Path(text).resolve()
-    folders = [Path(folder).resolve() for folder in config.folders]
-    if not any(path.is_relative_to(folder) for folder in folders):
-        raise CannotOpenError(
-            f"{config.name} is outside the folders this node plays files from; add its folder to proxy.file_folders"
-        )
+    folders = [Path(folder) for folder in config.folders]
     demuxer = Demuxer(emitter, pictures, paced=True)
     base = 0
     while True:
-        with open_file(path, config.name) as container:
+        with open_inside(Path(text), folders, config.name) as handle, open_handle(handle, config.name) as container:
             end = demuxer.run(container, config.name, base)
         if not loop:
             return
