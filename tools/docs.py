@@ -3,6 +3,9 @@
 | file | made from |
 |---|---|
 | proto/schema.cddl, docs/WIRE.md | the messages registered in proto/messages |
+| docs/CONFIG.md | thatdam.config |
+| docs/CLI.md | the verbs of thatdam.cli.main |
+| docs/API.md | the routes of the gateway |
 
 It also adds golden bytes for messages that have none (tests/golden).
 """
@@ -16,11 +19,14 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import wire  # noqa: E402
+from tools import reference, wire  # noqa: E402
 
 GENERATED: dict[str, Callable[[], str]] = {
     "proto/schema.cddl": wire.schema,
     "docs/WIRE.md": wire.reference,
+    "docs/CONFIG.md": reference.configuration,
+    "docs/CLI.md": reference.verbs,
+    "docs/API.md": reference.routes,
 }
 
 

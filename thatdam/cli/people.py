@@ -45,7 +45,7 @@ def login(
 
 @user.command("add")
 def user_add(
-    name: str,
+    name: Annotated[str, typer.Argument(help="the name to sign in with")],
     role: Role = RoleName.VIEWER,
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="read the password's line from stdin")
@@ -71,7 +71,7 @@ def user_list(data: Data = "", as_json: AsJson = False) -> None:
 
 
 @user.command("remove")
-def user_remove(name: str, data: Data = "") -> None:
+def user_remove(name: Annotated[str, typer.Argument(help="the name they sign in with")], data: Data = "") -> None:
     """Remove a person, who is signed out everywhere."""
     Client(data).call("DELETE", f"/api/v1/users/{name}")
 
@@ -96,6 +96,9 @@ def token_list(data: Data = "", as_json: AsJson = False) -> None:
 
 
 @token.command("remove")
-def token_remove(token_id: Annotated[str, typer.Argument(metavar="ID")], data: Data = "") -> None:
+def token_remove(
+    token_id: Annotated[str, typer.Argument(metavar="ID", help="the token's id, as `thatdam token list` shows it")],
+    data: Data = "",
+) -> None:
     """End a token, by the id that `token list` shows."""
     Client(data).call("DELETE", f"/api/v1/tokens/{token_id}")

@@ -62,7 +62,7 @@ def search(
 def jobs(
     state: Annotated[str, typer.Option(help="queued, leased, done or failed")] = "",
     asset: Annotated[str, typer.Option(help="only of this asset")] = "",
-    limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="jobs shown at most")] = 200,
     data: Data = "",
     as_json: AsJson = False,
 ) -> None:

@@ -15,6 +15,9 @@ record = typer.Typer(no_args_is_help=True, help="Start and stop recordings.")
 _CAMERA = ("id", "name", "node_name", "state", "codec", "width", "height", "source", "recording", "error")
 OnNode = Annotated[str, typer.Option("--node", help="name or id of the node; empty: any, or the one asked")]
 
+CameraId = Annotated[str, typer.Argument(help="the camera's id, as `thatdam source list` shows it")]
+CameraIds = Annotated[list[str], typer.Argument(help="ids of cameras, as `thatdam source list` shows them")]
+
 
 def _shown(camera: dict[str, Any]) -> dict[str, Any]:
     recording = camera["recording"]
@@ -34,7 +37,13 @@ def devices(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> None
 
 
 @source.command("add")
-def source_add(url: str, name: str = "", node: OnNode = "", data: Data = "", as_json: AsJson = False) -> None:
+def source_add(
+    url: Annotated[str, typer.Argument(help="what to open; a password in it is kept apart and never shown")],
+    name: Annotated[str, typer.Option(help="what people call it")] = "",
+    node: OnNode = "",
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
     """Open a source as a camera: test:, file:PATH?loop, rtsp://host/path, v4l2:PATH."""
     body = {"url": url, "name": name, "node": node}
     _cameras([Client(data).call("POST", "/api/v1/cameras", json=body)], as_json)
@@ -48,31 +57,36 @@ def source_list(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> 
 
 
 @source.command("show")
-def source_show(camera: str, data: Data = "", as_json: AsJson = False) -> None:
+def source_show(camera: CameraId, data: Data = "", as_json: AsJson = False) -> None:
     """Show one camera."""
     _cameras([Client(data).call("GET", f"/api/v1/cameras/{camera}")], as_json)
 
 
 @source.command("rename")
-def source_rename(camera: str, name: str, data: Data = "", as_json: AsJson = False) -> None:
+def source_rename(
+    camera: CameraId,
+    name: Annotated[str, typer.Argument(help="what it is called from now on")],
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
     """Give a camera another name."""
     _cameras([Client(data).call("PATCH", f"/api/v1/cameras/{camera}", json={"name": name})], as_json)
 
 
 @source.command("remove")
-def source_remove(camera: str, data: Data = "") -> None:
+def source_remove(camera: CameraId, data: Data = "") -> None:
     """Forget a camera; its takes stay."""
     Client(data).call("DELETE", f"/api/v1/cameras/{camera}")
 
 
 @record.command("start")
-def record_start(cameras: list[str], data: Data = "", as_json: AsJson = False) -> None:
+def record_start(cameras: CameraIds, data: Data = "", as_json: AsJson = False) -> None:
     """Record cameras until told to stop; prints the takes."""
     _takes("POST", cameras, data, as_json)
 
 
 @record.command("stop")
-def record_stop(cameras: list[str], data: Data = "", as_json: AsJson = False) -> None:
+def record_stop(cameras: CameraIds, data: Data = "", as_json: AsJson = False) -> None:
     """End recordings; prints the takes once they are whole."""
     _takes("DELETE", cameras, data, as_json)
 

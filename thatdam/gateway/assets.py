@@ -171,6 +171,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         descending: bool = True,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     ) -> Json:
+        """List what is kept, in the whole mesh: by words, kind, camera, tag, state and time; a page at a time."""
         if content and not _CONTENT.match(content):
             raise Problem(422, "content: write the 64 hex digits of a blake3 hash")
         if order == "rank" and not text:
@@ -193,10 +194,12 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.get("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("viewer")])
     async def one(asset: _Asset) -> Json:
+        """Give an asset, with its scenes, its gaps and how many copies there are."""
         return await assets.shown(asset)
 
     @app.patch("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
     async def change(asset: _Asset, body: AssetChange, response: Response) -> Json:
+        """Rename an asset, or change its tags."""
         await assets.row(asset)
         fields: dict[str, Value] = {} if body.name is None else {"name": clean_name(body.name)}
         add, remove = {"tags": checked_tags(body.tags_add)}, {"tags": checked_tags(body.tags_remove)}
@@ -216,8 +219,10 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.delete("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
     async def throw_away(asset: _Asset, response: Response) -> Json:
+        """Put an asset into the trash, from which it can be restored."""
         return await trash(asset, node.now_ms(), response)
 
     @app.post("/api/v1/assets/{asset}/restore", tags=["assets"], dependencies=[guard.require("operator")])
     async def restore(asset: _Asset, response: Response) -> Json:
+        """Take an asset out of the trash."""
         return await trash(asset, 0, response)

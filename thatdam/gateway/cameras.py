@@ -113,15 +113,18 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[viewer])
     async def cameras() -> Json:
+        """List the cameras of the mesh."""
         page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=CAMERAS_MAX))
         return {"cameras": await view.shown(page.rows), "complete": page.partitions_ok == page.partitions_total}
 
     @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[viewer])
     async def one(camera: str) -> Json:
+        """Give a camera."""
         return (await view.shown([await view.row(camera)]))[0]
 
     @app.patch("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[admin])
     async def change(camera: str, body: CameraChange) -> Json:
+        """Rename a camera."""
         await view.row(camera)
         name = body.name.strip()
         if not name or not name.isprintable():
@@ -131,6 +134,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.get("/api/v1/devices", tags=["cameras"], dependencies=[viewer])
     async def devices(node_: str = Query("", alias="node", max_length=64)) -> Json:
+        """List the capture devices of a node, or of all nodes."""
         asked = [there(node_)] if node_ else list(node.members.alive().values())
         told = await asyncio.gather(*(_devices(node, member) for member in asked))
         notes = [
@@ -142,6 +146,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.post("/api/v1/cameras", tags=["cameras"], status_code=201, dependencies=[admin])
     async def add(body: NewCamera) -> Json:
+        """Open a source as a camera, on this node or on the one named. Credentials in the URL are kept apart."""
         member = there(body.node)
         if "proxy" not in member.info.roles:
             raise Problem(409, f"{view.called(member.id)} does not take the role proxy, so it opens no cameras")
@@ -154,6 +159,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.delete("/api/v1/cameras/{camera}", tags=["cameras"], status_code=204, dependencies=[admin])
     async def remove(camera: str) -> None:
+        """Forget a camera; its takes stay."""
         row = await view.row(camera)
         if text(row, "record"):
             raise Problem(409, "this camera is being recorded; stop the recording first")
@@ -161,6 +167,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def record(camera: str) -> Json:
+        """Start recording a camera; gives the take."""
         row = await view.row(camera)
         where = recorder_of(row) if text(row, "record") else recorder_for(row)
         started = await node.system.ask(where, "recorder", StartRecording(camera), TakeIs)
@@ -168,6 +175,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.delete("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def stop(camera: str) -> Json:
+        """End the recording of a camera; answered when every part of the take is durable."""
         row = await view.row(camera)
         # The row may be a moment behind: the one who would record knows whether it does.
         where = recorder_of(row) if text(row, "record") else recorder_for(row)

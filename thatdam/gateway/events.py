@@ -152,6 +152,7 @@ def install(app: FastAPI, events: Events, guard: Guard, traffic: Traffic) -> Non
 
     @app.websocket("/api/v1/events")
     async def listen(socket: WebSocket) -> None:
+        """Tell what happens, as JSON `{topic, at, data}`: `camera.*`, `asset.*`, `node.*`, `job.*`, `capture.*`."""
         try:
             await guard.who(socket)
             feed = events.open()

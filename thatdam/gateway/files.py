@@ -90,6 +90,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
     @app.head("/api/v1/assets/{asset}/file", tags=["assets"], dependencies=[guard.require("viewer")])
     @app.get("/api/v1/assets/{asset}/file", tags=["assets"], dependencies=[guard.require("viewer")])
     async def file(asset: str, request: Request) -> Response:
+        """Give the bytes of an asset, with Range; a take comes as one MP4."""
         row = await row_of(asset)
         manifest = await node.files.manifest(row.fields)
         if manifest is not None:
@@ -139,6 +140,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.get("/api/v1/assets/{asset}/poster.jpg", tags=["assets"], dependencies=[guard.require("viewer")])
     async def poster(asset: str, request: Request) -> Response:
+        """Give an asset's poster as JPEG."""
         chunk = (await row_of(asset)).fields.get("poster")
         if not isinstance(chunk, str) or not _CHUNK.match(chunk):
             raise Problem(404, "this asset has no poster")
@@ -147,6 +149,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.get("/api/v1/chunks/{chunk}.jpg", tags=["assets"], dependencies=[guard.require("viewer")])
     async def frame(chunk: str, request: Request, asset: Annotated[str, Query(max_length=64)]) -> Response:
+        """Give a picture of an asset, a scene's hero frame, as JPEG."""
         named = {str((await row_of(asset)).fields.get("poster"))}
         if chunk not in named:
             named |= {_hex(row.fields.get("hero")) for row in await node.catalogue.rows("scenes", asset)}

@@ -280,6 +280,7 @@ def router(hls: LiveHls, takes: Takes, require: Require, present: Present) -> AP
 
     @routes.get("/hls/{name}/index.m3u8", dependencies=viewer)
     async def playlist(name: str) -> Response:
+        """Give the HLS playlist of a camera (live) or of a take (growing while it runs, then whole)."""
         if hls.knows(name):
             text = await hls.playlist(name)
         elif await takes.knows(name):
@@ -291,11 +292,13 @@ def router(hls: LiveHls, takes: Takes, require: Require, present: Present) -> AP
 
     @routes.get("/hls/{name}/{segment}.m4s", dependencies=viewer)
     async def segment(name: str, segment: str) -> Response:
+        """Give a segment of an HLS playlist."""
         data = hls.segment(name, segment) if hls.knows(name) else await takes.segment(name, segment)
         return Response(data, media_type="video/iso.segment", headers={"Cache-Control": "private, max-age=3600"})
 
     @routes.get("/hls/{name}/init-{init}.mp4", dependencies=viewer)
     async def initialisation(name: str, init: str) -> Response:
+        """Give what an HLS player needs before the first segment."""
         data = hls.init(name, init) if hls.knows(name) else await takes.init(name, init)
         return Response(data, media_type="video/mp4", headers={"Cache-Control": "private, max-age=3600"})
 

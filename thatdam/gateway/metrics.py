@@ -159,6 +159,7 @@ def install(app: FastAPI, node: Node, guard: Guard, pulse: Pulse, traffic: Traff
 
     @app.get("/metrics", tags=["operations"], dependencies=[guard.local_or("viewer")])
     async def metrics() -> Response:
+        """Give the node's metrics for Prometheus."""
         registry = CollectorRegistry()
         registry.register(NodeCollector(node, pulse, traffic, await gather(node)))
         ProcessCollector(namespace="thatdam", registry=registry)

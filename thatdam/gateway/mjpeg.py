@@ -99,11 +99,13 @@ def router(pictures: Pictures, require: Require, present: Present) -> APIRouter:
 
     @routes.get("/api/v1/cameras/{camera}/snapshot.jpg", dependencies=viewer)
     async def snapshot(camera: str) -> Response:
+        """Give a camera's present picture as JPEG."""
         picture = await pictures.snapshot(camera)
         return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
     @routes.get("/api/v1/cameras/{camera}/live.mjpeg", dependencies=viewer)
     async def mjpeg(camera: str) -> Response:
+        """Give a camera as a stream of JPEG pictures."""
         parts = await pictures.open(camera)
         kind = f"multipart/x-mixed-replace; boundary={BOUNDARY}"
         return StreamingResponse(_closing(parts), media_type=kind, headers={"Cache-Control": "no-store"})

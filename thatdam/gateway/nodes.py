@@ -19,6 +19,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.get("/api/v1/nodes", tags=["nodes"], dependencies=[guard.require("viewer")])
     async def nodes() -> Json:
+        """List the nodes of the mesh and how each is doing, and how many copies there are of what is kept."""
         states, page = await asyncio.gather(node.overview.nodes(), node.catalogue.scan(Rows("assets", limit=1)))
         told = [state.report for state in states if state.report is not None]
         return {

@@ -26,10 +26,12 @@ def install(app: FastAPI, node: Node, guard: Guard, pulse: Pulse) -> None:
 
     @app.get("/health", tags=["operations"])
     async def health() -> Json:
+        """Tell that the process lives."""
         return {"status": "alive"}
 
     @app.get("/ready", tags=["operations"], dependencies=[guard.local_or("viewer")])
     async def ready(response: Response) -> Json:
+        """Tell whether the node is ready (200) or not (503), with the reasons."""
         reasons: list[str] = []
         notes: list[str] = []
         for row in node.system.supervisor.report():

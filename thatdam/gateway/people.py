@@ -40,6 +40,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.get("/api/v1/users", tags=["access"], dependencies=admin)
     async def users() -> Json:
+        """List the people who may sign in."""
         return {
             "users": [
                 {"name": user.name, "role": user.role.value, "has_password": user.has_password}
@@ -49,6 +50,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.post("/api/v1/users", tags=["access"], status_code=201, dependencies=admin)
     async def add_user(body: NewUser) -> Json:
+        """Let somebody sign in, on every node of the mesh."""
         try:
             await node.access.add_user(body.name, body.password, body.role)
         except ValueError as error:
@@ -57,6 +59,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.delete("/api/v1/users/{name}", tags=["access"], status_code=204, dependencies=admin)
     async def remove_user(name: Annotated[str, Path(max_length=NAME_MAX)]) -> None:
+        """Let somebody sign in no more; their sessions end on every node."""
         if all(user.name != name for user in await node.access.users()):
             raise NotFound(f"there is no user {name!r}")
         try:
@@ -66,10 +69,12 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.get("/api/v1/tokens", tags=["access"], dependencies=admin)
     async def tokens() -> Json:
+        """List the tokens of programs; what they are is not shown again."""
         return {"tokens": [_token(row) for row in await node.access.tokens()]}
 
     @app.post("/api/v1/tokens", tags=["access"], status_code=201, dependencies=admin)
     async def add_token(body: NewToken) -> Json:
+        """Make a token for a program; it is shown this once."""
         try:
             token = await node.access.add_token(body.name, body.role, body.days)
         except ValueError as error:
@@ -78,6 +83,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.delete("/api/v1/tokens/{token}", tags=["access"], status_code=204, dependencies=admin)
     async def remove_token(token: Annotated[str, Path(max_length=64)]) -> None:
+        """Let a token be worth nothing any more."""
         try:
             await node.access.remove_token(token)
         except ValueError as error:
@@ -85,6 +91,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.post("/api/v1/links", tags=["access"], status_code=201, dependencies=admin)
     async def add_link() -> Json:
+        """Make a login link of this node; it works once, for ten minutes."""
         return {"link": node.access.login_link_token(), "lives_s": LINK_LIFE_S}
 
 

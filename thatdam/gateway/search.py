@@ -44,6 +44,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         kind: Annotated[Kind, Query(alias="type")] = "",
         limit: Annotated[int, Query(ge=1, le=LIMIT_MAX)] = 20,
     ) -> Json:
+        """Find moments by words in the whole mesh, the best first; says which shards could not be asked."""
         since_ms = moment_ms(since, "since") if since else None
         until_ms = moment_ms(until, "until") if until else None
         if since_ms is not None and until_ms is not None and until_ms < since_ms:

@@ -25,6 +25,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.post("/api/v1/session", tags=["access"])
     async def sign_in(body: SignIn, request: Request, response: Response) -> Json:
+        """Sign in by name and password or by a login link; sets the session cookie."""
         guard.check_host(request)
         if request.headers.get("origin"):
             guard.check_origin(request)
@@ -42,10 +43,12 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
 
     @app.get("/api/v1/session", tags=["access"])
     async def who(person: Person = known) -> Json:
+        """Tell who is signed in, where, and until when."""
         return {**_person(person), "node": node.node_id, "mesh": node.mesh}
 
     @app.delete("/api/v1/session", tags=["access"], status_code=204, dependencies=[guard.require("viewer")])
     async def sign_out(response: Response) -> None:
+        """Sign out: the cookie is taken back."""
         response.delete_cookie(COOKIE)
 
 

@@ -65,6 +65,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         name: Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)],
         tags: Annotated[str, Query(max_length=8192)] = "",
     ) -> Json:
+        """Take the body as a file under this name; answered when it is durable."""
         wanted = checked_tags(tuple(tag for tag in tags.split(",") if tag.strip()))
         stated = await check_room(request)
         try:

@@ -435,6 +435,7 @@ def router(sessions: WhepSessions, require: Require, present: Present) -> APIRou
 
     @routes.post("/whep/{camera}", status_code=201, dependencies=[*viewer, Depends(present)])
     async def offer(camera: str, request: Request) -> Response:
+        """Begin to watch a camera by WHEP: an SDP offer for an SDP answer."""
         sdp = await _body(request, "application/sdp", "an offer")
         server = request.scope.get("server") or ("127.0.0.1", 0)
         session, answer = await sessions.offer(camera, sdp, str(server[0]))
@@ -443,12 +444,14 @@ def router(sessions: WhepSessions, require: Require, present: Present) -> APIRou
 
     @routes.patch("/whep/{camera}/{session}", status_code=204, dependencies=viewer)
     async def trickle(camera: str, session: str, request: Request) -> Response:
+        """Take further ICE candidates of a WHEP session."""
         fragment = await _body(request, TRICKLE, "what comes after an offer")
         await sessions.trickle(camera, session, fragment)
         return Response(status_code=204)
 
     @routes.delete("/whep/{camera}/{session}", status_code=204, dependencies=viewer)
     async def end(camera: str, session: str) -> None:
+        """End a WHEP session."""
         await sessions.end(camera, session)
 
     return routes
