@@ -36,8 +36,8 @@ class NodeReport:
     lag_bytes: int = 0
     lag_s: float = 0.0
     loop_lag_ms: float | None = None
+    role_reasons: Annotated[Mapping[str, str], Max(8)] = field(default_factory=dict)
     chunks_short: int = 0
     chunks_repairing: int = 0
     chunks_damaged: int = 0
     partitions_behind: int = 0
-    role_reasons: Annotated[Mapping[str, str], Max(8)] = field(default_factory=dict)

@@ -8,8 +8,8 @@ import pytest
 from tools import docs
 
 HOW = (
-    "run `make docs` and commit what it writes; where it stops and names a setting, verb or route, give that a docstring "
-    "or a help text first"
+    "run `make docs` and commit what it writes; where it stops and names a setting, verb or route, give that a "
+    "docstring or a help text first"
 )
 
 
