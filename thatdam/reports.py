@@ -115,11 +115,11 @@ class Reporter:
             lag.bytes,
             lag.seconds,
             self.loop_lag_ms,
+            self._role_reasons,
             repair.chunks_short,
             repair.chunks_repairing,
             repair.chunks_damaged,
             repair.partitions_behind,
-            self._role_reasons,
         )
 
 
