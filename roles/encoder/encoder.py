@@ -29,6 +29,8 @@ ACTOR = "encoder"
 LOAD_AFTER_S, LOAD_AGAIN_S = 1.0, 60.0
 """Loading takes a core for some seconds: the node's own start, and its first picture, come first."""
 
+INSTEAD = "; or name a model such as clip-ViT-B-32 in the setting encoder.model, with pip install 'thatdam[clip]'"
+
 _log = structlog.get_logger("encoder")
 
 
@@ -87,6 +89,7 @@ class Encoder:
         self._pictures = WorkerEmbedder(workers, choice, clock, nice=NICE, stays=False)
         self._analyst = analyst(self._pictures)
         self._finds_scenes = finds_scenes
+        self._instead = "" if choice.model else INSTEAD
         self._loaded = False
         self.problem = "the model is still being loaded"
 
@@ -112,7 +115,7 @@ class Encoder:
                 self._take_up()
             except NoModelError as error:
                 # Nothing changes that until somebody installs something and starts the node again.
-                self.problem = str(error)
+                self.problem = f"{error}{self._instead}"
                 _log.warning("no model", why=self.problem)
                 return
             except PortError as error:
