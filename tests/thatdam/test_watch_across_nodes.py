@@ -232,3 +232,36 @@ def test_cameras_are_added_changed_recorded_and_removed_from_any_node(tmp_path):
         assert far.http().post(f"/api/v1/cameras/{camera}/record").status_code == 404
     finally:
         end(nodes)
+
+
+def test_an_h265_film_is_recorded_and_plays_as_hls_and_says_why_not_over_webrtc(tmp_path):
+    film = tmp_path / "films" / "film.mp4"
+    film.parent.mkdir()
+    source = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=25", "-t", "4"]
+    coded = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=25:log-level=error"]
+    subprocess.run(["ffmpeg", "-v", "error", *source, *coded, str(film)], check=True, stdin=subprocess.DEVNULL)
+    nodes = mesh(tmp_path, 2, "--file-folder", str(film.parent))
+    try:
+        home, other = nodes
+        camera = add(home, f"file:{film}?loop")
+        shown = online(other, camera)
+        assert (shown["codec"], shown["webrtc"], shown["hls"]) == ("hevc", False, True)
+        assert "H.265" in shown["webrtc_reason"]
+        offer = {"content": "v=0", "headers": {"Content-Type": "application/sdp"}}
+        until(lambda: other.http().post(f"/whep/{camera}", **offer).status_code != 503)
+        answer = other.http().post(f"/whep/{camera}", **offer)
+        assert (answer.status_code, "H.265" in answer.json()["detail"]) == (406, True)
+        assert answer.headers["content-type"] == "application/problem+json"
+        until(lambda: other.http().get(f"/hls/{camera}/index.m3u8").status_code == 200)
+        assert probe(other, f"/hls/{camera}/index.m3u8") == [("hevc", 320)]
+        assert read(other, f"/hls/{camera}/index.m3u8", 5) == []
+        assert other.http().get(f"/api/v1/cameras/{camera}/snapshot.jpg").content[:2] == b"\xff\xd8"
+        take = other.http().post(f"/api/v1/cameras/{camera}/record").json()["take"]["id"]
+        until(lambda: other.http().get(f"/hls/{take}/index.m3u8").text.count(".m4s") > 2)
+        other.http().delete(f"/api/v1/cameras/{camera}/record")
+        until(lambda: "ENDLIST" in other.http().get(f"/hls/{take}/index.m3u8").text)
+        assert probe(other, f"/hls/{take}/index.m3u8") == [("hevc", 320)]
+        assert read(other, f"/hls/{take}/index.m3u8", 30) == []
+        assert read(other, f"/api/v1/assets/{take}/file", 30) == []
+    finally:
+        end(nodes)

@@ -11,7 +11,7 @@ import pytest
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
-from mesh.actors.live import LiveHub
+from mesh.actors.live import LiveHub, Object
 from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
@@ -21,9 +21,17 @@ from mesh.adapters.executor import ThreadExecutor
 from mesh.adapters.tables import SqliteTables
 from mesh.adapters.workers import ProcessWorkers
 from mesh.core.rows import Change
-from mesh.ports import Refused
+from mesh.ports import DiskFull, DiskUsage, Refused
 from proto.ids import ChunkId, node_id_of
-from proto.messages.cameras import AddCamera, CameraAdded, StartRecording, StopRecording, TakeIs
+from proto.messages.cameras import (
+    AddCamera,
+    CameraAdded,
+    ListRecordings,
+    Recordings,
+    StartRecording,
+    StopRecording,
+    TakeIs,
+)
 from roles.daemon.recorder import Recorder
 from roles.media.mp4 import VirtualMp4
 from roles.media.timeline import Page, timeline
@@ -58,13 +66,28 @@ class Alone:
         return frozenset()
 
 
+class SmallDisk(FolderDisk):
+    """A disk that is full when told to be."""
+
+    full = False
+
+    async def write(self, path, data):
+        if self.full:
+            raise DiskFull("the disk is full")
+        await super().write(path, data)
+
+    async def usage(self):
+        real = await super().usage()
+        return DiskUsage(real.total_bytes, 0 if self.full else real.free_bytes)
+
+
 async def start(folder):
     node = node_id_of(b"n" * 32)
     clock, entropy, executor = SystemClock(), SystemEntropy(), ThreadExecutor()
     network = FakeNetwork(FakeFabric(), node, ("10.0.0.1", 1))
     system = ActorSystem(node, network, clock, entropy)
     await network.start(system)
-    disk = FolderDisk(folder, executor)
+    disk = SmallDisk(folder, executor)
     tables = SqliteTables(folder / "node.db")
     rows = RowStore(tables)
     await rows.open()
@@ -93,6 +116,7 @@ async def start(folder):
 
     return SimpleNamespace(
         node=node,
+        disk=disk,
         system=system,
         catalogue=catalogue,
         chunks=chunks,
@@ -196,5 +220,90 @@ def test_what_a_crash_left_out_of_the_pages_is_put_back_and_the_take_goes_on(tmp
         line = await written(again, take, tmp_path / "take.mp4")
         assert len(line.gaps) == 1
         await again.stop()
+
+    asyncio.run(main())
+
+
+def test_a_full_disk_keeps_the_take_says_so_and_recording_goes_on_when_there_is_room(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 2)
+
+        async def error_is(true):
+            async with asyncio.timeout(30):
+                while not true((await one.catalogue.get("assets", take)).fields.get("error") or ""):
+                    await asyncio.sleep(0.05)
+
+        one.disk.full = True
+        await error_is(lambda text: "not recording: the disk is full" in text)
+        running = one.recorder.running()[camera]
+        async with asyncio.timeout(30):
+            while running.parts_lost < 3:
+                await asyncio.sleep(0.05)
+        told = (await one.system.ask(one.node, "recorder", ListRecordings(), Recordings)).recordings[0]
+        assert (told.error, told.seconds_left) == ("not recording: the disk is full", 0)
+        assert told.lost_ms >= 1000
+        kept_us = running.duration_us
+        one.disk.full = False
+        await error_is(lambda text: text == "")
+        await recorded(one, camera, kept_us / 1e6 + 1.5)
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        line = await written(one, take, tmp_path / "take.mp4")
+        assert len(line.gaps) == 1
+        lost_s = (line.gaps[0].end_us - line.gaps[0].start_us) / 1e6
+        assert abs(lost_s - running.lost_us / 1e6) < 0.3
+        row = await one.catalogue.get("assets", take)
+        assert row.fields["state"] == "ready"
+        assert row.fields["error"] == f"{running.lost_us / 1e6:.1f} s of this take were not recorded: the disk was full"
+
+        one.disk.full = True
+        with pytest.raises(DiskFull, match="make room first"):
+            await one.system.ask(one.node, "recorder", StartRecording(camera), TakeIs)
+        assert (await one.catalogue.get("cameras", camera)).fields["record"] == ""
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_starts_at_once_are_one_take(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera = (await one.system.ask(one.node, "proxy", AddCamera("test:?size=320x240", "cam"), CameraAdded)).camera
+        asked = [one.system.ask(one.node, "recorder", StartRecording(camera), TakeIs) for _ in range(4)]
+        assert len({started.take for started in await asyncio.gather(*asked)}) == 1
+        await recorded(one, camera, 1)
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_a_viewer_that_does_not_keep_up_takes_nothing_from_the_recording(tmp_path):
+    """Live lets go of what it is late with; the take beside it has every picture."""
+
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 0.5)
+        async with one.live.subscribe(f"{camera}/main") as asleep, one.live.subscribe(f"{camera}/main") as awake:
+            seen = 0
+
+            async def look():
+                nonlocal seen
+                async for item in awake:
+                    seen += isinstance(item, Object)
+
+            looking = asyncio.create_task(look())
+            await recorded(one, camera, 6)
+            looking.cancel()
+            assert asleep.groups_lost > 0, "nobody waits for it, and it knows what it lost"
+            assert awake.groups_lost == 0
+            assert seen > 100
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        line = await written(one, take, tmp_path / "take.mp4")
+        assert line.gaps == ()
+        assert one.recorder.running() == {}
+        await one.stop()
 
     asyncio.run(main())
