@@ -12,6 +12,8 @@ there being one holder (Gray and Cheriton, "Leases", 1989, with fencing epochs).
 from __future__ import annotations
 
 import dataclasses
+import heapq
+from bisect import bisect_left, insort
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -162,6 +164,14 @@ def backoff_ms(attempts: int) -> int:
     return min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS << min(max(0, attempts - 1), 20))
 
 
+_Place = tuple[int, int, JobId]
+"""A job's place in its queue: the most urgent and oldest first."""
+
+
+def _place(job: Job) -> _Place:
+    return (job.priority, job.created_ms, job.job)
+
+
 @dataclass(slots=True)
 class _Asker:
     at_ms: int
@@ -169,11 +179,16 @@ class _Asker:
 
 
 class LeaseBook:
-    """The open jobs one storage node grants, and the highest epoch it has seen of each."""
+    """The open jobs one storage node grants, and the highest epoch it has seen of each.
+
+    A new model queues a job for every asset there is, so nothing here looks at all jobs when it is asked for some.
+    """
 
     def __init__(self, node: NodeId) -> None:
         self._node = node
         self._jobs: dict[JobId, Job] = {}
+        self._queues: dict[Work, list[_Place]] = {}
+        self._leased: dict[JobId, None] = {}
         self._highest: dict[JobId, Epoch] = {}
         self._askers: dict[NodeId, _Asker] = {}
 
@@ -191,15 +206,37 @@ class LeaseBook:
             return  # an older lease, seen late
         if job.open:
             self._highest[job.job] = max(highest, job.epoch)
+            self._line_up(job)
             self._jobs[job.job] = job
+            if job.state == "leased":
+                self._leased[job.job] = None
+            else:
+                self._leased.pop(job.job, None)
         else:
             # What is over needs no guard: its row still holds the epoch, should it be queued once more.
             self.forget(job.job)
 
     def forget(self, job: JobId) -> None:
         """Drop a job whose row is gone, or whose partition is another's."""
-        self._jobs.pop(job, None)
+        standing = self._jobs.pop(job, None)
         self._highest.pop(job, None)
+        self._leased.pop(job, None)
+        if standing is not None:
+            self._leave(standing)
+
+    def _line_up(self, job: Job) -> None:
+        standing = self._jobs.get(job.job)
+        if standing is not None:
+            if (standing.work, _place(standing)) == (job.work, _place(job)):
+                return
+            self._leave(standing)
+        insort(self._queues.setdefault(job.work, []), _place(job))
+
+    def _leave(self, job: Job) -> None:
+        queue = self._queues[job.work]
+        queue.pop(bisect_left(queue, _place(job)))
+        if not queue:
+            del self._queues[job.work]
 
     def ask(
         self, asker: NodeId, able: Sequence[Work], limit: int, now_ms: int, mine: Callable[[Job], bool] | None = None
@@ -211,13 +248,16 @@ class LeaseBook:
         """
         if asker in self._askers or len(self._askers) < ASKERS_MAX:
             self._askers[asker] = _Asker(now_ms, tuple(able))
-        can = dict.fromkeys(able)
-        granted: list[Job] = []
-        for job in sorted(self._jobs.values(), key=lambda one: (one.priority, one.created_ms, one.job)):
-            if len(granted) >= min(limit, GRANTS_MAX):
+        chosen: list[Job] = []
+        queues = [self._queues[work] for work in dict.fromkeys(able) if work in self._queues]
+        for _, _, number in heapq.merge(*queues):
+            if len(chosen) >= min(limit, GRANTS_MAX):
                 break
-            if job.work not in can or not self._may_have(job, asker, now_ms) or (mine is not None and not mine(job)):
-                continue
+            job = self._jobs[number]
+            if self._may_have(job, asker, now_ms) and (mine is None or mine(job)):
+                chosen.append(job)
+        granted: list[Job] = []
+        for job in chosen:
             counter = max(self._highest.get(job.job, (0, "")), job.epoch)[0] + 1
             leased = dataclasses.replace(
                 job,
@@ -256,8 +296,8 @@ class LeaseBook:
     def expire(self, now_ms: int, mine: Callable[[Job], bool] | None = None) -> list[Job]:
         """Give the jobs whose holder has been silent for too long, queued again or failed."""
         ended = []
-        for job in list(self._jobs.values()):
-            if job.state == "leased" and job.until_ms <= now_ms and (mine is None or mine(job)):
+        for job in [self._jobs[number] for number in self._leased]:
+            if job.until_ms <= now_ms and (mine is None or mine(job)):
                 why = f"node {job.holder[:8]} stopped while it worked on this"
                 failed = self._failed(job, now_ms, why, again=True)
                 self.take(failed)

@@ -284,3 +284,25 @@ def test_a_lease_another_book_granted_is_renewed_and_finished_here_for_its_holde
     with pytest.raises(Refused):
         book.renew(lease.job, lease.epoch, B, NOW + 5)
     assert book.finish(lease.job, lease.epoch, A, NOW + 9).state == "done"
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 5), st.integers(0, 3), st.sampled_from(("queued", "leased", "done"))), max_size=40
+    )
+)
+def test_what_is_given_out_is_in_order_whatever_order_rows_came_in_and_however_they_changed(changes):
+    book = LeaseBook(GRANTER)
+    latest = {}
+    for number, created, state in changes:
+        base = new_job(AssetId(f"{number:026d}"), LOOK if number % 2 else CUT, NOW + created)
+        job = dataclasses.replace(base, state=state, until_ms=NOW + LEASE_MS)
+        latest[job.job] = job
+        book.take(job)
+    queued = [job for job in latest.values() if job.state == "queued"]
+    queued.sort(key=lambda job: (job.priority, job.created_ms, job.job))
+    later_ms = NOW + LEASE_MS - 1
+    assert [job.job for job in book.ask(A, [LOOK, CUT], 64, later_ms)] == [job.job for job in queued]
+    leased = {job.job for job in latest.values() if job.state == "leased"}
+    assert {job.job for job in book.expire(later_ms + 1)} == leased
+    assert len(book) == len(queued) + len(leased)
