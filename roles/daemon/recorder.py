@@ -74,7 +74,19 @@ class Recorder:
                 started = row.fields.get("record_ms")
                 made.goes_on(len(line.parts), line.size_bytes, length_us, started if isinstance(started, int) else 0)
                 self._run(CameraId(row.pk), made)
+        await self._end_what_others_took_over()
         self._system.spawn(ACTOR, self, concurrency=8)
+
+    async def _end_what_others_took_over(self) -> None:
+        """Put back what takes miss that this node recorded when it ended, and that do not go on."""
+        running = {take.take for take in self._takes.values()}
+        for state in ("recording", "interrupted"):
+            mine = (Where("node", "eq", self._system.node_id), Where("kind", "eq", "take"), Where("state", "eq", state))
+            for row in (await self._catalogue.scan(Query("assets", mine, limit=RECORDED_MAX))).rows:
+                if row.pk not in running:
+                    await self.put_back(AssetId(row.pk))
+                    if state == "recording":
+                        await self._catalogue.write(Change("assets", AssetId(row.pk), set={"state": "interrupted"}))
 
     async def receive(self, message: Any, context: Context) -> Any | None:
         """Start, stop, and tell of what runs."""

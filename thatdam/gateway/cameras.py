@@ -167,18 +167,19 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def record(camera: str) -> Json:
-        """Start recording a camera; gives the take."""
         row = await view.row(camera)
-        where = recorder_of(row) if text(row, "record") else recorder_for(row)
+        recorded = bool(text(row, "record")) and recorder_of(row) in node.members.alive()
+        where = recorder_of(row) if recorded else recorder_for(row)
         started = await node.system.ask(where, "recorder", StartRecording(camera), TakeIs)
         return await take_shown(started.take)
 
     @app.delete("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def stop(camera: str) -> Json:
-        """End the recording of a camera; answered when every part of the take is durable."""
         row = await view.row(camera)
         # The row may be a moment behind: the one who would record knows whether it does.
         where = recorder_of(row) if text(row, "record") else recorder_for(row)
+        if where not in node.members.alive():
+            raise Problem(503, f"node {view.called(where)} records this camera, and does not answer now; ask again")
         stopped = await node.system.ask(where, "recorder", StopRecording(camera), TakeIs, timeout_s=STOP_TIMEOUT_S)
         return await take_shown(stopped.take)
 

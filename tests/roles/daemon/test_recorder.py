@@ -307,3 +307,25 @@ def test_a_viewer_that_does_not_keep_up_takes_nothing_from_the_recording(tmp_pat
         await one.stop()
 
     asyncio.run(main())
+
+
+def test_a_take_that_another_node_took_over_is_whole_too_and_does_not_go_on_here(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 3)
+        on_disk = one.recorder.running()[camera].parts
+        last = max(await pages_of(one, take), key=lambda page: page.entries[0].captured_us)
+        await one.catalogue.write(
+            Change("pages", take, last.name(), delete=True),
+            Change("cameras", camera, set={"record": "another", "recorder": node_id_of(b"m" * 32)}),
+        )
+        await one.stop()
+        again = await start(tmp_path)
+        assert again.recorder.running() == {}
+        assert (await again.catalogue.get("assets", take)).fields["state"] == "interrupted"
+        assert sum(len(page.entries) for page in await pages_of(again, take)) >= on_disk
+        await written(again, take, tmp_path / "take.mp4")
+        await again.stop()
+
+    asyncio.run(main())
