@@ -167,6 +167,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def record(camera: str) -> Json:
+        """Record a camera until told to stop; a start asked twice is one take."""
         row = await view.row(camera)
         recorded = bool(text(row, "record")) and recorder_of(row) in node.members.alive()
         where = recorder_of(row) if recorded else recorder_for(row)
@@ -175,6 +176,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.delete("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
     async def stop(camera: str) -> Json:
+        """End a recording; answered once every part of it is durable."""
         row = await view.row(camera)
         # The row may be a moment behind: the one who would record knows whether it does.
         where = recorder_of(row) if text(row, "record") else recorder_for(row)
