@@ -9,6 +9,7 @@ Invariant: at most EMBED_AT_ONCE pictures of a job are in memory here; what a jo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import aclosing
 from typing import Protocol
 
 import structlog
@@ -94,11 +95,12 @@ class Analyst:
         content = await self._content(row)
         config = MediaConfig(_name(row), content.size, FRAME_EVERY_MS, FRAMES_MAX)
         try:
-            async for frame in self._work.run(FRAMES_WORKER, config, content, FRAMES_LIMITS):
-                if frame[:1] == PICTURE:
-                    waiting.append(unpack(Picture, frame))
-                    if len(waiting) == EMBED_AT_ONCE:
-                        await embed()
+            async with aclosing(self._work.run(FRAMES_WORKER, config, content, FRAMES_LIMITS)) as given:
+                async for frame in given:
+                    if frame[:1] == PICTURE:
+                        waiting.append(unpack(Picture, frame))
+                        if len(waiting) == EMBED_AT_ONCE:
+                            await embed()
             if waiting:
                 await embed()
         except WorkerDiedError as error:
@@ -118,13 +120,14 @@ class Analyst:
         content = await self._content(row)
         config = MediaConfig(_name(row), content.size)
         try:
-            async for frame in self._work.run(SCENES_WORKER, config, content, SCENES_LIMITS):
-                if frame[:1] == SCENE:
-                    scene = unpack(Scene, frame)
-                    fields: dict[str, Value] = {"end_ms": scene.end_ms, "hero_ms": scene.hero_ms}
-                    if scene.hero:
-                        fields["hero"] = (await self._files.put(scene.hero, asset)).hex()
-                    changes.append(Change("scenes", asset, f"{scene.start_ms:012d}", set=fields))
+            async with aclosing(self._work.run(SCENES_WORKER, config, content, SCENES_LIMITS)) as given:
+                async for frame in given:
+                    if frame[:1] == SCENE:
+                        scene = unpack(Scene, frame)
+                        fields: dict[str, Value] = {"end_ms": scene.end_ms, "hero_ms": scene.hero_ms}
+                        if scene.hero:
+                            fields["hero"] = (await self._files.put(scene.hero, asset)).hex()
+                        changes.append(Change("scenes", asset, f"{scene.start_ms:012d}", set=fields))
         except WorkerDiedError as error:
             raise Unavailable(str(error)) from error
         except UnreadableError as error:

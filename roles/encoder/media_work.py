@@ -8,7 +8,7 @@ so that a node's trouble is never taken for the file's.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import structlog
@@ -66,7 +66,9 @@ class MediaWork:
             raise UnreadableError(f"{config.name} could not be read: its reader told nothing")
         return found
 
-    async def run(self, module: str, config: MediaConfig, content: Content, limits: Limits) -> AsyncIterator[bytes]:
+    async def run(
+        self, module: str, config: MediaConfig, content: Content, limits: Limits
+    ) -> AsyncGenerator[bytes, None]:
         """Run a worker over ``content``; gives its frames other than reads. UnreadableError says why it failed."""
         worker = await self._workers.spawn(
             WorkerSpec(module, codec.encode(config), limits.memory_bytes, limits.cpu_s, nice=limits.nice)
