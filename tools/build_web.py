@@ -58,7 +58,7 @@ def build(*, force: bool = False) -> None:
     node = Node()
     install(node)
     node.run("checking types", "node_modules/typescript/bin/tsc", "--noEmit")
-    node.run("building", "node_modules/vite/bin/vite.js", "build", "--logLevel", "warn")
+    node.run("building", "node_modules/vite/bin/vite.js", "build", "--logLevel", "error")
     if not PAGE.is_file():
         raise BuildError("the build made no web/dist/index.html; run it with --force and read what Vite says")
     (DIST / MADE_FROM).write_text(wanted)

@@ -10,6 +10,7 @@ import type {
   Role,
   SearchAnswer,
   Session,
+  Token,
   User,
 } from "./types.ts";
 
@@ -80,6 +81,8 @@ export const api = {
   addUser: (name: string, password: string, role: Role) =>
     ask<unknown>("POST", `${V1}/users`, { body: { name, password, role } }),
   removeUser: (name: string) => ask<void>("DELETE", `${V1}/users/${at(name)}`),
+  tokens: (signal?: Signal) => ask<{ tokens: Token[] }>("GET", `${V1}/tokens`, { signal }),
+  removeToken: (id: string) => ask<void>("DELETE", `${V1}/tokens/${at(id)}`),
   makeToken: (name: string, role: Role, days: number) =>
     ask<{ token: string }>("POST", `${V1}/tokens`, { body: { name, role, days } }),
 };

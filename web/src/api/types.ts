@@ -193,6 +193,14 @@ export interface User {
   role: Role;
 }
 
+export interface Token {
+  id: string;
+  name: string;
+  role: Role;
+  created_at: string | null;
+  expires_at: string | null;
+}
+
 export interface LiveEvent {
   topic: string;
   at: string;

@@ -60,12 +60,11 @@ export class WhepRung implements Rung {
   stop(): void {
     if (this.end.signal.aborted) return;
     this.end.abort();
-    this.leave();
     this.count?.stop();
-    if (this.peer !== null) {
-      this.peer.onconnectionstatechange = null;
-      this.peer.close();
-    }
+    const { peer } = this;
+    if (peer !== null) peer.onconnectionstatechange = null;
+    // The session is ended before its connection: the other way round the node would have ended it already.
+    void this.leave().then(() => peer?.close());
     this.surface.srcObject = null;
     this.over.resolve("stopped");
   }
@@ -107,7 +106,7 @@ export class WhepRung implements Rung {
     }
     const sdp = await response.text();
     if (this.end.signal.aborted) {
-      this.leave();
+      await this.leave();
       return;
     }
     try {
@@ -121,12 +120,12 @@ export class WhepRung implements Rung {
     if (this.end.signal.aborted) throw new Unplayable("stopped");
   }
 
-  private readonly leave = (): void => {
+  private readonly leave = async (): Promise<void> => {
     window.removeEventListener("pagehide", this.leave);
     const session = this.session;
     this.session = null;
     if (session !== null) {
-      void fetch(session, { method: "DELETE", credentials: "same-origin", keepalive: true }).catch(() => {});
+      await fetch(session, { method: "DELETE", credentials: "same-origin", keepalive: true }).catch(() => {});
     }
   };
 }

@@ -49,7 +49,7 @@ export function WallPage() {
         </Empty>
       )}
       {list !== null && list.length > 0 && (
-        <ul className="wall" data-count={Math.min(list.length, 4)}>
+        <ul className="wall" data-count={list.length}>
           {list.map((camera) => (
             <li key={camera.id}>
               <Tile camera={camera} />
@@ -65,8 +65,10 @@ function Tile({ camera }: { camera: Camera }) {
   const [view, setView] = useState<LiveView | null>(null);
   const follow = useCallback((next: LiveView) => setView(next), []);
   return (
-    <a className="tile" href={to.camera(camera.id)} aria-label={tileLabel(camera)}>
-      <LivePlayer camera={camera} tile onView={follow} />
+    <a className="tile" href={to.camera(camera.id)}>
+      <div aria-hidden="true">
+        <LivePlayer camera={camera} tile onView={follow} />
+      </div>
       <span className="tile-top">
         {camera.recording ? <RecordingChip recording={camera.recording} /> : <span />}
         {view && <ModeLabel view={view} />}
@@ -75,14 +77,10 @@ function Tile({ camera }: { camera: Camera }) {
         <span className="tile-name">{camera.name}</span>
         <span className="tile-node">
           <span className="dot" data-state={camera.state} />
-          {camera.node_name ?? "another node"}
+          <span className="unseen">{camera.state} on </span>
+          {camera.node_name ?? camera.node.slice(0, 8)}
         </span>
       </span>
     </a>
   );
-}
-
-function tileLabel(camera: Camera): string {
-  const where = camera.node_name ? ` on ${camera.node_name}` : "";
-  return `${camera.name}${where}, ${camera.state}${camera.recording ? ", recording" : ""}`;
 }

@@ -78,9 +78,10 @@ export function People({ me }: { me: string }) {
       <form className="stack" onSubmit={add} autoComplete="off">
         <h3>Add a person</h3>
         <label htmlFor={named}>Name</label>
-        <input id={named} required maxLength={100} autoCapitalize="none" spellCheck={false} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
+        <input id={named} required maxLength={64} autoCapitalize="none" spellCheck={false} autoComplete="off" value={name} onChange={(event) => setName(event.target.value)} />
         <label htmlFor={secret}>Password</label>
-        <input id={secret} type="password" required autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} />
+        <input id={secret} type="password" required minLength={10} maxLength={256} autoComplete="new-password" value={password} onChange={(event) => setPassword(event.target.value)} />
+        <p className="hint">At least ten characters.</p>
         <label htmlFor={roleField}>Role</label>
         <RoleSelect id={roleField} role={role} onRole={setRole} />
         {error !== null && (

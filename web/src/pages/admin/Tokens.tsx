@@ -1,6 +1,9 @@
 import { useId, useState, type FormEvent } from "react";
 import { api } from "../../api/routes.ts";
 import type { Role } from "../../api/types.ts";
+import { useResource } from "../../api/useResource.ts";
+import { ErrorNote } from "../../ui/notes.tsx";
+import { moment } from "../../words/time.ts";
 import { useAction } from "../../ui/useAction.ts";
 import { RoleSelect } from "./People.tsx";
 
@@ -10,6 +13,8 @@ export function Tokens() {
   const [days, setDays] = useState("90");
   const [token, setToken] = useState<string | null>(null);
   const [copied, setCopied] = useState(false);
+  const [sure, setSure] = useState<string | null>(null);
+  const tokens = useResource("tokens", (signal) => api.tokens(signal), { every_s: 60 });
   const { busy, error, run } = useAction();
   const [named, roleField, daysField, tokenField] = [useId(), useId(), useId(), useId()];
 
@@ -19,8 +24,15 @@ export function Tokens() {
       setCopied(false);
       setToken((await api.makeToken(name.trim(), role, Number(days))).token);
       setName("");
+      tokens.reload();
     });
   };
+  const end = (id: string): void =>
+    void run(async () => {
+      await api.removeToken(id);
+      setSure(null);
+      tokens.reload();
+    });
   const copy = (): void => {
     // The clipboard is only there in a secure context; the field can be copied by hand anywhere.
     void navigator.clipboard?.writeText(token ?? "").then(() => setCopied(true), () => {});
@@ -30,9 +42,31 @@ export function Tokens() {
     <section className="panel" aria-label="Tokens">
       <h2>Tokens</h2>
       <p className="hint">For the command line and programs. A token is shown once; keep it like a password.</p>
+      {tokens.error !== null && <ErrorNote text={tokens.error} retry={tokens.reload} />}
+      <ul className="people">
+        {tokens.data?.tokens.map((one) => (
+          <li key={one.id}>
+            <span>
+              {one.name}{" "}
+              <span className="hint">
+                {one.role}, until {moment(one.expires_at)}
+              </span>
+            </span>
+            {sure === one.id ? (
+              <button type="button" className="button button-danger" disabled={busy} onClick={() => end(one.id)}>
+                Yes, end it
+              </button>
+            ) : (
+              <button type="button" className="button" aria-label={`End ${one.name}`} onClick={() => setSure(one.id)}>
+                End
+              </button>
+            )}
+          </li>
+        ))}
+      </ul>
       <form className="stack" onSubmit={make} autoComplete="off">
         <label htmlFor={named}>What it is for</label>
-        <input id={named} required maxLength={100} placeholder="Backup script" value={name} onChange={(event) => setName(event.target.value)} />
+        <input id={named} required maxLength={64} placeholder="Backup script" value={name} onChange={(event) => setName(event.target.value)} />
         <label htmlFor={roleField}>Role</label>
         <RoleSelect id={roleField} role={role} onRole={setRole} />
         <label htmlFor={daysField}>Days it is good for</label>

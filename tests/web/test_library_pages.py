@@ -1,0 +1,113 @@
+"""What is kept: uploaded, filtered, played at a moment, found by words, thrown away and taken back."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from simulations.hosts.processes import until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("viewer")]
+
+
+def card(screen, name):
+    return screen.page.locator(".card", has_text=name)
+
+
+def test_a_file_is_uploaded_shown_with_its_poster_filtered_thrown_away_and_restored(screen, clip):
+    screen.sign_in().open("/library")
+    expect(screen.page.get_by_role("heading", name="Library")).to_be_visible()
+    screen.page.get_by_label("Files to upload").set_input_files(
+        {"name": "Lighthouse.mp4", "mimeType": "video/mp4", "buffer": clip.read_bytes()}
+    )
+    mine = card(screen, "Lighthouse.mp4")
+    expect(mine).to_be_visible()
+    expect(mine).to_contain_text("0:06")
+    poster = mine.locator("img")
+    expect(poster).to_be_visible()
+    until(lambda: poster.evaluate("image => image.complete && image.naturalWidth > 0"), 45, "the poster is there")
+    screen.keep("library")
+    screen.page.get_by_label("Text in names and tags").fill("lighthouse")
+    expect(screen.page.locator(".card")).to_have_count(1)
+    assert "lighthouse" in screen.page.url
+    screen.page.get_by_label("Text in names and tags").fill("nothing is called so")
+    expect(screen.page.get_by_text("Nothing matches these filters")).to_be_visible()
+    screen.page.get_by_role("link", name="Clear filters").click()
+    mine.get_by_role("link").first.click()
+    screen.page.get_by_role("button", name="Move to trash").click()
+    expect(screen.page.get_by_text("is in the trash")).to_be_visible()
+    expect(mine).to_have_count(0)
+    screen.open("/library?trash=1")
+    screen.page.get_by_role("button", name="Restore Lighthouse.mp4").click()
+    screen.open("/library")
+    expect(mine).to_be_visible()
+    assert screen.errors == []
+
+
+def test_a_file_that_is_refused_says_why(screen):
+    screen.sign_in().open("/library")
+    screen.page.route(
+        "**/api/v1/uploads*",
+        lambda route: route.fulfill(
+            status=507, content_type="application/problem+json", body='{"status": 507, "detail": "the disk is full"}'
+        ),
+    )
+    screen.page.get_by_label("Files to upload").set_input_files(
+        {"name": "Big.mp4", "mimeType": "video/mp4", "buffer": b"x" * 1000}
+    )
+    expect(screen.page.get_by_text("The disk is full.")).to_be_visible()
+
+
+def test_an_asset_opens_at_the_moment_in_its_address(screen):
+    screen.sign_in().open(f"/asset/{screen.site.clip}?t=4")
+    expect(screen.page.get_by_role("heading", name="harbour at dawn.mp4")).to_be_visible()
+    screen.video_at(4)
+    expect(screen.page.get_by_test_id("timeline")).to_contain_text("0:04 / 0:06")
+    expect(screen.page.get_by_test_id("facts")).to_contain_text(re.compile(r"[12] of 2"))
+    screen.keep("asset")
+    slider = screen.page.get_by_role("slider", name="Position")
+    slider.fill("1")
+    screen.video_at(1)
+    assert screen.errors == []
+
+
+def test_scenes_are_marked_and_jumped_to(screen):
+    site = screen.site
+    scenes = until(
+        lambda: site.second.get(f"/api/v1/assets/{site.clip}").get("scenes") or None, 150, "the clip's scenes are found"
+    )
+    assert len(scenes) == 2
+    screen.sign_in().open(f"/asset/{site.clip}")
+    expect(screen.page.locator(".timeline-scene")).to_have_count(2)
+    hero = screen.page.locator(".scenes img")
+    expect(hero).to_have_count(2)
+    screen.until(
+        "[...document.querySelectorAll('.scenes img')].every(one => one.naturalWidth > 0)", "the player is there"
+    )
+    screen.video("video.readyState >= 1")
+    screen.page.locator(".scenes button").nth(1).click()
+    screen.video_at(3)
+    screen.keep("scenes")
+
+
+def test_a_search_says_how_much_it_looked_at_and_opens_what_it_found(screen):
+    screen.sign_in().open("/search")
+    screen.page.get_by_role("searchbox", name="What to find").fill("harbour dawn")
+    screen.page.get_by_role("button", name="Search").click()
+    hit = screen.page.locator(f'[data-hit="{screen.site.clip}"]').first
+    expect(hit).to_be_visible()
+    expect(screen.page.get_by_test_id("shards")).to_have_text("1024 of 1024")
+    screen.keep("search")
+    hit.get_by_role("link").first.click()
+    expect(screen.page.get_by_role("heading", name="harbour at dawn.mp4")).to_be_visible()
+    screen.open("/search?q=zyzzyva")
+    expect(screen.page.get_by_text("Nothing found for “zyzzyva”")).to_be_visible()
+
+
+def test_a_search_that_reached_part_of_the_mesh_says_so(screen):
+    body = '{"hits": [], "shards_ok": 700, "shards_total": 1024, "model": "", "missing": "no node has a model"}'
+    screen.page.route("**/api/v1/search*", lambda route: route.fulfill(content_type="application/json", body=body))
+    screen.sign_in().open("/search?q=boat")
+    expect(screen.page.get_by_text("Only 700 of 1024 shards answered")).to_be_visible()
+    expect(screen.page.get_by_text("No node has a model.")).to_be_visible()
+    screen.keep("search-partial")
