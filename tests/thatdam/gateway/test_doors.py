@@ -13,6 +13,7 @@ LOCAL = {("get", "/ready"), ("get", "/metrics")}
 A_VIEWER_MAY_CHANGE = {
     ("delete", "/api/v1/session"),  # signs out
     ("post", "/whep/{camera}"),  # watching
+    ("patch", "/whep/{camera}/{session}"),
     ("delete", "/whep/{camera}/{session}"),
 }
 
