@@ -20,7 +20,7 @@ from mesh.core.manifest import CHUNK_BYTES
 from simulations.hosts.processes import THATDAM, Process, end, mesh, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
-API = Path(__file__).parents[2] / "docs" / "API.md"
+API = Path(__file__).parents[2] / "docs" / "SHAPES.md"
 SHAPE = set(
     re.findall(r"(\w+):", re.sub(r"\{ l0.*?\}", "", re.search(r"type Asset = \{(.*?)\};?\n", API.read_text(), re.S)[1]))
 )
