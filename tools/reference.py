@@ -151,7 +151,7 @@ async def _with_gateway(work: Any) -> Any:
 
 def _routes(app: FastAPI) -> str:
     spec = app.openapi()
-    needs = dict(_roles(app.routes))
+    needs = dict(roles_needed(app.routes))
     by_tag: dict[str, list[str]] = {}
     for path, methods in spec["paths"].items():
         for method, told in methods.items():
@@ -222,7 +222,8 @@ def _flat(routes: Any) -> Iterator[Any]:
             yield route
 
 
-def _roles(routes: Any) -> Iterator[tuple[str, str]]:
+def roles_needed(routes: Any) -> Iterator[tuple[str, str]]:
+    """Give every route, as method and path, with the role it needs."""
     for route in _flat(routes):
         for method in getattr(route, "methods", None) or ():
             yield f"{method} {route.path}", _role(getattr(route, "dependant", None))
