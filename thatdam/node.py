@@ -37,6 +37,7 @@ from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
 from roles.storage.leases import LeaseServer
+from roles.storage.packer import Packer
 from roles.storage.repair import Repair
 from roles.storage.shards import Shards
 from thatdam import __version__, capabilities, world
@@ -144,6 +145,8 @@ class Node:
         await chunks.open()
         repair = Repair(system, rows, store, view, chunks, clock)
         repair.open()
+        if stores:
+            Packer(system, rows, catalogue, chunks, view, clock).open()
         live = LiveHub(system, entropy)
         await live.open()
         access = Access(

@@ -7,6 +7,7 @@ alone, and copies follow on their own. Invariant: bytes that leave ``get`` have 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Sequence
 
 import structlog
@@ -27,6 +28,8 @@ from proto.messages.chunks import CHUNK_BYTES_MAX, CopiesTold, CountCopies, Have
 HAVE_MAX = 4096
 HAVE_TIMEOUT_S = 3.0
 COUNTED_MAX = 256
+RECENT_BYTES_MAX = 16 << 20
+"""Bytes of chunks kept in memory of which parts were asked for; the one asked for longest ago goes first."""
 PUT_HEDGE_S = 8.0
 """How long until a node that has not answered a put has the next one asked too."""
 GET_HEDGE_S = 1.0
@@ -69,6 +72,7 @@ class Chunks:
         self._view = view
         self._peers = peers
         self._clock = clock
+        self._recent: OrderedDict[ChunkId, bytes] = OrderedDict()
         self.copier = Copier(system, store, view, peers, clock, keep_s=keep_confirmed_s)
 
     async def open(self) -> None:
@@ -150,9 +154,21 @@ class Chunks:
 
     async def get(self, chunk: ChunkId, offset: int = 0, size: int | None = None) -> bytes:
         """Give a chunk's bytes, verified, from any copy; NotFound when all who could have it lack it."""
+        if offset == 0 and size is None:
+            return await self._whole(chunk)
+        # Parts of a packed chunk are asked for one after another: the chunk is read and verified once for them.
+        data = self._recent.pop(chunk, None)
+        if data is None:
+            data = await self._whole(chunk)
+        self._recent[chunk] = data
+        while len(self._recent) > 1 and sum(map(len, self._recent.values())) > RECENT_BYTES_MAX:
+            self._recent.popitem(last=False)
+        return data[offset : None if size is None else offset + size]
+
+    async def _whole(self, chunk: ChunkId) -> bytes:
         asked: list[str] = []
         try:
-            return _part(await self._store.read(chunk), offset, size)
+            return await self._store.read(chunk)
         except NotFound:
             pass
         except Corrupt:
@@ -160,7 +176,7 @@ class Chunks:
         data = await self.fetch(chunk, asked)
         if asked[:1] == ["here: damaged"]:
             await self._store.add(data, AssetId(""), chunk)  # healed
-        return _part(data, offset, size)
+        return data
 
     async def fetch(self, chunk: ChunkId, asked: list[str] | None = None) -> bytes:
         """Give a chunk's bytes, verified, from another node; ``asked`` is told whom."""
@@ -246,9 +262,3 @@ class Chunks:
     def lag(self) -> Lag:
         """Tell what was kept on this node and is on no other yet."""
         return self.copier.lag()
-
-
-def _part(data: bytes, offset: int, size: int | None) -> bytes:
-    if offset == 0 and size is None:
-        return data
-    return data[offset : None if size is None else offset + size]

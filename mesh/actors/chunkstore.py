@@ -383,13 +383,13 @@ class ChunkStore:
         )
         return int(row[0]), int(row[1])
 
-    async def of_asset(self, asset: AssetId) -> list[ChunkId]:
-        """Give the chunks stored here for an asset, the oldest first."""
+    async def latest_of(self, asset: AssetId, limit: int) -> list[ChunkId]:
+        """Give the chunks stored here for an asset, the latest first."""
         rows = await self._tables.read(
             lambda sql: sql.execute(
                 "SELECT c.chunk FROM chunk_assets a JOIN chunks c ON c.chunk = a.chunk WHERE a.asset = ? "
-                "ORDER BY c.added_ms, c.chunk",
-                (asset,),
+                "ORDER BY c.added_ms DESC, c.chunk LIMIT ?",
+                (asset, limit),
             ).fetchall()
         )
         return [ChunkId(bytes(row[0])) for row in rows]

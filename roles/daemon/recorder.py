@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime
+from collections.abc import Collection
 from typing import Any
 
 from mesh.actors.catalogue import Catalogue
@@ -27,6 +28,8 @@ from roles.media.timeline import Entry, Page, timeline
 from roles.media.units import MediaKind
 
 ACTOR = "recorder"
+PUT_BACK_MAX = 2000
+"""Chunks of a take that are looked into after a restart, the latest: some ten minutes of it."""
 STOP_TIMEOUT_S = 10.0
 RECORDED_MAX = 1000
 COPIES_EVERY_S = 2.0
@@ -215,20 +218,29 @@ class Recorder:
         return running.take
 
     async def put_back(self, take: AssetId) -> int:
-        """Put parts that a crash left out of every page back into one; gives how many."""
+        """Put parts that a crash left out of every page back into one; gives how many.
+
+        They are among the latest of the take: a page is written every few seconds. What was packed is in a page under
+        its part's name, though its own chunk is not.
+        """
         pages = [_page(row) for row in await self._catalogue.rows("pages", take)]
         known = {entry.chunk for page in pages for entry in page.entries} | {page.init for page in pages}
+        parts = {(entry.epoch, entry.group, entry.part) for page in pages for entry in page.entries}
         found = 0
-        for chunk in await self._store.of_asset(take):
-            if chunk not in known and await self._put_back_chunk(take, chunk, pages):
+        for chunk in reversed(await self._store.latest_of(take, PUT_BACK_MAX)):
+            if chunk not in known and await self._put_back_chunk(take, chunk, pages, parts):
                 found += 1
         return found
 
-    async def _put_back_chunk(self, take: AssetId, chunk: ChunkId, pages: list[Page]) -> bool:
+    async def _put_back_chunk(
+        self, take: AssetId, chunk: ChunkId, pages: list[Page], parts: Collection[tuple[int, int, int]]
+    ) -> bool:
         try:
             data = await self._store.read(chunk)
             name = name_of_part(data)
-            entry, page = _entry(chunk, data, name, pages) if name is not None else (None, None)
+            if name is None or (name.epoch, name.group, name.part) in parts:
+                return False
+            entry, page = _entry(chunk, data, name, pages)
         except (Corrupt, NotFound, Malformed):
             return False
         if entry is None or page is None:

@@ -105,13 +105,10 @@ class Timeline:
 def timeline(pages: Iterable[Page]) -> Timeline:
     """Give the union of pages as one timeline."""
     known: dict[tuple[int, int, int], tuple[Entry, Page]] = {}
-    for page in sorted(pages, key=lambda one: one.pack()):
+    # A packed copy (in a chunk with others) and a single part hold the same bytes; the packed one will stay.
+    for page in sorted(pages, key=lambda one: (len({e.chunk for e in one.entries}) == len(one.entries), one.pack())):
         for entry in page.entries:
-            key = (entry.epoch, entry.group, entry.part)
-            standing = known.get(key)
-            # A packed copy (offset in a larger chunk) and a single part hold the same bytes; either serves.
-            if standing is None or (entry.chunk, entry.offset) < (standing[0].chunk, standing[0].offset):
-                known[key] = (entry, page)
+            known.setdefault((entry.epoch, entry.group, entry.part), (entry, page))
     placed: list[Placed] = []
     gaps: list[Gap] = []
     end_us = 0

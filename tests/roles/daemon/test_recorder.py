@@ -38,6 +38,7 @@ from roles.media.timeline import Page, timeline
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
+from roles.storage.packer import Packer
 from simulations.world.network import FakeFabric, FakeNetwork
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,9 @@ async def start(folder):
         catalogue=catalogue,
         chunks=chunks,
         store=store,
+        rows=rows,
+        view=view,
+        clock=clock,
         live=live,
         workers=workers,
         recorder=recorder,
@@ -149,7 +153,10 @@ async def written(one, take, path):
     file = VirtualMp4(line)
     with path.open("wb") as out:
         for piece in file.plan(0, file.size):
-            part = await one.chunks.get(ChunkId(piece.placed.entry.chunk)) if piece.placed else b""
+            part = b""
+            if piece.placed:
+                entry = piece.placed.entry
+                part = await one.chunks.get(ChunkId(entry.chunk), entry.offset, entry.size)
             out.write(file.render(piece, part))
     done = subprocess.run(
         ["ffmpeg", "-v", "warning", "-i", path, "-f", "null", "-"],
@@ -327,5 +334,26 @@ def test_a_take_that_another_node_took_over_is_whole_too_and_does_not_go_on_here
         assert sum(len(page.entries) for page in await pages_of(again, take)) >= on_disk
         await written(again, take, tmp_path / "take.mp4")
         await again.stop()
+
+    asyncio.run(main())
+
+
+def test_a_packed_take_plays_as_before_and_nothing_of_it_is_put_back_twice(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 4)
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        before = await written(one, take, tmp_path / "before.mp4")
+        packer = Packer(one.system, one.rows, one.catalogue, one.chunks, one.view, one.clock)
+        assert await packer.pack(take) == 1
+        pages = await pages_of(one, take)
+        chunks = {entry.chunk for page in pages for entry in page.entries}
+        assert (len(pages), len(chunks)) == (1, 1)
+        after = await written(one, take, tmp_path / "after.mp4")
+        assert len(after.parts) == len(before.parts)
+        assert (tmp_path / "after.mp4").read_bytes() == (tmp_path / "before.mp4").read_bytes()
+        assert await one.recorder.put_back(take) == 0
+        await one.stop()
 
     asyncio.run(main())

@@ -126,7 +126,7 @@ async def join(one, others):
             await one.network.dial(other.network.listening()[0])
 
 
-async def until(condition, timeout_s=20.0):
+async def until(condition, timeout_s=60.0):
     async with asyncio.timeout(timeout_s):
         while not await condition():
             await asyncio.sleep(0.05)

@@ -102,7 +102,7 @@ async def stop(one):
     one.executor.close()
 
 
-async def until(condition, timeout_s=15.0):
+async def until(condition, timeout_s=60.0):
     async with asyncio.timeout(timeout_s):
         while not await condition():
             await asyncio.sleep(0.05)
