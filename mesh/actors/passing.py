@@ -56,6 +56,7 @@ class Passing:
         """Begin."""
         self._system.spawn(ACTOR, self, concurrency=16)
         self._system.watch_links(self._on_link)
+        self._store.on_journal(self.wake)
         self._system.supervisor.run("catalogue/passing", self._run)
 
     def wake(self) -> None:

@@ -63,6 +63,7 @@ class RowStore:
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
         self._watchers: list[tuple[str, Callable[[Entry], None]]] = []
+        self._on_journal: list[Callable[[], None]] = []
         self.hlc = HybridClock()
 
     async def open(self) -> None:
@@ -331,6 +332,12 @@ class RowStore:
 
         if keys:
             await self._tables.write(work)
+            for handler in self._on_journal:
+                handler()
+
+    def on_journal(self, handler: Callable[[], None]) -> None:
+        """Tell ``handler`` when standing rows were put into the journal."""
+        self._on_journal.append(handler)
 
     async def journal_of(self, table: str, after: int, limit: int, bytes_max: int = 1 << 30) -> list[Journaled]:
         """Give a table's rows to pass on, after a place in the journal, in order."""

@@ -11,7 +11,7 @@ from mesh.actors.chunks import reference
 from mesh.core.hlc import stamp_ms
 from mesh.core.placement import partition_of
 from mesh.core.query import Query, Where
-from mesh.core.rows import Change
+from mesh.core.rows import Change, apply, pack
 from mesh.ports import DiskUsage, NotFound, Unavailable
 from proto.ids import AssetId, ChunkId
 from proto.messages.catalogue import PutRows, Scan
@@ -415,6 +415,25 @@ def test_a_list_that_cannot_have_all_of_this_nodes_writes_says_that_it_is_stale(
             await until(lambda: settled(nodes))
             page = await listed(nodes[0])
             assert (len(page.rows), page.stale) == (100, False)
+
+    asyncio.run(main())
+
+
+def test_a_row_found_where_it_does_not_belong_goes_to_its_holders_with_no_other_write(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 3, copies=1) as (_, nodes):
+            await until(lambda: settled(nodes))
+            stranger = nodes[0]
+            number = next(n for n in range(99) if stranger.node not in stranger.view.holders(partition_of(f"{n:026d}")))
+            entry = apply(None, assets(1, number)[0], (stranger.rows.hlc.tick(0), stranger.node))
+            await stranger.rows.take([pack(entry)])
+            await stranger.repair.hand_over_once()
+
+            async def handed_over():
+                held = [len(await one.rows.every("assets")) for one in nodes]
+                return held[0] == 0 and sum(held) == 1 and await settled(nodes)
+
+            await until(handed_over)
 
     asyncio.run(main())
 
