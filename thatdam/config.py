@@ -8,6 +8,7 @@ settings file.
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import os
 import tomllib
 import typing
@@ -183,9 +184,16 @@ def parse_host(text: str, key: str, default_port: int = DEFAULT_PORT) -> Host:
     else:
         host, port_text = rest, ""
     port = int(port_text) if port_text.isdecimal() else (default_port if not port_text else -1)
-    if not host or not 0 < port < 65536:
+    if not host or not 0 < port < 65536 or (":" in host and not _is_v6(host)):
         raise ConfigError(f"{key}: {text!r} is no address; write host:port, for example 192.168.1.20:{default_port}")
     return host, port
+
+
+def _is_v6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).version == 6
+    except ValueError:
+        return False
 
 
 def _section_type(name: str) -> type[Any]:

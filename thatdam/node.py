@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -45,6 +46,9 @@ from thatdam.config import Config, parse_host
 from thatdam.identity import Standing
 from thatdam.reports import Overview, Reporter
 from thatdam.world import Ports, Safe
+
+HAND_OVER_S, HAND_OVER_STUCK_S = 15.0, 2.0
+"""How long a node that stops goes on copying what only it has, and how long without getting on."""
 
 
 @dataclass
@@ -251,6 +255,7 @@ class Node:
             await close()
         for camera in self.recorder.running():
             await self.recorder.stop(camera)
+        await self._hand_over()
         if self._discovery is not None:
             await self._discovery.close()
         await self.members.leave()
@@ -258,6 +263,20 @@ class Node:
         await self.system.close()
         await self.network.close()
         self._close_ports()
+
+    async def _hand_over(self) -> None:
+        """Give what only this node has to those who should have it, for as long as that gets on."""
+        left, gave_at = None, asyncio.get_running_loop().time()
+        end = gave_at + HAND_OVER_S
+        while len(self.members.alive_ids()) > 1 and asyncio.get_running_loop().time() < end:
+            now = (self.chunks.lag().bytes, (await self.catalogue.counts())[1])
+            if now == (0, 0):
+                return
+            if now != left:
+                left, gave_at = now, asyncio.get_running_loop().time()
+            elif asyncio.get_running_loop().time() - gave_at > HAND_OVER_STUCK_S:
+                return
+            await asyncio.sleep(0.1)
 
 
 def _reachable(info: NodeInfo, network: Network) -> NodeInfo:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
 import sys
 from collections.abc import Callable
@@ -46,7 +47,8 @@ class UdpSocket:
             made.bind(address)
         except OSError as error:
             made.close()
-            raise Unavailable(f"cannot listen on UDP {bind[0]} port {bind[1]}: {error.strerror}") from error
+            taken = "; give another with --port, or 0 for a free one" if error.errno == errno.EADDRINUSE else ""
+            raise Unavailable(f"cannot listen on UDP {bind[0]} port {bind[1]}: {error.strerror}{taken}") from error
         self._socket = made
         self._receive = receive
         loop.add_reader(made, self._readable)
