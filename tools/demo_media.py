@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,8 +10,6 @@ from pathlib import Path
 import av
 import numpy as np
 
-PACKAGES = Path(".venv/media")
-"""Where `make media` puts the packages that carry photographs; only their pictures are used."""
 FILM = "film.mp4"
 RATE, SIZE, SCENE_S = 25, (640, 480), 4.0
 SCENES = (
@@ -49,6 +48,17 @@ class Query:
         return isinstance(at, int | float) and self.start - 0.5 <= at <= self.end
 
 
+def _carried(name: str) -> Path:
+    """Find a file that a package carries, without importing the package."""
+    package, _, rest = name.partition("/")
+    found = importlib.util.find_spec(package)
+    folders = list(found.submodule_search_locations or ()) if found else []
+    for folder in folders:
+        if (path := Path(folder) / rest).is_file():
+            return path
+    raise FileNotFoundError(f"{name} is not there; `make demo` installs what carries it")
+
+
 def _picture(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return next(container.decode(video=0)).to_ndarray(format="rgb24")
@@ -61,7 +71,7 @@ def _film(path: Path) -> None:
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
         frames = int(RATE * SCENE_S)
         for name, _ in SCENES:
-            whole = _picture(PACKAGES / name)
+            whole = _picture(_carried(name))
             height, width = whole.shape[:2]
             scale = 0.85 * min(width / SIZE[0], height / SIZE[1])
             shown = (int(SIZE[0] * scale), int(SIZE[1] * scale))
@@ -83,7 +93,7 @@ def make_media(folder: Path, given: Path | None) -> tuple[Path, list[Query]]:
         return given, [*takes, *(Query(path.stem, path.name) for path in names[:2])]
     folder.mkdir(parents=True)
     for source, name in (*PICTURES, CLIP):
-        shutil.copyfile(PACKAGES / source, folder / name)
+        shutil.copyfile(_carried(source), folder / name)
     _film(folder / FILM)
     scenes = [
         Query(words, FILM, number * SCENE_S, (number + 1) * SCENE_S) for number, (_, words) in enumerate(SCENES[:2])
