@@ -80,6 +80,16 @@ def test_waiting_datagram_frames_are_a_deque_whose_oldest_can_be_dropped():
     assert list(made._datagrams_pending) == [b"one", b"two"]
 
 
+def test_streams_wait_in_a_list_that_is_served_in_order():
+    made = connection()
+    made._remote_max_streams_bidi = made._remote_max_streams_uni = 10
+    for stream in (0, 2, 4):
+        made.send_stream_data(stream, b"x")
+    assert [held.stream_id for held in made._streams_queue] == [0, 2, 4]
+    assert type(made._streams_queue) is list
+    assert "for stream in self._streams_queue" in inspect.getsource(QuicConnection._write_application)
+
+
 def test_the_rest_of_what_is_read_is_there():
     made = connection()
     assert type(made._loss._rtt_smoothed) in (int, float)

@@ -1,8 +1,9 @@
 """aioquic behind the engine seam.
 
-Decides flow control and the budget of a transmit. aioquic itself doubles every window once half of it is used, whether
-or not anybody reads, so a slow reader would be no back-pressure: ``_Quic`` grants stream and connection windows from
-what the application has taken instead (RFC 9000, section 4), and caps what one transmit may build.
+Decides flow control, the budget of a transmit, and that frames go before streams. aioquic itself doubles every window
+once half of it is used, whether or not anybody reads, so a slow reader would be no back-pressure: ``_Quic`` grants
+windows from what the application has taken instead (RFC 9000, section 4), caps what one transmit may build, and puts
+the channels of frames first, where aioquic lets all streams take turns.
 
 Private parts of aioquic 1.7 that are used, all pinned by ``tests/house/test_aioquic_private_parts.py``:
 ``_write_connection_limits``, ``_write_stream_limits``, ``_write_application`` (overridden, called once a packet, a
@@ -10,7 +11,8 @@ stream, a transmit); ``_on_connection_limit_delivery``, ``_on_max_stream_data_de
 ``_local_max_streams_bidi``, ``_local_max_streams_uni`` (``Limit``: value, sent, used); ``_streams`` and a stream's
 ``max_stream_data_local``, ``max_stream_data_local_sent``, ``receiver.highest_offset``, ``receiver.is_finished``,
 ``sender._buffer_start``, ``sender._buffer_stop``, ``sender._buffer_fin``, ``sender._reset_error_code``;
-``_datagrams_pending``; ``_loss._rtt_smoothed``; ``_state``; ``_close_event``.
+``_datagrams_pending``; ``_streams_queue`` (streams in the order they are served); ``_loss._rtt_smoothed``; ``_state``;
+``_close_event``.
 
 Invariant: no session tickets, no resumption, no 0-RTT; no client certificates asked for.
 """
@@ -128,6 +130,9 @@ class _Quic(QuicConnection):
     def _write_application(self, builder: QuicPacketBuilder, network_path: QuicNetworkPath, now: float) -> None:
         if builder.max_flight_bytes is not None and builder.max_flight_bytes > self.budget_bytes:
             builder.max_flight_bytes = self.budget_bytes
+        if len(self._streams_queue) > 1:
+            # The channels of frames, which are one-way, before whatever else waits; among their likes all take turns.
+            self._streams_queue.sort(key=_is_two_way)
         super()._write_application(builder, network_path, now)
 
     def take(self, stream_id: int, size: int) -> bool:
@@ -159,6 +164,10 @@ class _Quic(QuicConnection):
             left = stream.receiver.highest_offset - self.taken.get(stream_id, 0)
             if left > 0:
                 self.take(stream_id, left)
+
+
+def _is_two_way(stream: QuicStream) -> bool:
+    return stream.stream_id is not None and not stream.stream_id & 2
 
 
 class AioquicConnection:

@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 import uvloop
 
-from mesh.adapters.clock import SystemClock
+from mesh.adapters.clock import SystemClock, SystemEntropy
+from mesh.adapters.quic.aioquic_engine import AioquicEngine
 from mesh.adapters.quic.driver import BUDGET_BYTES, Driver, Lane
 from mesh.adapters.quic.link import WINDOWS
 from mesh.adapters.quic.udp import BUFFER_BYTES, DRAINED_MAX
 from mesh.ports import Channel, Flow, Unavailable
 from tests.contracts.network_cases import read_all
-from tests.mesh.adapters.quic_world import Mesh, run, until
+from tests.mesh.adapters.quic_world import Mesh, identity, run, until
 
 
 class FakeConnection:
@@ -148,6 +149,39 @@ def test_record_copies_and_bulk_have_small_windows_and_connections_of_their_own(
         assert sorted(carrier.lane for carrier in link.carriers) == [Lane.MAIN, Lane.RECORD, Lane.BULK]
 
     run(case)
+
+
+def joined():
+    """Give two connections of the engine that have shaken hands, without sockets."""
+    engine, one, other = AioquicEngine(SystemEntropy()), identity(), identity()
+    here, there = ("10.0.0.1", 1), ("10.0.0.2", 2)
+    dialled = engine.dial(there, "x", one, other.node, WINDOWS[Lane.MAIN], 1200, 0.0)
+    first = dialled.transmit(0.0, 1 << 20)
+    accepted = engine.accept(first[0][0], here, ["x"], other, WINDOWS[Lane.MAIN], 1200, False, 0.0)
+    for data, _ in first:
+        accepted.receive(data, here, 0.0)
+    for _ in range(4):
+        for data, _ in accepted.transmit(0.0, 1 << 20):
+            dialled.receive(data, there, 0.0)
+        for data, _ in dialled.transmit(0.0, 1 << 20):
+            accepted.receive(data, here, 0.0)
+    accepted.events(), dialled.events()
+    return dialled, accepted, here
+
+
+def test_frames_go_before_what_the_streams_beside_them_have_waiting():
+    dialled, accepted, here = joined()
+    for _ in range(8):
+        dialled.send(dialled.open(unidirectional=False), bytes(100_000))
+    channel = dialled.open(unidirectional=True)
+    dialled.send(channel, bytes(2000))
+    for now_s in (1.0, 1.1, 1.2):  # packets are paced: one transmit does not send the whole first flight
+        for data, _ in dialled.transmit(now_s, 1 << 20):
+            accepted.receive(data, here, now_s)
+    came = [(event.stream, len(event.data)) for event in accepted.events()]
+    assert sum(size for stream, size in came if stream == channel) == 2000
+    assert came[0][0] == channel
+    assert len(came) > 1, "what is left of the flight goes to the streams"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the kernel's bound is read from /proc")
