@@ -58,6 +58,7 @@ class Gate:
         nonce: bytes,
         wall_s: Callable[[], float],
         may_answer: Callable[[Carrier], bool],
+        may_warn: Callable[[Carrier], bool],
         proven: Callable[[Gate, NodeId, Proof], str],
         ended: Callable[[Gate], None],
     ) -> None:
@@ -67,6 +68,7 @@ class Gate:
         self._nonce = nonce
         self._wall_s = wall_s
         self._may_answer = may_answer
+        self._may_warn = may_warn
         self._proven = proven
         self._ended = ended
         self._reader: FrameReader | None = None
@@ -166,7 +168,8 @@ class Gate:
 
     def _tell(self, text: str, reason: str, claimed: str = "") -> None:
         host, port = plain_host(self.carrier.connection.address)
-        _log.warning(text, reason=reason, address=f"{host}:{port}", claimed=claimed)
+        tell = _log.warning if self._may_warn(self.carrier) else _log.debug
+        tell(text, reason=reason, address=f"{host}:{port}", claimed=claimed)
 
 
 class Asking:

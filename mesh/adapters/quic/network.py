@@ -55,12 +55,34 @@ UNPROVEN_RETRY = 24
 """From so many on, a dialler must first show that its address is its own (RFC 9000, section 8.1)."""
 ANSWERS_A_SECOND, ANSWERS_BURST = 8.0, 32.0
 """Answers to the id question for one host."""
+WARNINGS_A_SECOND, WARNINGS_BURST = 0.2, 20.0
+"""Refusals of one host that are warned of; further ones are logged as details, so that nobody can fill the log."""
 ASKERS_MAX = 1024
-"""Hosts whose questions are counted; the longest silent is forgotten."""
+"""Hosts whose questions and refusals are counted; the longest silent is forgotten."""
 KEEPALIVE_S = 5.0
 """A link that heard nothing for so long is asked for a sign; after IDLE_TIMEOUT_S without one it is down."""
 LANE_TIMEOUT_S = 5.0
 _log = structlog.get_logger("quic")
+
+
+class _Allowances:
+    """A token bucket a host."""
+
+    def __init__(self) -> None:
+        self._hosts: OrderedDict[str, tuple[float, float]] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._hosts)
+
+    def take(self, carrier: Carrier, now_s: float, a_second: float, burst: float) -> bool:
+        """Take one from the carrier's host's; False when nothing is left."""
+        host = plain_host(carrier.connection.address)[0]
+        left, since_s = self._hosts.pop(host, (burst, now_s))
+        left = min(burst, left + (now_s - since_s) * a_second)
+        self._hosts[host] = (max(0.0, left - 1.0), now_s) if left >= 1.0 else (left, now_s)
+        if len(self._hosts) > ASKERS_MAX:
+            self._hosts.popitem(last=False)
+        return left >= 1.0
 
 
 class _Attempt:
@@ -109,7 +131,8 @@ class QuicNetwork:
         self._links: dict[NodeId, QuicLink] = {}
         self._attempts: dict[NodeId, _Attempt] = {}
         self._unproven: dict[Gate, str] = {}
-        self._askers: OrderedDict[str, tuple[float, float]] = OrderedDict()
+        self._askers = _Allowances()
+        self._refused = _Allowances()
         self._keeper: asyncio.Task[None] | None = None
         self._handler: LinkHandler | None = None
 
@@ -299,6 +322,7 @@ class QuicNetwork:
             new_nonce(self._entropy.token),
             self._clock.wall,
             self._may_answer,
+            self._may_warn,
             self._proven,
             self._leave,
         )
@@ -310,14 +334,10 @@ class QuicNetwork:
         self._unproven.pop(gate, None)
 
     def _may_answer(self, carrier: Carrier) -> bool:
-        host = plain_host(carrier.connection.address)[0]
-        now_s = self._clock.monotonic()
-        left, since_s = self._askers.pop(host, (ANSWERS_BURST, now_s))
-        left = min(ANSWERS_BURST, left + (now_s - since_s) * ANSWERS_A_SECOND)
-        self._askers[host] = (max(0.0, left - 1.0), now_s)
-        if len(self._askers) > ASKERS_MAX:
-            self._askers.popitem(last=False)
-        return left >= 1.0
+        return self._askers.take(carrier, self._clock.monotonic(), ANSWERS_A_SECOND, ANSWERS_BURST)
+
+    def _may_warn(self, carrier: Carrier) -> bool:
+        return self._refused.take(carrier, self._clock.monotonic(), WARNINGS_A_SECOND, WARNINGS_BURST)
 
     def _proven(self, gate: Gate, peer: NodeId, proof: Proof) -> str:
         """Take a dialler that has proven who it is; gives why it is refused, or nothing."""

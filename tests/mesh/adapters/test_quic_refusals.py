@@ -474,6 +474,25 @@ def test_the_hosts_counted_are_bounded(monkeypatch):
     run(case)
 
 
+def test_a_host_that_is_refused_again_and_again_does_not_fill_the_log(monkeypatch):
+    monkeypatch.setattr(network, "WARNINGS_A_SECOND", 0.0)
+    monkeypatch.setattr(network, "WARNINGS_BURST", 2.0)
+
+    async def case(mesh):
+        node = await mesh.node()
+        for _ in range(5):
+            await refused(mesh, node, "not a certificate", certificate=b"")
+
+    logs = run(case)
+    assert [entry["log_level"] for entry in logs if entry["event"] == "peer refused"] == [
+        "warning",
+        "warning",
+        "debug",
+        "debug",
+        "debug",
+    ]
+
+
 @pytest.mark.parametrize("alpn", ["h3", "thatdam/2", "thatdam-ticket/1", ""])
 def test_another_protocol_is_refused_in_the_handshake(alpn):
     async def case(mesh):
