@@ -21,7 +21,7 @@ $(VENV)/.ready: requirements/all.txt pyproject.toml
 
 venv: $(VENV)/.ready
 
-web/dist/index.html: $(VENV)/.ready $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
+web/dist/index.html: $(VENV)/.ready tools/build_web.py $(shell find web -path web/node_modules -prune -o -path web/dist -prune -o -type f -print 2>/dev/null)
 	$(BIN)/python tools/build_web.py
 
 web: web/dist/index.html               ## the viewer, which every node serves

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib.util
+import json
 import os
 import shutil
 import subprocess
@@ -23,6 +24,9 @@ MODULES = WEB / "node_modules"
 PAGE = DIST / "index.html"
 MADE_FROM = ".made-from"
 """File in dist and node_modules with the hash of what they were made from."""
+NOTICES = "third-party.txt"
+LICENCES = ("Apache-2.0", "MIT", "OFL-1.1")
+"""Licences that may be carried in the bundle, with their texts."""
 NOT_INPUTS = ("node_modules", "dist", "__pycache__")
 
 
@@ -50,7 +54,7 @@ def main() -> int:
 def build(*, force: bool = False) -> None:
     """Make web/dist from web/; BuildError says why it cannot be."""
     wanted = digest(inputs())
-    if not force and made_from(DIST) == wanted and PAGE.is_file():
+    if not force and made_from(DIST) == wanted and PAGE.is_file() and (DIST / NOTICES).is_file():
         os.utime(PAGE)  # make looks at times; what counts is the content
         say("up to date")
         return
@@ -61,9 +65,30 @@ def build(*, force: bool = False) -> None:
     node.run("building", "node_modules/vite/bin/vite.js", "build", "--logLevel", "error")
     if not PAGE.is_file():
         raise BuildError("the build made no web/dist/index.html; run it with --force and read what Vite says")
+    (DIST / NOTICES).write_text(notices(), encoding="utf-8")
     (DIST / MADE_FROM).write_text(wanted)
     size = sum(path.stat().st_size for path in DIST.rglob("*") if path.is_file())
     say(f"web/dist has {size / 1e6:.1f} MB, made in {time.monotonic() - begun:.1f} s")
+
+
+def notices() -> str:
+    """Give the licences of what the bundle carries; BuildError for a package that has none or one not known here."""
+    waiting = list(json.loads((WEB / "package.json").read_text(encoding="utf-8"))["dependencies"])
+    told: dict[str, str] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in told:
+            continue
+        folder = MODULES / name
+        about = json.loads((folder / "package.json").read_text(encoding="utf-8"))
+        licence = about.get("license", "none")
+        text = next((path for path in sorted(folder.iterdir()) if path.name.lower().startswith("license")), None)
+        if licence not in LICENCES or text is None:
+            known = ", ".join(LICENCES)
+            raise BuildError(f"{name} {about['version']} is under {licence!r}; what is carried is under one of {known}")
+        told[name] = f"{name} {about['version']} ({licence})\n\n{text.read_text(encoding='utf-8').strip()}\n"
+        waiting += about.get("dependencies", {})
+    return "The viewer carries these packages.\n\n" + "\n\n".join(told[name] for name in sorted(told))
 
 
 def test() -> None:

@@ -475,6 +475,9 @@ class ActorSystem:
                 error = raised
                 _log.error("actor failed", actor=cell.name, error=str(raised), exc_info=raised)
             cell.handled += 1
+            _log.debug(
+                "handled", actor=cell.name, message=type(waiting.message).__name__, sender=waiting.context.sender[:8]
+            )
             if waiting.answer is not None:
                 await waiting.answer(given, error)
 

@@ -1,7 +1,9 @@
 """A real mesh of two nodes and a real browser, once for all tests of the viewer."""
 
+import os
 import re
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -30,8 +32,9 @@ PATIENCE_MS = 45_000
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory):
-    """Give the folder that screenshots are kept in, under the temporary folder that pytest names."""
-    return tmp_path_factory.mktemp("viewer-screenshots")
+    """Give the folder that screenshots are kept in: THATDAM_SCREENSHOTS, or one of pytest's own."""
+    chosen = os.environ.get("THATDAM_SCREENSHOTS")
+    return Path(chosen) if chosen else tmp_path_factory.mktemp("viewer-screenshots")
 
 
 @pytest.fixture(scope="session")

@@ -50,7 +50,7 @@ def test_no_page_needs_sideways_scrolling_or_a_fine_finger_on_a_phone(phone):
     for name, (path, heading) in pages(phone.site).items():
         phone.open(path)
         expect(phone.page.get_by_role("heading", name=heading).first).to_be_visible()
-        phone.page.wait_for_load_state("load")
+        expect(phone.page.locator("main .spinner")).to_have_count(0)
         phone.keep(f"phone-{name}")
         wide = phone.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{name} is {wide} px too wide"

@@ -86,6 +86,9 @@ def install(app: FastAPI, files: Mapping[str, File]) -> None:
             return HTMLResponse(NOT_BUILT, 503, {**HEADERS, "Cache-Control": "no-store"})
         return _answer(request, found, ASKED_ANEW)
 
+    for root in (name for name in files if "/" not in name and name != PAGE):
+        app.add_api_route(f"/{root}", _plain(files[root]), include_in_schema=False)
+
     if PAGE in files:
 
         @app.get("/assets/{name}", include_in_schema=False)
@@ -105,6 +108,13 @@ def install(app: FastAPI, files: Mapping[str, File]) -> None:
         await not_found(scope, receive, send)
 
     app.router.default = default
+
+
+def _plain(file: File) -> Callable[[Request], Awaitable[Response]]:
+    async def route(request: Request) -> Response:
+        return _answer(request, file, ASKED_ANEW)
+
+    return route
 
 
 def _by_a_person(request: Request) -> bool:

@@ -36,6 +36,9 @@ export function AdminPage() {
           <button type="button" className="button" onClick={() => void signOut()}>
             Sign out
           </button>
+          <a className="button button-quiet" href="/third-party.txt">
+            Licences of what this viewer carries
+          </a>
         </section>
         {can("admin") && <People me={session.user} />}
         {can("admin") && <Tokens />}

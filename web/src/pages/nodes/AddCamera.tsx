@@ -1,5 +1,6 @@
 /** Adding a camera to any node: one of its devices, or an address of one of the kinds a node can open. */
 import { useId, useState, type FormEvent } from "react";
+import { sentence } from "../../api/client.ts";
 import { api } from "../../api/routes.ts";
 import type { Device, Node } from "../../api/types.ts";
 import { useResource } from "../../api/useResource.ts";
@@ -105,7 +106,7 @@ function DeviceList({ node, chosen, onPick }: { node: string; chosen: string; on
       {devices.error !== null && <ErrorNote text={devices.error} retry={devices.reload} />}
       {devices.data === null && devices.error === null && <p className="hint">Looking…</p>}
       {devices.data !== null && list.length === 0 && (
-        <p className="hint">{devices.data.note || "No camera is plugged in there. Plug one in and it shows up here, or use an address."}</p>
+        <p className="hint">{sentence(devices.data.note ?? "") || "No camera is plugged in there. Plug one in and it shows up here, or use an address."}</p>
       )}
       {list.map((device) => (
         <button

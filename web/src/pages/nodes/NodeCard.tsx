@@ -1,6 +1,6 @@
 import type { Node } from "../../api/types.ts";
 import { nodeNow } from "../../api/client.ts";
-import { bytes, counted, plain } from "../../words/amounts.ts";
+import { bytes, plain } from "../../words/amounts.ts";
 import { inWords, since } from "../../words/time.ts";
 
 const STATE: Record<Node["state"], string> = { alive: "Alive", suspect: "Not answering", dead: "Away", left: "Left" };
@@ -10,11 +10,12 @@ export function NodeCard({ node }: { node: Node }) {
   const facts: [string, string][] = [
     ["Processor", node.cpu_percent === null ? "–" : `${plain(node.cpu_percent)} %`],
     ["Memory", bytes(node.memory_bytes)],
-    ["Keeps", node.chunks === null ? bytes(node.chunk_bytes) : `${bytes(node.chunk_bytes)}, ${counted(node.chunks, "chunk", "chunks")}`],
+    ["Keeps", bytes(node.chunk_bytes)],
+    ["Chunks", plain(node.chunks)],
     ["Round trip", node.self ? "this node" : plain(node.rtt_ms, "ms")],
     ["Loop lag", plain(node.loop_lag_ms, "ms")],
-    ["Up for", inWords(since(node.started_at, nodeNow())).replace("unknown", "–")],
   ];
+  const up_s = since(node.started_at, nodeNow());
   return (
     <article className="node" data-node={node.id} data-state={node.state}>
       <header>
@@ -23,6 +24,7 @@ export function NodeCard({ node }: { node: Node }) {
         </h2>
         <span className="hint">
           {node.self ? "This node" : (STATE[node.state] ?? node.state)}
+          {up_s !== null && ` · up ${inWords(up_s)}`}
           {node.zone && ` · ${node.zone}`}
         </span>
       </header>
