@@ -30,6 +30,10 @@ def wheel(tmp_path_factory):
     # From a copy: what an earlier build left lying in the checkout would be packed again.
     tree = tmp_path_factory.mktemp("packaging") / "tree"
     shutil.copytree(ROOT, tree, ignore=shutil.ignore_patterns(*LEFT_OUT))
+    # What the viewer's build leaves in a checkout is packages too, to a tool that takes any folder for one.
+    left = tree / "web" / "node_modules" / "left-over"
+    left.mkdir(parents=True)
+    (left / "README.md").write_text("not to be shipped")
     uv("build", "--quiet", "--wheel", "--out-dir", str(tree.parent / "out"), str(tree))
     (made,) = (tree.parent / "out").glob("*.whl")
     return made
@@ -57,7 +61,9 @@ def test_the_wheel_holds_every_module_and_what_they_read(wheel):
 
 @pytest.mark.slow
 def test_the_wheel_holds_the_viewer_as_it_was_built(wheel):
-    built = {str(path.relative_to(ROOT)) for path in (ROOT / "web" / "dist").rglob("*") if path.is_file()}
+    dist = ROOT / "web" / "dist"
+    built = {str(path.relative_to(ROOT)) for path in dist.rglob("[!.]*") if path.is_file()}  # its build's note stays
+    assert "web/dist/third-party.txt" in built, "the licences of what the viewer carries; run `make web`"
     names = set(zipfile.ZipFile(wheel).namelist())
     assert {name for name in names if name.startswith("web/dist/")} == built
 
@@ -67,7 +73,14 @@ def test_the_wheel_holds_nothing_else(wheel):
     tops = {name.partition("/")[0] for name in zipfile.ZipFile(wheel).namelist()}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
     names = zipfile.ZipFile(wheel).namelist()
+    assert not [name for name in names if "node_modules" in name]
     assert not [name for name in names if "test" in Path(name).parts or name.endswith((".ts", ".tsx", ".pem", ".key"))]
+
+
+def test_the_lock_of_the_viewers_packages_names_no_registry():
+    lock = (ROOT / "web" / "package-lock.json").read_text()
+    assert '"resolved"' not in lock
+    assert '"integrity"' in lock
 
 
 def test_the_readme_says_that_it_is_an_application():
