@@ -15,7 +15,6 @@ from mesh.core.rows import Change, apply, pack
 from mesh.ports import DiskUsage, NotFound, Unavailable
 from proto.ids import AssetId, ChunkId
 from proto.messages.catalogue import PutRows, Scan
-from roles.storage.trash import NOT_TRASHED, Trash
 from simulations.world.network import FakeFabric
 
 ASSET = AssetId("a" * 26)
@@ -461,21 +460,19 @@ def test_a_slow_replica_is_passed_over(tmp_path):
     asyncio.run(main())
 
 
-def test_trash_hides_and_gives_back(tmp_path):
+def test_what_is_marked_as_thrown_away_is_hidden_and_comes_back(tmp_path):
     async def main():
         async with mesh(tmp_path, 2) as (_, nodes):
             await nodes[0].catalogue.write(*assets(3))
-            trash = Trash(nodes[1].catalogue, nodes[1].clock)
-            gone = AssetId(f"{1:026d}")
             await until(lambda: settled(nodes))
-            await trash.remove([gone])
-            assert [row.pk for row in (await trash.listing()).rows] == [gone]
-            kept = await nodes[1].catalogue.scan(Query("assets", (NOT_TRASHED, Where("kind", "eq", "Video"))))
+            one, shown, gone = nodes[1].catalogue, Where("trashed_ms", "missing"), f"{1:026d}"
+            await one.write(Change("assets", gone, set={"trashed_ms": 1_800_000_000_000}))
+            trashed = await one.scan(Query("assets", (Where("trashed_ms", "ge", 1),), order="trashed_ms"))
+            assert [row.pk for row in trashed.rows] == [gone]
+            kept = await one.scan(Query("assets", (shown, Where("kind", "eq", "Video"))))
             assert (len(kept.rows), kept.total) == (2, 2)
-            await trash.restore([gone])
-            assert (await nodes[1].catalogue.scan(Query("assets", (NOT_TRASHED,)))).total == 3
-            with pytest.raises(NotFound):
-                await trash.remove([AssetId("x" * 26)])
+            await one.write(Change("assets", gone, set={"trashed_ms": 0}))
+            assert (await one.scan(Query("assets", (shown,)))).total == 3
 
     asyncio.run(main())
 
