@@ -36,7 +36,7 @@ def _once(nodes: Sequence[Process], file: Path, back: Path) -> tuple[float, floa
     """Give seconds and CPU seconds of a put at the first node, and of a get from the last."""
     pids = [node.process.pid for node in nodes if node.process]
     cpu, began = sum(cpu_s(pid) for pid in pids), time.monotonic()
-    asset = nodes[0].json("put", str(file))[0]["id"]
+    asset = nodes[0].json("put", str(file))["kept"][0]["id"]
     put_s, put_cpu = time.monotonic() - began, sum(cpu_s(pid) for pid in pids) - cpu
     cpu, began = sum(cpu_s(pid) for pid in pids), time.monotonic()
     nodes[-1].run("get", asset, str(back))
