@@ -90,7 +90,7 @@ class Person:
     async def _edit(self) -> None:
         """Read what the shared asset is called and call it otherwise: a later edit must not lose to what it read."""
         try:
-            row: Row | None = await self._on(lambda node: node.catalogue.get("assets", REGISTER), WRITE_LIMIT_S)
+            row: Row | None = await self._on(lambda node: node.catalogue.get("assets", REGISTER), LIST_LIMIT_S)
         except Unavailable:
             return  # who has it cannot be reached: said in time, and honest
         except (PortError, TimeoutError) as error:

@@ -82,6 +82,8 @@ class Ledger:
     outages: list[Outage] = field(default_factory=list)
     gone: dict[str, float] = field(default_factory=dict)
     """Machines that never come back, and since when."""
+    wrong_clocks: dict[str, None] = field(default_factory=dict)
+    """Machines whose clock was wrong at some time."""
     calm_since_s: float = 0.0
     troubled: bool = False
     troubles: list[list[float]] = field(default_factory=list)

@@ -34,6 +34,7 @@ READ_HEDGE_S = 0.4
 SETTLE_EVERY_S = 5.0
 WRITE_TRIES = 8
 CHANGES_MAX = 4096
+_NOTE = "note "
 
 __all__ = ["ACTOR", "Catalogue"]
 
@@ -123,6 +124,14 @@ class Catalogue:
                     await self._pull_back()
                 self._passing.wake()
             await self._store.release(now_ms)
+
+    async def note(self, name: str, value: bytes) -> None:
+        """Keep a private note of this node, durably: what it must know when it starts and nobody answers."""
+        await self._store.set_meta(_NOTE + name, value)
+
+    async def noted(self, name: str) -> bytes | None:
+        """Give a private note, or None."""
+        return await self._store.meta(_NOTE + name)
 
     def watch(self, table: str, handler: Callable[[Row], None]) -> None:
         """Tell ``handler`` of rows that change on this node, or come to it."""

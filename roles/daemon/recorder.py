@@ -1,25 +1,32 @@
 """Starts and stops takes, and takes up after a restart what was being recorded.
 
-Desired state is in the camera's row: ``record`` names the take that shall run. Invariant: a take that was acknowledged
-as started is in the catalogue; one that is stopped is acknowledged only when its last part and page are durable.
+Desired state is in the camera's row: ``record`` names the take that shall run; what runs here is also noted on this
+node, for recording waits for nobody who could tell. Invariant: a take that was acknowledged as started is in the
+catalogue; one that is stopped is acknowledged only when its last part and page are durable.
 """
 
 from __future__ import annotations
 
 import asyncio
 import datetime
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Any
+
+import structlog
 
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks, reference
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.live import LiveHub
 from mesh.actors.system import ActorSystem, Context
+from mesh.core.query import Page as QueryPage
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
-from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, Refused, Unavailable
-from proto.codec import Malformed
+from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, PortError, Refused, Unavailable
+from proto import codec
+from proto.codec import Malformed, Max
 from proto.ids import AssetId, CameraId, ChunkId, short_id
 from proto.messages.cameras import ListRecordings, Recording, Recordings, StartRecording, StopRecording, TakeIs
 from roles.daemon.take import Take
@@ -37,6 +44,14 @@ SETTLED_S = 5.0
 """How old a part is whose copies are counted: younger ones are still on their way."""
 START_FREE_BYTES_MIN = 16 << 20
 """Room under which no take is begun."""
+AGREE_AGAIN_S = 2.0
+OPEN_WAIT_S = 0.5
+"""How long a node that starts waits for the rows before it goes on by its note."""
+_RUNNING = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
+PUT_BACK_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
+NOTE = "recorder/takes"
+
+_log = structlog.get_logger("recorder")
 
 
 class Recorder:
@@ -65,31 +80,93 @@ class Recorder:
         self._counted_at = -COPIES_EVERY_S
 
     async def open(self) -> None:
-        """Go on with what was being recorded when this node ended, after putting back what its pages miss."""
-        running = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
-        for row in (await self._catalogue.scan(running)).rows:
-            take = AssetId(_text(row, "record"))
-            if take and (_text(row, "recorder") or _text(row, "node")) == self._system.node_id:
-                await self.put_back(take)
-                made = self._make(CameraId(row.pk), take)
-                line = timeline([_page(page) for page in await self._catalogue.rows("pages", take)])
-                length_us = sum(placed.entry.duration_us for placed in line.parts)
-                started = row.fields.get("record_ms")
-                made.goes_on(len(line.parts), line.size_bytes, length_us, started if isinstance(started, int) else 0)
-                self._run(CameraId(row.pk), made)
-        await self._end_what_others_took_over()
+        """Go on with what was being recorded when this node ended: as the rows say, or at once as its note does."""
+        try:
+            async with asyncio.timeout(OPEN_WAIT_S):
+                page = await self._catalogue.scan(_RUNNING)
+        except (TimeoutError, PortError):
+            page = None
+        if page is None or not await self._agree_with(page):
+            for camera, take in _unpack(await self._catalogue.noted(NOTE)).items():
+                if camera not in self._takes:
+                    await self._go_on(camera, take)
+            self._system.supervisor.run("recorder/agree", self._agree)
         self._system.spawn(ACTOR, self, concurrency=8)
+
+    async def _agree(self) -> None:
+        """Hold what runs here against the cameras' rows, until all of them could be seen: they are what is wanted."""
+        while True:
+            began = dict(self._takes)
+            if await self._agree_with(await self._catalogue.scan(_RUNNING), began):
+                return
+            await asyncio.sleep(AGREE_AGAIN_S)
+
+    async def _agree_with(self, page: QueryPage, began: Mapping[CameraId, Take] = MappingProxyType({})) -> bool:
+        """Begin what the rows want of this node; end what they do not want any more of what had ``began`` before they
+        were asked for. Tells whether no row was missing."""
+        mine = {
+            CameraId(row.pk): AssetId(_text(row, "record"))
+            for row in page.rows
+            if _text(row, "record") and (_text(row, "recorder") or _text(row, "node")) == self._system.node_id
+        }
+        for camera, take in mine.items():
+            async with self._turns.setdefault(camera, asyncio.Lock()):
+                if camera not in self._takes and camera not in began:
+                    await self._go_on(camera, take)
+                    await self._note()
+        if page.partitions_ok < page.partitions_total:
+            return False
+        for camera, made in began.items():
+            if mine.get(camera) != made.take and self._takes.get(camera) is made:
+                _log.info("a take was ended while this node was gone", camera=camera, take=made.take)
+                await self._end(camera, made)
+        await self._end_what_others_took_over()
+        return True
+
+    async def _go_on(self, camera: CameraId, take: AssetId) -> None:
+        before = await self._latest(take)
+        made = self._make(camera, take)
+        self._run(camera, made)
+        self._system.supervisor.run(f"take/{take}/put-back", lambda: self._restore(camera, made, before))
+
+    async def _restore(self, camera: CameraId, made: Take, before: Sequence[ChunkId]) -> None:
+        """Put back what the pages miss of an earlier run. Again, for the pages may be where nobody answers yet."""
+        for pause_s in PUT_BACK_AGAIN_S:
+            if not (await self._put_back(made.take, before))[1]:
+                break
+            await asyncio.sleep(pause_s)
+        pages = [_page(page) for page in await self._catalogue.rows("pages", made.take)]
+        first = made.first
+        earlier = [
+            placed.entry
+            for placed in timeline(pages).parts
+            if first is None
+            or placed.entry.epoch != first[0]
+            or (placed.entry.group, placed.entry.part) < (first[1], first[2])
+        ]
+        row = await self._catalogue.get("cameras", camera)
+        started = row.fields.get("record_ms") if row is not None else 0
+        made.goes_on(
+            len(earlier),
+            sum(entry.size for entry in earlier),
+            sum(entry.duration_us for entry in earlier),
+            started if isinstance(started, int) else 0,
+        )
+
+    async def _note(self) -> None:
+        running = tuple((camera, take.take) for camera, take in self._takes.items())
+        await self._catalogue.note(NOTE, codec.encode(_Noted(running)))
 
     async def _end_what_others_took_over(self) -> None:
         """Put back what takes miss that this node recorded when it ended, and that do not go on."""
-        running = {take.take for take in self._takes.values()}
         for state in ("recording", "interrupted"):
             mine = (Where("node", "eq", self._system.node_id), Where("kind", "eq", "take"), Where("state", "eq", state))
             for row in (await self._catalogue.scan(Query("assets", mine, limit=RECORDED_MAX))).rows:
-                if row.pk not in running:
-                    await self.put_back(AssetId(row.pk))
-                    if state == "recording":
-                        await self._catalogue.write(Change("assets", AssetId(row.pk), set={"state": "interrupted"}))
+                async with self._turns.setdefault(CameraId(_text(row, "camera")), asyncio.Lock()):
+                    if all(take.take != row.pk for take in self._takes.values()):
+                        await self.put_back(AssetId(row.pk))
+                        if state == "recording":
+                            await self._catalogue.write(Change("assets", AssetId(row.pk), set={"state": "interrupted"}))
 
     async def receive(self, message: Any, context: Context) -> Any | None:
         """Start, stop, and tell of what runs."""
@@ -183,6 +260,7 @@ class Recorder:
             changes.append(Change("assets", AssetId(before), set={"state": "interrupted", "error": error}))
         await self._catalogue.write(*changes)
         self._run(camera, self._make(camera, take))
+        await self._note()
         return take
 
     def _make(self, camera: CameraId, take: AssetId) -> Take:
@@ -201,6 +279,15 @@ class Recorder:
         running = self._takes.get(camera)
         if running is None:
             raise Refused("this camera is not being recorded")
+        await self._end(camera, running)
+        now_ms = int(self._clock.wall() * 1000)
+        await self._catalogue.write(
+            Change("assets", running.take, set={"state": "ready", "ended_ms": now_ms}),
+            Change("cameras", camera, set={"record": ""}),
+        )
+        return running.take
+
+    async def _end(self, camera: CameraId, running: Take) -> None:
         running.stop()
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
@@ -210,31 +297,36 @@ class Recorder:
         await self._system.supervisor.stop(f"take/{running.take}")
         self._takes.pop(camera, None)
         self._turns.pop(camera, None)
-        now_ms = int(self._clock.wall() * 1000)
-        await self._catalogue.write(
-            Change("assets", running.take, set={"state": "ready", "ended_ms": now_ms}),
-            Change("cameras", camera, set={"record": ""}),
-        )
-        return running.take
+        await self._note()
 
     async def put_back(self, take: AssetId) -> int:
-        """Put parts that a crash left out of every page back into one; gives how many.
+        """Put parts that a crash left out of every page back into one; gives how many."""
+        return (await self._put_back(take, await self._latest(take)))[0]
 
-        They are among the latest of the take: a page is written every few seconds. What was packed is in a page under
-        its part's name, though its own chunk is not.
+    async def _latest(self, take: AssetId) -> list[ChunkId]:
+        """Give the chunks among which those are that a crash left out: a page is written every few seconds."""
+        return list(reversed(await self._store.latest_of(take, PUT_BACK_MAX)))
+
+    async def _put_back(self, take: AssetId, chunks: Sequence[ChunkId]) -> tuple[int, int]:
+        """Put what no page has into one; gives how many parts, and how many found no place.
+
+        What was packed is in a page under its part's name, though its own chunk is not.
         """
         pages = [_page(row) for row in await self._catalogue.rows("pages", take)]
         known = {entry.chunk for page in pages for entry in page.entries} | {page.init for page in pages}
         parts = {(entry.epoch, entry.group, entry.part) for page in pages for entry in page.entries}
-        found = 0
-        for chunk in reversed(await self._store.latest_of(take, PUT_BACK_MAX)):
-            if chunk not in known and await self._put_back_chunk(take, chunk, pages, parts):
-                found += 1
-        return found
+        found = missed = 0
+        for chunk in chunks:
+            if chunk not in known:
+                put = await self._put_back_chunk(take, chunk, pages, parts)
+                found += put is True
+                missed += put is None
+        return found, missed
 
     async def _put_back_chunk(
         self, take: AssetId, chunk: ChunkId, pages: list[Page], parts: Collection[tuple[int, int, int]]
-    ) -> bool:
+    ) -> bool | None:
+        """Tell whether it was put back; None for a part of an opening of which no page is known."""
         try:
             data = await self._store.read(chunk)
             name = name_of_part(data)
@@ -244,7 +336,7 @@ class Recorder:
         except (Corrupt, NotFound, Malformed):
             return False
         if entry is None or page is None:
-            return False
+            return None
         made = Page(take, page.init, page.init_size, page.tracks, (entry,))
         await self._catalogue.write(
             reference(page.init, take, page.init_size),
@@ -252,6 +344,19 @@ class Recorder:
             Change("pages", take, made.name(), set={"body": made.pack()}),
         )
         return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    takes: Annotated[tuple[tuple[CameraId, AssetId], ...], Max(RECORDED_MAX)]
+
+
+def _unpack(note: bytes | None) -> dict[CameraId, AssetId]:
+    try:
+        return {} if note is None else dict(codec.decode(_Noted, note).takes)
+    except Malformed as error:
+        _log.error("what was being recorded is not known", error=str(error))
+        return {}
 
 
 def _text(row: Row, field: str) -> str:

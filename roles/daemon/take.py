@@ -62,6 +62,8 @@ class Take:
         self.groups_lost = 0
         self.bytes = 0
         self.duration_us = 0
+        self.first: tuple[int, int, int] | None = None
+        """Epoch, group and part this run began with."""
         self._recent: deque[tuple[float, ChunkId]] = deque(maxlen=RECENT_PARTS)
 
     def stop(self) -> None:
@@ -71,8 +73,11 @@ class Take:
             self._following.offer(Ended("stopped"))
 
     def goes_on(self, parts: int, size_bytes: int, duration_us: int, started_ms: int) -> None:
-        """Say what an earlier run of the node has recorded of this take."""
-        self.parts, self.bytes, self.duration_us, self.started_ms = parts, size_bytes, duration_us, started_ms
+        """Add what an earlier run of the node has recorded of this take; it may be running again by now."""
+        self.parts += parts
+        self.bytes += size_bytes
+        self.duration_us += duration_us
+        self.started_ms = started_ms
 
     def settled(self, age_s: float) -> list[ChunkId]:
         """Give the newest parts that were stored at least so long ago."""
@@ -163,6 +168,7 @@ class Take:
                 part.samples,
             )
         )
+        self.first = self.first or (part.epoch, part.group, part.part)
         self.parts += 1
         self.bytes += len(part.data)
         self.duration_us += part.duration_us

@@ -20,6 +20,8 @@ from roles.media.units import TrackInfo
 PAGE_S = 60.0
 GAP_US = 250_000
 """A hole shorter than this between two parts is the source's jitter, not a gap."""
+CLOCK_SET_US = 1_793_491_200_000_000
+"""1 November 2026, UTC: a machine that shows an earlier time has lost it, and its times say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A hole in a take, in microseconds from its start."""
+    """A hole in a take, in microseconds from its start; it ends where it starts when nobody knows how long it was."""
 
     start_us: int
     end_us: int
@@ -114,19 +116,20 @@ def timeline(pages: Iterable[Page]) -> Timeline:
     end_us = 0
     shift_us = 0
     epoch: int | None = None
-    origin_us: int | None = None
+    ended_us = 0
     for key in sorted(known):
         entry, page = known[key]
-        if origin_us is None:
-            origin_us = entry.captured_us
         after_gap = False
         if entry.epoch != epoch:
-            wall_us = entry.captured_us - origin_us
-            at_us = max(end_us, wall_us)
+            # How long a source was gone only its machine's clock can tell, from the part before to this one.
+            away_us = entry.captured_us - ended_us if min(entry.captured_us, ended_us) >= CLOCK_SET_US else None
+            at_us = end_us + max(0, away_us or 0)
             shift_us = at_us - entry.start_us
             if epoch is not None:
                 after_gap = True
-                if at_us - end_us > GAP_US:
+                if away_us is None or away_us < -GAP_US:
+                    gaps.append(Gap(end_us, end_us, "the source was gone; its clock cannot tell how long"))
+                elif away_us > GAP_US:
                     gaps.append(Gap(end_us, at_us, "the source was gone"))
             epoch = entry.epoch
         at_us = entry.start_us + shift_us
@@ -135,6 +138,7 @@ def timeline(pages: Iterable[Page]) -> Timeline:
             after_gap = True
         placed.append(Placed(entry, page, at_us, shift_us, after_gap))
         end_us = at_us + entry.duration_us
+        ended_us = entry.captured_us + entry.duration_us
     return Timeline(tuple(placed), tuple(gaps))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 import structlog
 
@@ -19,7 +19,8 @@ from mesh.actors.system import ActorSystem, Context
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, Entropy, NotFound, PortError, Refused, Unavailable, Worker, Workers, WorkerSpec
-from proto.codec import Value
+from proto import codec
+from proto.codec import Malformed, Max, Value
 from proto.ids import CameraId, short_id
 from proto.messages.cameras import AddCamera, CameraAdded, Devices, Done, ListDevices, RemoveCamera
 from roles.media.units import GroupInfo, MediaKind
@@ -33,6 +34,9 @@ OPENING_S = 20.0
 WORKER_MODULE = "roles.proxy.adapters.worker"
 WORKER_MEMORY_BYTES = 2 << 30
 CAMERAS_MAX = 256
+AGREE_AGAIN_S = 2.0
+NOTE = "proxy/cameras"
+"""What this node writes down of its cameras: filming waits for nobody who could tell."""
 
 _log = structlog.get_logger("proxy")
 
@@ -44,8 +48,29 @@ class SourceFailedError(Exception):
 @dataclass(slots=True)
 class _Camera:
     row: Row
+    epoch: int = 0
     worker: Worker | None = None
     pictures: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Noted:
+    camera: Annotated[str, Max(64)]
+    source: Annotated[str, Max(4096)]
+    epoch: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Notes:
+    cameras: Annotated[tuple[_Noted, ...], Max(1024)]
+
+
+def _unpack(note: bytes | None) -> tuple[_Noted, ...]:
+    try:
+        return () if note is None else codec.decode(_Notes, note).cameras
+    except Malformed as error:
+        _log.error("which cameras this node has is not known", error=str(error))
+        return ()
 
 
 class CameraProxy:
@@ -73,11 +98,38 @@ class CameraProxy:
         self._cameras: dict[CameraId, _Camera] = {}
 
     async def open(self) -> None:
-        """Open the cameras this node has."""
-        mine = Query("cameras", (Where("node", "eq", self._system.node_id),), limit=CAMERAS_MAX)
-        for row in (await self._catalogue.scan(mine)).rows:
-            self._start(row)
+        """Open at once the cameras this node has, whoever else is there."""
+        for known in _unpack(await self._catalogue.noted(NOTE)):
+            fields: dict[str, Value] = {"source": known.source, "node": self._system.node_id}
+            self._start(Row("cameras", known.camera, "", fields, {}, 0), known.epoch)
         self._system.spawn(ACTOR, self, concurrency=4)
+        self._system.supervisor.run("proxy/agree", self._agree)
+
+    async def _agree(self) -> None:
+        """Hold the cameras that are open against their rows, once all of them can be seen."""
+        mine = Query("cameras", (Where("node", "eq", self._system.node_id),), limit=CAMERAS_MAX)
+        while True:
+            began = list(self._cameras)
+            page = await self._catalogue.scan(mine)
+            wanted = {CameraId(row.pk): row for row in page.rows}
+            for camera, row in wanted.items():
+                if camera not in self._cameras and camera not in began:
+                    self._start(row)
+                    await self._note()
+            if page.partitions_ok == page.partitions_total:
+                for camera in began:
+                    if camera not in wanted and self._cameras.pop(camera, None) is not None:
+                        _log.info("a camera was removed while this node was gone", camera=camera)
+                        await self._system.supervisor.stop(f"camera/{camera}")
+                        await self._note()
+                return
+            await asyncio.sleep(AGREE_AGAIN_S)
+
+    async def _note(self) -> None:
+        known = tuple(
+            _Noted(camera, str(state.row.fields.get("source")), state.epoch) for camera, state in self._cameras.items()
+        )
+        await self._catalogue.note(NOTE, codec.encode(_Notes(known)))
 
     async def receive(self, message: Any, context: Context) -> Any | None:
         """Add, remove and list."""
@@ -115,6 +167,7 @@ class CameraProxy:
         row = await self._catalogue.get("cameras", camera)
         assert row is not None
         self._start(row)
+        await self._note()
         return CameraAdded(camera)
 
     async def _remove(self, camera: CameraId) -> Done:
@@ -122,11 +175,12 @@ class CameraProxy:
             raise NotFound(f"there is no camera {camera} on this node")
         await self._system.supervisor.stop(f"camera/{camera}")
         await self._catalogue.write(Change("cameras", camera, delete=True), Change("secrets", camera, delete=True))
+        await self._note()
         return Done()
 
-    def _start(self, row: Row) -> None:
+    def _start(self, row: Row, epoch: int = 0) -> None:
         camera = CameraId(row.pk)
-        state = self._cameras[camera] = _Camera(row)
+        state = self._cameras[camera] = _Camera(row, epoch)
         self._system.supervisor.run(f"camera/{camera}", lambda: self._run(camera, state))
 
     # ------------------------------------------------------------ one camera
@@ -136,7 +190,7 @@ class CameraProxy:
         userinfo = secret.fields.get("userinfo") if secret else ""
         public = str(state.row.fields.get("source"))
         source = with_userinfo(public, userinfo if isinstance(userinfo, str) else "")
-        config = Config(source.url, public, self._folders)
+        config = Config(source.url, public, self._folders, state.epoch)
         worker = await self._workers.spawn(WorkerSpec(WORKER_MODULE, config.pack(), WORKER_MEMORY_BYTES))
         state.worker = worker
         state.pictures = False
@@ -183,6 +237,8 @@ class CameraProxy:
                 main.object(body)
             elif kind == GROUP:
                 if main is None:
+                    state.epoch = max(state.epoch, GroupInfo.unpack(body).epoch)
+                    self._system.supervisor.once("camera/note", self._note())
                     main = publishers["main"] = self._live.announce(f"{camera}/main", lambda _: None)
                     jpeg = publishers["jpeg"] = self._live.announce(
                         f"{camera}/jpeg", lambda wanted: self._want_pictures(state, wanted)

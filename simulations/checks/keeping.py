@@ -136,7 +136,7 @@ async def _check_take(mesh: Mesh, ledger: Ledger, reader: Machine[Node], take: T
         told = f"{type(error).__name__}: {error}"
         return [Broken("P4", f"{reader.name} cannot read the take of {take.node} ({take.take[:8]}): {told}")]
     broken += _losses(ledger, take, film, here)
-    broken += _holes(take, film, here, line)
+    broken += _holes(take, film, here, line, take.node in ledger.wrong_clocks)
     return broken[:20]
 
 
@@ -193,8 +193,13 @@ def _stretches(times: list[float], apart_s: float) -> list[tuple[float, float]]:
     return found
 
 
-def _holes(take: Take, film: Film, here: dict[tuple[int, int, int], None], line: Timeline) -> list[Broken]:
-    """Every stretch without recorded pictures between two recorded ones is a stated hole, about as long."""
+def _holes(
+    take: Take, film: Film, here: dict[tuple[int, int, int], None], line: Timeline, wrong_clock: bool
+) -> list[Broken]:
+    """Every stretch without recorded pictures between two recorded ones is a stated hole, about as long.
+
+    A machine that had lost the time cannot say how long: its hole is stated all the same.
+    """
     kept: list[Shot] = [
         shot for shot in film.shots if shot.track == VIDEO.number and (shot.epoch, shot.track, shot.dts) in here
     ]
@@ -204,7 +209,7 @@ def _holes(take: Take, film: Film, here: dict[tuple[int, int, int], None], line:
         hole_s = after.at_s - before.at_s
         if hole_s < HOLE_S:
             continue
-        near = [one for one in stated if abs(one / 1e6 - hole_s) <= 1.0]
+        near = [one for one in stated if abs(one / 1e6 - hole_s) <= 1.0 or (wrong_clock and one == 0)]
         if near:
             stated.remove(near[0])
         else:

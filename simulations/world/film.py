@@ -93,7 +93,7 @@ async def shoot(films: Films, clock: FakeClock, pipe: ScriptPipe) -> None:
     config = Config.unpack(pipe.config)
     film = films.film(config.url.partition("film=")[2])
     await asyncio.sleep(OPENING_S)
-    epoch = int(clock.wall() * 1000)
+    epoch = max(int(clock.wall() * 1000), config.epoch_after + 1)
     loop = asyncio.get_running_loop()
     began = loop.time()
     group, index, heard = -1, 0, 0

@@ -56,7 +56,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._timers: list[tuple[float, int, asyncio.TimerHandle]] = []
         self._numbers = itertools.count(1)
         self._paused: dict[str, deque[asyncio.Handle]] = {}
-        self._killed: dict[str, None] = {}
+        self._killed: dict[str, deque[asyncio.Handle]] = {}
         self._tasks: dict[str, list[OrderedTask]] = {}
         self._over = False
         self.callbacks = 0
@@ -122,7 +122,9 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def _run(self, handle: asyncio.Handle) -> None:
         life = handle._context.get(LIFE, "")  # type: ignore[attr-defined]  # noqa: SLF001 - a loop runs handles
         if life and not self._over:
-            if life in self._killed:
+            dropped = self._killed.get(life)
+            if dropped is not None:
+                dropped.append(handle)  # never run while the world goes on; the end wakes what waits for it
                 return
             held = self._paused.get(life)
             if held is not None:
@@ -143,8 +145,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def kill(self, life: str) -> None:
         """Never run a callback of this life again. Its tasks are kept, so that nothing of them runs when collected."""
-        self._killed[life] = None
-        self._paused.pop(life, None)
+        self._killed[life] = self._paused.pop(life, deque())
 
     def context_of(self, life: str) -> contextvars.Context:
         """Give a fresh context in which callbacks belong to a life."""
@@ -167,6 +168,8 @@ class VirtualLoop(asyncio.BaseEventLoop):
         self._over = True
         for life in sorted(self._paused):
             self.resume(life)
+        for life in sorted(self._killed):
+            self._queue.extend(self._killed.pop(life))
         left = [task for life in sorted(self._tasks) for task in self._tasks[life] if not task.done()]
         for _ in range(50):
             left = [task for task in left if not task.done()]

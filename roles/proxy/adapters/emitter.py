@@ -27,12 +27,12 @@ def wall_us() -> int:
 
 
 class Emitter:
-    """Writes one epoch of one source to the node. Safe to call from several threads."""
+    """Writes one epoch of one source to the node; it comes after ``epoch_after``. Safe to call from several threads."""
 
-    def __init__(self, write: Callable[[bytes], None] | None = None) -> None:
+    def __init__(self, write: Callable[[bytes], None] | None = None, epoch_after: int = 0) -> None:
         self._write = write or _stdout
         self._lock = threading.Lock()
-        self.epoch = wall_us() // 1000
+        self.epoch = max(wall_us() // 1000, epoch_after + 1)
         self._tracks: dict[int, TrackInfo] = {}
         self._announced: tuple[TrackInfo, ...] = ()
         self._group = -1

@@ -19,11 +19,15 @@ PICTURES_ON, PICTURES_OFF = b"J", b"j"
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """What a worker opens. ``url`` may hold credentials: it goes through the pipe, never an argument or a log."""
+    """What a worker opens. ``url`` may hold credentials: it goes through the pipe, never an argument or a log.
+
+    ``epoch_after``: the source's last epoch. The next one is greater, also on a machine that has lost the time.
+    """
 
     url: Annotated[str, Max(4096)]
     name: Annotated[str, Max(4096)]
     folders: tuple[str, ...] = ()
+    epoch_after: int = 0
 
     def pack(self) -> bytes:
         """Give it as CBOR."""

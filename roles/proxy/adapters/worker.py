@@ -93,7 +93,7 @@ def main() -> int:
     if first is None:
         return 0
     config = Config.unpack(first)
-    emitter, pictures = Emitter(), Pictures()
+    emitter, pictures = Emitter(epoch_after=config.epoch_after), Pictures()
     threading.Thread(target=_listen, args=(pictures,), daemon=True).start()
     try:
         emitter.state("connecting")

@@ -217,6 +217,9 @@ def test_what_a_crash_left_out_of_the_pages_is_put_back_and_the_take_goes_on(tmp
         await one.stop()
 
         again = await start(tmp_path)
+        async with asyncio.timeout(30):
+            while again.recorder.running()[camera].duration_us < 3e6 or len(await pages_of(again, take)) < len(before):
+                await asyncio.sleep(0.05)
         found = {entry.chunk for page in await pages_of(again, take) for entry in page.entries}
         assert {entry.chunk for page in before for entry in page.entries} <= found
         assert len(found) >= on_disk

@@ -18,7 +18,7 @@ from roles.media.segmenter import Segmenter
 from roles.media.timeline import Entry, Page, consolidate, timeline
 from roles.media.units import AccessUnit, GroupInfo, MediaKind, TrackInfo
 
-EPOCH_US = 1_700_000_000_000_000
+EPOCH_US = 1_795_000_000_000_000
 
 
 def encode(codec="libx264", frames=100, bframes=0, gop=25, size=(320, 180), start_us=EPOCH_US, audio=True):
