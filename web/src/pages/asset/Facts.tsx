@@ -2,6 +2,7 @@
 import type { Asset, Gap } from "../../api/types.ts";
 import { bytes, codecName, DASH, frameRate, nOfM, pictureSize } from "../../words/amounts.ts";
 import { inWords, moment, timecode } from "../../words/time.ts";
+import { workState } from "../../words/work.ts";
 
 const KIND: Record<Asset["kind"], string> = { take: "Take", video: "Video", image: "Picture", audio: "Sound", other: "File" };
 const META_MAX = 24;
@@ -82,7 +83,7 @@ function Analysis({ levels }: { levels: { l0: string; l1: string; l2: string } }
       {rows.map(([name, value]) => (
         <div key={name}>
           <dt>{name}</dt>
-          <dd>{value || DASH}</dd>
+          <dd>{value ? workState(value) : DASH}</dd>
         </div>
       ))}
     </dl>

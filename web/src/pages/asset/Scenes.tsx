@@ -3,6 +3,7 @@ import type { Scene } from "../../api/types.ts";
 import { Poster } from "../../ui/Poster.tsx";
 import { timecode } from "../../words/time.ts";
 import { sceneAt } from "../../words/timeline.ts";
+import { workState } from "../../words/work.ts";
 
 interface Props {
   asset: string;
@@ -16,7 +17,7 @@ interface Props {
 export function Scenes({ asset, scenes, now_s, level, onSeek }: Props) {
   const current = sceneAt(now_s, scenes);
   if (scenes.length === 0) {
-    return level === null || level === "" || level === "done" ? null : <p className="hint">Scenes: {level}.</p>;
+    return level === null || level === "" || level === "done" ? null : <p className="hint">Scenes: {workState(level)}.</p>;
   }
   return (
     <section className="scenes" aria-label="Scenes">

@@ -4,6 +4,7 @@ import { useResource } from "../../api/useResource.ts";
 import { to } from "../../app/router.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { counted } from "../../words/amounts.ts";
+import { workState } from "../../words/work.ts";
 
 const SHOWN_MAX = 20;
 
@@ -21,7 +22,7 @@ export function Jobs() {
       {states.size > 0 && (
         <p>
           {counted(all.length, "job", "jobs")}:{" "}
-          {[...states].sort().map(([state, count]) => `${count} ${state}`).join(", ")}
+          {[...states].sort().map(([state, count]) => `${count} ${workState(state)}`).join(", ")}
         </p>
       )}
       {wrong.length > 0 && (
