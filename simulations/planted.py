@@ -18,6 +18,7 @@ from mesh.core.membership import Membership
 from mesh.ports import Unavailable
 from roles.media import timeline
 from simulations.checks import keeping
+from simulations.world.tables import FakeTables
 
 Undo = Callable[[], None]
 
@@ -29,23 +30,27 @@ def _swap(owner: Any, name: str, made: Any) -> Undo:
 
 
 def _acknowledged_before_durable() -> list[Undo]:
-    """A write of rows answers at once and reaches the disk two seconds later: a crash between loses what was promised.
+    """The database answers before its bytes are on the disk: a crash takes the last two seconds back."""
+    real_write, real_crash = FakeTables.write, FakeTables.crash
+    states: dict[FakeTables, list[tuple[float, bytes]]] = {}
 
-    What is held back is in memory, where this node's own reads would find it; nobody else can.
-    """
-    real = Catalogue.write
-    late: list[asyncio.Future[str]] = []
+    async def write(self: FakeTables, work: Any) -> Any:
+        given = await real_write(self, work)
+        now_s = asyncio.get_running_loop().time()
+        kept = states.setdefault(self, [])
+        if not kept or now_s - kept[-1][0] >= 0.25:
+            kept.append((now_s, self._connection.serialize()))
+        return given
 
-    async def write(self: Catalogue, *changes: Any) -> str:
-        async def later() -> str:
-            await asyncio.sleep(2.0)
-            return await real(self, *changes)
+    def crash(self: FakeTables) -> None:
+        now_s = asyncio.get_running_loop().time()
+        old = [state for at_s, state in states.get(self, []) if now_s - at_s >= 2.0]
+        if old:
+            self._connection.deserialize(old[-1])
+        states[self] = []
+        real_crash(self)
 
-        late.append(asyncio.ensure_future(later()))
-        await asyncio.sleep(0.002)
-        return ""
-
-    return [_swap(Catalogue, "write", write)]
+    return [_swap(FakeTables, "write", write), _swap(FakeTables, "crash", crash)]
 
 
 def _merge_drops_the_older() -> list[Undo]:
