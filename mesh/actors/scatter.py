@@ -154,7 +154,7 @@ class Scatter:
             await asyncio.wait([first], timeout=HEDGE_S if covered else None)
             if first.done():
                 return [(node, parts, first.result())]
-            second = asyncio.gather(*(self._ask(other, those, query) for other, those in nexts.items()))
+            second = asyncio.ensure_future(self._ask_each(nexts, query))
             either: list[asyncio.Future[Any]] = [first, second]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if first.done() and first.result() is not None:
@@ -167,6 +167,10 @@ class Scatter:
             for task in (first, second):
                 if task is not None and not task.done():
                     task.cancel()
+
+    async def _ask_each(self, parts: Mapping[NodeId, list[PartitionId]], query: Query) -> list[Scanned | None]:
+        """Ask several nodes at once. A task of its own: a bare gather that is cancelled logs an error."""
+        return await asyncio.gather(*(self._ask(node, those, query) for node, those in parts.items()))
 
     async def _ask(
         self, node: NodeId, partitions: Sequence[PartitionId], query: Query, *, behind: bool = False

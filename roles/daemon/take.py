@@ -25,7 +25,8 @@ from roles.media.segmenter import Part, Segmenter
 from roles.media.timeline import Entry, Page
 from roles.media.units import AccessUnit, GroupInfo, MediaKind
 
-PAGE_EVERY_S = 2.0
+PAGE_EVERY_S = 1.0
+"""With a part under way this is what a node lost for good takes with it: others find parts through pages only."""
 SOURCE_POLL_S = 0.1
 RECENT_PARTS = 128
 SETTLED_PARTS = 8

@@ -53,6 +53,18 @@ def test_a_recorder_that_starts_again_alone_in_a_partition_with_a_lost_clock_rec
     assert verdict.kept, told(verdict)
 
 
+def test_a_recorder_lost_for_good_takes_at_most_two_seconds_of_its_take_with_it():
+    """Pages were written every two seconds, so that parts that had been copied were in none."""
+    verdict = tell("lost", 13)
+    assert verdict.kept, told(verdict)
+
+
+def test_a_machine_that_boots_in_1970_writes_lists_and_records_and_its_edits_do_not_lose():
+    """A slow list whose second asking was called off logged an error of nobody's."""
+    verdict = tell("epoch", 10)
+    assert verdict.kept, told(verdict)
+
+
 PROGRAM = """
 from tests.simulations.test_promises import tell_short
 verdict = tell_short(5)
