@@ -186,7 +186,7 @@ def check_certificate(certificate: bytes, authority: bytes, now_s: float) -> Cer
 def _load(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
-    except ValueError as error:
+    except (ValueError, x509.InvalidVersion) as error:
         raise NotAMember("not a certificate") from error
 
 

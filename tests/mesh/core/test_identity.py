@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mesh.core.identity import (
@@ -168,11 +168,18 @@ def test_what_a_members_certificate_is_not(der, why):
 
 
 @given(st.integers(0, len(ALICE.certificate) - 1), st.integers(1, 255))
-def test_a_certificate_with_any_byte_changed_is_nobodys(at, by):
+@example(12, 1)
+@example(len(ALICE.certificate) - 65, 1)
+def test_a_certificate_with_any_byte_changed_is_nobodys_or_says_the_same(at, by):
     changed = bytearray(ALICE.certificate)
     changed[at] ^= by
-    with pytest.raises(NotAMember):
-        check_certificate(bytes(changed), AUTHORITY.certificate(), RELEASED_S)
+    try:
+        found = check_certificate(bytes(changed), AUTHORITY.certificate(), RELEASED_S)
+    except NotAMember:
+        return
+    # DER lets the count of unused bits of the signature vary where those bits are zero: what was signed is the same.
+    assert at == len(ALICE.certificate) - 65
+    assert found == check_certificate(ALICE.certificate, AUTHORITY.certificate(), RELEASED_S)
 
 
 @given(st.binary(max_size=400))
