@@ -87,11 +87,9 @@ class Node:
         return str(next(row for row in self.json("nodes") if row["self"])["addresses"][0])
 
     def stop(self) -> None:
-        """End it as Ctrl-C does."""
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(25)
+        """Wait for its end, which was asked for."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(25)
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait()
@@ -206,6 +204,23 @@ def tell(nodes: list[Node]) -> None:
     say.print(f"  kill -9 {first.process.pid}   [dim]# {first.name} dies; its takes still play from the others[/]")
 
 
+def stop(nodes: list[Node]) -> None:
+    """End the nodes in order; a second Ctrl-C ends them at once."""
+
+    def at_once(*_: object) -> None:
+        say.print("ending them at once")
+        for node in nodes:
+            node.process.kill()
+
+    signal.signal(signal.SIGINT, at_once)
+    signal.signal(signal.SIGTERM, at_once)
+    say.print("stopping the nodes; running takes are finished first (Ctrl-C again ends them at once)")
+    for node in reversed(nodes):
+        node.process.send_signal(signal.SIGTERM)
+    for node in reversed(nodes):
+        node.stop()
+
+
 def main() -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -241,9 +256,7 @@ def main() -> int:
             time.sleep(0.5)
         return 0
     finally:
-        say.print("stopping the nodes; running takes are finished first")
-        for node in reversed(nodes):
-            node.stop()
+        stop(nodes)
 
 
 if __name__ == "__main__":
@@ -251,6 +264,7 @@ if __name__ == "__main__":
     try:
         sys.exit(main())
     except KeyboardInterrupt:
+        say.print("stopped")
         sys.exit(0)
     except DemoError as error:
         say.print(f"[red]{error}[/]")

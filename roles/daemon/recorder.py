@@ -26,7 +26,7 @@ from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, PortError, Refused, Unavailable
 from proto import codec
-from proto.codec import Malformed, Max
+from proto.codec import Malformed, Max, Value
 from proto.ids import AssetId, CameraId, ChunkId, short_id
 from proto.messages.cameras import ListRecordings, Recording, Recordings, StartRecording, StopRecording, TakeIs
 from roles.daemon.take import Take
@@ -45,6 +45,7 @@ SETTLED_S = 5.0
 START_FREE_BYTES_MIN = 16 << 20
 """Room under which no take is begun."""
 AGREE_AGAIN_S = 2.0
+STOPS_EVERY_S = 5.0
 OPEN_WAIT_S = 0.5
 """How long a node that starts waits for the rows before it goes on by its note."""
 _RUNNING = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
@@ -91,7 +92,30 @@ class Recorder:
                 if camera not in self._takes:
                     await self._go_on(camera, take)
             self._system.supervisor.run("recorder/agree", self._agree)
+        self._system.supervisor.run("recorder/stops", self._mind_stops)
         self._system.spawn(ACTOR, self, concurrency=8)
+
+    async def _mind_stops(self) -> None:
+        """End what was stopped while this node could not be asked: the take's own row says so, once and for good."""
+        while True:
+            await asyncio.sleep(STOPS_EVERY_S)
+            for camera, running in list(self._takes.items()):
+                try:
+                    row = await self._catalogue.get("assets", running.take)
+                except PortError:
+                    continue
+                if row is None or not row.fields.get("stopped_ms"):
+                    continue
+                async with self._turns.setdefault(camera, asyncio.Lock()):
+                    if self._takes.get(camera) is running:
+                        _log.info("a take was stopped while this node was cut off", camera=camera, take=running.take)
+                        await self._end(camera, running)
+                        ended: dict[str, Value] = {
+                            "state": "ready",
+                            "ended_ms": int(self._clock.wall() * 1000),
+                            "error": "",
+                        }
+                        await self._catalogue.write(Change("assets", running.take, set=ended))
 
     async def _agree(self) -> None:
         """Hold what runs here against the cameras' rows, until all of them could be seen: they are what is wanted."""

@@ -19,7 +19,7 @@ from mesh.core.secret import make_secret
 
 THATDAM = str(Path(sys.executable).parent / "thatdam")
 SECRET = make_secret(b"tests of processes..")
-START_TIMEOUT_S = 40.0
+START_TIMEOUT_S = 120.0
 T = TypeVar("T")
 
 
@@ -86,9 +86,13 @@ class Process:
         """Wait until it answers."""
         assert self.process is not None
         access = self.data / "cli.json"
-        until(lambda: access.exists() or self._over(), START_TIMEOUT_S, "the node starts")
-        assert not self._over(), self.log()
-        until(self._answers, START_TIMEOUT_S, "the node answers")
+        try:
+            until(lambda: access.exists() or self._over(), START_TIMEOUT_S, "the node starts")
+            assert not self._over(), self.log()
+            until(self._answers, START_TIMEOUT_S, "the node answers")
+        except AssertionError:
+            self.process.kill()  # nobody else knows of it
+            raise
         found = re.findall(r"^mesh .* at [0-9.]+:(\d+)", self.log(), re.MULTILINE)
         self.mesh_port = int(found[-1]) if found else 0
         return self

@@ -90,6 +90,23 @@ def test_a_take_is_watched_copied_found_everywhere_and_outlives_its_recorder(fiv
     assert [row["id"] for row in recorder.json("ls")] == [take]
 
 
+def test_what_a_node_gone_for_good_recorded_is_stopped_and_its_camera_removed_by_others(five):
+    gone, other = five[1], five[2]
+    camera = gone.json("source", "add", "test:?size=320x240", "--name", "Shed")[0]["id"]
+    until(lambda: gone.get(f"/api/v1/cameras/{camera}")["state"] == "online", 60, "the camera is online")
+    take = other.run("record", "start", camera).strip()
+    time.sleep(2)
+    gone.kill()
+    until(lambda: len(alive(other)) == 4, 60, "the death is seen")
+    assert other.run("record", "stop", camera).strip() == take
+    assert next(row["state"] for row in other.json("ls") if row["id"] == take) == "interrupted"
+    other.run("source", "remove", camera)
+    assert camera not in [row["id"] for row in other.json("source", "list")]
+    gone.start()
+    until(lambda: len(alive(other)) == 5, 60, "it is back")
+    until(lambda: camera not in [row["id"] for row in gone.json("source", "list")], 60, "it has let the camera go")
+
+
 def test_with_a_pair_stopped_the_answer_says_what_is_missing(five):
     for node in (five[3], five[4]):
         node.kill()

@@ -16,7 +16,7 @@ from mesh.core.member import Member
 from mesh.core.query import Query as Rows
 from mesh.core.rows import Change, Row
 from mesh.ports import PortError
-from proto.ids import CameraId, NodeId
+from proto.ids import AssetId, CameraId, NodeId
 from proto.messages.cameras import (
     AddCamera,
     CameraAdded,
@@ -163,6 +163,10 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         row = await view.row(camera)
         if text(row, "record"):
             raise Problem(409, "this camera is being recorded; stop the recording first")
+        if NodeId(text(row, "node")) not in node.members.alive():
+            # Its node may never come back; if it does, it holds its cameras against the rows.
+            await node.catalogue.write(Change("cameras", camera, delete=True), Change("secrets", camera, delete=True))
+            return
         await node.system.ask(home_of(row).id, "proxy", RemoveCamera(camera), Done, timeout_s=ADD_TIMEOUT_S)
 
     @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
@@ -181,7 +185,16 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         # The row may be a moment behind: the one who would record knows whether it does.
         where = recorder_of(row) if text(row, "record") else recorder_for(row)
         if where not in node.members.alive():
-            raise Problem(503, f"node {view.called(where)} records this camera, and does not answer now; ask again")
+            # What is wanted is in the rows: the recorder ends the take when it is back, if ever it is.
+            take = text(row, "record")
+            gone = f"node {view.called(where)}, which recorded it, was gone when it was stopped"
+            await node.catalogue.write(
+                Change("cameras", camera, set={"record": ""}),
+                Change(
+                    "assets", AssetId(take), set={"state": "interrupted", "error": gone, "stopped_ms": node.now_ms()}
+                ),
+            )
+            return await take_shown(take)
         stopped = await node.system.ask(where, "recorder", StopRecording(camera), TakeIs, timeout_s=STOP_TIMEOUT_S)
         return await take_shown(stopped.take)
 
