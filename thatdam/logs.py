@@ -24,7 +24,8 @@ def configure(config: LogConfig, node: NodeId) -> None:
     level = getattr(logging, config.level.upper())
 
     def named(_: Any, __: str, event: Any) -> Any:
-        event["node"] = node[:8]
+        if node:  # not known yet while it starts
+            event["node"] = node[:8]
         if correlation.get():
             event["correlation_id"] = correlation.get()
         if level > logging.DEBUG:

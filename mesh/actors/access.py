@@ -176,7 +176,7 @@ class Access:
             self._node,
             name,
             _number(row, "epoch"),
-            Role(str(row.fields.get("role") or Role.VIEWER.value)),
+            _role(row),
             self._now_ms() + SESSION_LIFE_S * 1000,
         )
         return seal(session, self._sign)
@@ -191,7 +191,7 @@ class Access:
             raise Denied("this user is not known here; sign in again")
         if _number(row, "epoch") != session.user_epoch:
             raise Denied("the sessions of this user were ended; sign in again")
-        return Person(session.user, Role(str(row.fields.get("role") or Role.VIEWER.value)), session.expires_ms)
+        return Person(session.user, _role(row), session.expires_ms)
 
     async def whose_token(self, token: str) -> Person:
         """Tell whose token this is; Denied when it is nobody's."""
@@ -203,16 +203,13 @@ class Access:
         expires_ms = _number(row, "expires_ms")
         if self._now_ms() >= expires_ms:
             raise Denied("this token has expired; make one with `thatdam token add`")
-        return Person(f"token {_text(row, 'name')}", Role(str(row.fields.get("role"))), expires_ms)
+        return Person(f"token {_text(row, 'name')}", _role(row), expires_ms)
 
     # ------------------------------------------------------------ people and programs
 
     async def users(self) -> list[User]:
         """Give the people, by name."""
-        return [
-            User(row.pk, Role(str(row.fields.get("role") or Role.VIEWER.value)), bool(row.fields.get("password")))
-            for row in await self._rows.rows_of("users")
-        ]
+        return [User(row.pk, _role(row), bool(row.fields.get("password"))) for row in await self._rows.rows_of("users")]
 
     async def add_user(self, name: str, password: str, role: Role) -> None:
         """Add a person, or give one a new password and role; their sessions end. ValueError says what is wrong."""
@@ -266,6 +263,14 @@ class Access:
         if await self._rows.get("tokens", hashed) is None:
             raise ValueError("there is no such token")
         await self._rows.write(Change("tokens", hashed, delete=True))
+
+
+def _role(row: Row) -> Role:
+    """Give the role a row says; the least there is where it says none that is known."""
+    try:
+        return Role(_text(row, "role"))
+    except ValueError:
+        return Role.VIEWER
 
 
 def _number(row: Row, name: str) -> int:

@@ -14,7 +14,7 @@ from typing import Annotated
 
 from proto import codec
 from proto.codec import Malformed, Max
-from roles.media.boxes import box, find, full_box, walk
+from roles.media.boxes import Found, box, find, full_box, walk
 from roles.media.codecs import h264_config, h265_config
 from roles.media.units import AccessUnit, MediaKind, TrackInfo
 
@@ -198,8 +198,20 @@ def name_of_part(data: bytes) -> PartName | None:
         return None
 
 
-def move_part(data: bytes, shift_us: int, timescales: Mapping[int, int], *, entry: int = 1, sequence: int = 0) -> bytes:
-    """Give a part ``shift_us`` microseconds later, using sample entry ``entry``, with a sequence number if not 0."""
+def move_part(
+    data: bytes,
+    shift_us: int,
+    timescales: Mapping[int, int],
+    *,
+    entry: int = 1,
+    sequence: int = 0,
+    not_before_us: int | None = None,
+) -> bytes:
+    """Give a part ``shift_us`` microseconds later, using sample entry ``entry``, with a sequence number if not 0.
+
+    What starts before ``not_before_us``, as sound from before a stretch's first picture does, is left out of the
+    index: it would overlap what comes before. The part keeps its size.
+    """
     moved = bytearray(data)
     moof = find(data, b"moof")
     if moof is None:
@@ -209,16 +221,45 @@ def move_part(data: bytes, shift_us: int, timescales: Mapping[int, int], *, entr
             struct.pack_into(">I", moved, child.body + 4, sequence)
         if child.kind != b"traf":
             continue
-        number = 0
+        number = base = first = decode_at = 0
         for inner in walk(data, child.body, child.end):
             if inner.kind == b"tfhd":
                 (number,) = struct.unpack_from(">I", data, inner.body + 4)
                 struct.pack_into(">I", moved, inner.body + 8, entry)
+                first = (not_before_us or 0) * timescales[number] // 1_000_000
             elif inner.kind == b"tfdt":
                 (base,) = struct.unpack_from(">Q", data, inner.body + 4)
                 base += shift_us * timescales[number] // 1_000_000
-                struct.pack_into(">Q", moved, inner.body + 4, max(0, base))
+                decode_at = inner.body + 4
+            elif inner.kind == b"trun" and not_before_us is not None:
+                base = _leave_out(moved, inner, base, first - timescales[number] // 1000)
+        if decode_at:
+            struct.pack_into(">Q", moved, decode_at, max(0, base))
     return bytes(moved)
+
+
+_ROW = struct.Struct(">IIIi")
+
+
+def _leave_out(moved: bytearray, run: Found, base: int, first: int) -> int:
+    """Take the samples that start before ``first`` out of a run, but not the last; gives when the next one starts.
+
+    Their rows' room becomes a free box behind the run, so that nothing else moves.
+    """
+    count, offset = struct.unpack_from(">Ii", moved, run.body + 4)
+    rows = run.body + 12
+    if rows + _ROW.size * count > run.end:
+        raise Malformed("a run cut short")
+    gone = 0
+    while gone < count - 1 and base < first:
+        duration, size, _, _ = _ROW.unpack_from(moved, rows + _ROW.size * gone)
+        base, offset, gone = base + duration, offset + size, gone + 1
+    if gone:
+        freed = _ROW.size * gone
+        moved[rows : run.end] = moved[rows + freed : run.end] + box(b"free", bytes(freed - 8))
+        struct.pack_into(">I", moved, run.start, run.end - run.start - freed)
+        struct.pack_into(">Ii", moved, run.body + 4, count - gone, offset)
+    return base
 
 
 @dataclass(frozen=True, slots=True)

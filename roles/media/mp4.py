@@ -80,6 +80,7 @@ class VirtualMp4:
             self._scales,
             entry=self._entries[piece.placed.page.init],
             sequence=piece.number + 1,
+            not_before_us=piece.placed.not_before_us(first=piece.number == 0),
         )
         return moved[piece.start : piece.end]
 

@@ -76,6 +76,10 @@ class Placed:
     shift_us: int
     after_gap: bool
 
+    def not_before_us(self, *, first: bool) -> int | None:
+        """Give where a stretch begins with this part, before which nothing of it may lie; None within a stretch."""
+        return self.at_us if first or self.after_gap else None
+
 
 @dataclass(frozen=True, slots=True)
 class Gap:

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from thatdam import __version__
 from thatdam import config as settings
 from thatdam.cli import library, mesh, people, search, sources, transfer
 from thatdam.cli.client import fail
@@ -20,6 +21,21 @@ app.add_typer(sources.source, name="source")
 app.add_typer(sources.record, name="record")
 app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        print(f"thatdam {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", help="say which release this is", callback=_tell_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Capture, keep, understand and find video on a mesh of equal nodes."""
 
 
 @app.command()

@@ -16,6 +16,7 @@ from fastapi import FastAPI
 
 from mesh.core.access import Denied, Role
 from mesh.ports import PortError, Unavailable
+from proto.ids import NodeId
 from thatdam import lan, logs
 from thatdam.cli.client import ACCESS_FILE
 from thatdam.cli.people import login_url
@@ -138,6 +139,7 @@ async def serve(config: Config) -> None:
         port = int(listening.getsockname()[1])
         if config.http.lan:
             outside = _listen_lan(port)
+        logs.configure(config.log, NodeId(""))
         node = await Node.start(config, lan.url(outside[0].getsockname()[0], port) if outside else "")
         logs.configure(config.log, node.node_id)
     except BaseException:

@@ -12,9 +12,13 @@ from mesh.core.rows import Row
 Json = dict[str, Any]
 
 
+MOMENT_MS_MAX = 253_402_300_800_000
+"""The year 10000, which RFC 3339 cannot tell: a row that says so was not written by this program."""
+
+
 def moment(ms: object) -> str | None:
     """Give UTC milliseconds since 1970 as RFC 3339, or null."""
-    if not isinstance(ms, int) or ms <= 0:
+    if not isinstance(ms, int) or not 0 < ms < MOMENT_MS_MAX:
         return None
     made = datetime.datetime.fromtimestamp(ms / 1000, datetime.UTC)
     return made.isoformat(timespec="milliseconds").replace("+00:00", "Z")

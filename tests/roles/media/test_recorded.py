@@ -1,5 +1,6 @@
 """Parts are read by ffmpeg without a warning, however they are put together."""
 
+import dataclasses
 import io
 import json
 import random
@@ -183,6 +184,34 @@ def test_init_and_parts_and_mp4_are_read_without_a_warning(tmp_path, codec, bfra
     assert int(video["nb_read_frames"]) == 100
     assert float(told["format"]["duration"]) == pytest.approx(4.0, abs=0.15)
     assert float(told["format"].get("start_time", 0)) == pytest.approx(0.0, abs=0.1)
+
+
+def test_sound_from_before_the_first_picture_is_left_out_and_never_runs_backwards(tmp_path):
+    units, tracks = encode(frames=100)
+    early = 4000  # ticks of 48 kHz, some 83 ms
+    units = [
+        dataclasses.replace(unit, dts=unit.dts - early, pts=unit.pts - early) if unit.track == 2 else unit
+        for unit in units
+        if unit.group >= 1
+    ]
+    store = {}
+    later = [
+        dataclasses.replace(part, epoch=2, captured_us=part.captured_us + 60_000_000) for part in cut(units, tracks)
+    ]
+    line = timeline([page_of(cut(units, tracks), store), page_of(later, store)])
+    _, data = whole_file(line, store)
+    path = tmp_path / "take.mp4"
+    path.write_bytes(data)
+    copied = subprocess.run(
+        ["ffmpeg", "-v", "warning", "-i", str(path), "-c", "copy", "-f", "null", "-"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert copied.stderr == ""
+    assert warnings_of(path) == ""
+    told = probed(path)
+    assert float(next(one for one in told["streams"] if one["codec_type"] == "audio")["start_time"]) >= 0
 
 
 def test_segmenters_that_start_later_cut_the_same_parts():
