@@ -30,6 +30,7 @@ from mesh.core.access import (
     token_hash,
     unseal,
 )
+from mesh.core.names import is_line
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, Entropy, Executor
 from proto.ids import MeshId, NodeId
@@ -222,7 +223,8 @@ class Access:
         async with self._hashing:
             hashed = await self._executor.run(self._passwords.hash_password, password)
         row = await self._rows.get("users", name)
-        epoch = _number(row, "epoch") + 1 if row else 0
+        # Never a number that the name had before it was removed: cookies of then would be good again.
+        epoch = max(_number(row, "epoch") + 1 if row else 0, self._now_ms())
         await self._rows.write(Change("users", name, set={"role": role.value, "password": hashed, "epoch": epoch}))
 
     async def remove_user(self, name: str) -> None:
@@ -235,8 +237,8 @@ class Access:
 
     async def add_token(self, name: str, role: Role, days: float) -> str:
         """Make a token for a program; it is told once."""
-        if not 0 < len(name) <= NAME_MAX:
-            raise ValueError(f"a token's name has 1 to {NAME_MAX} characters")
+        if not 0 < len(name) <= NAME_MAX or not is_line(name):
+            raise ValueError(f"a token's name is printable text on one line, of 1 to {NAME_MAX} characters")
         if not 0 < days <= 3660:
             raise ValueError("a token lives more than 0 and at most 3660 days")
         token = TOKEN_PREFIX + base64.urlsafe_b64encode(self._entropy.token(32)).decode().rstrip("=")

@@ -20,6 +20,11 @@ _DEVICES = frozenset(
 )
 
 
+def is_line(name: str) -> bool:
+    """Tell whether a name can be kept as it is: printable text on one line, and something to see in it."""
+    return bool(name.strip()) and name.isprintable()
+
+
 def clean_name(name: str) -> str:
     """Give a name as it is kept and shown: controls, line ends and what turns the reading order are replaced."""
     shown = "".join("\N{REPLACEMENT CHARACTER}" if _unseen(letter) else letter for letter in name).strip()

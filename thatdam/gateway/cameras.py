@@ -13,6 +13,7 @@ from fastapi import FastAPI, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from mesh.core.member import Member
+from mesh.core.names import is_line
 from mesh.core.query import Query as Rows
 from mesh.core.rows import Change, Row
 from mesh.ports import PortError
@@ -42,6 +43,7 @@ SEEN_S = 3.0
 """How long an answer waits until a row that another node just wrote is seen from here."""
 SEEN_POLL_S = 0.05
 CAMERAS_MAX = 1000
+NAME_WRONG = "a camera's name is printable text on one line"
 
 
 class NewCamera(BaseModel):
@@ -127,8 +129,8 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         """Rename a camera."""
         await view.row(camera)
         name = body.name.strip()
-        if not name or not name.isprintable():
-            raise Problem(422, "a camera's name is printable text on one line")
+        if not is_line(name):
+            raise Problem(422, NAME_WRONG)
         await node.catalogue.write(Change("cameras", CameraId(camera), set={"name": name}))
         return (await view.shown([await view.row(camera)]))[0]
 
@@ -147,10 +149,12 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     @app.post("/api/v1/cameras", tags=["cameras"], status_code=201, dependencies=[admin])
     async def add(body: NewCamera) -> Json:
         """Open a source as a camera, on this node or on the one named. Credentials in the URL are kept apart."""
+        if body.name.strip() and not is_line(body.name.strip()):
+            raise Problem(422, NAME_WRONG)
         member = there(body.node)
         if "proxy" not in member.info.roles:
             raise Problem(409, f"{view.called(member.id)} does not take the role proxy, so it opens no cameras")
-        message = AddCamera(body.url, body.name)
+        message = AddCamera(body.url, body.name.strip())
         added = await node.system.ask(member.id, "proxy", message, CameraAdded, timeout_s=ADD_TIMEOUT_S)
         row = await seen("cameras", added.camera)
         if row is None:

@@ -5,9 +5,11 @@ An id that a client sends is taken where it is harmless text, so that a program 
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -22,7 +24,14 @@ HEADER = "x-correlation-id"
 _HARMLESS = re.compile(r"[A-Za-z0-9_.-]{6,64}")
 _QUIET = ("GET", "HEAD", "OPTIONS", "WEBSOCKET")
 
+_refused: ContextVar[bool] = ContextVar("websocket_refused", default=False)
+
 _log = structlog.get_logger("http")
+
+
+def _worth_telling(record: logging.LogRecord) -> bool:
+    """Tell whether a line of the server is: it takes a WebSocket refused with an answer for one left without."""
+    return not (_refused.get() and "without completing handshake" in record.getMessage())
 
 
 class Correlate:
@@ -32,6 +41,7 @@ class Correlate:
         self._app = app
         self._entropy = entropy
         self._traffic = traffic
+        logging.getLogger("uvicorn.error").addFilter(_worth_telling)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request or WebSocket under its id."""
@@ -41,12 +51,14 @@ class Correlate:
         said = next((value.decode("latin-1") for name, value in scope["headers"] if name == HEADER.encode()), "")
         mine = said if _HARMLESS.fullmatch(said) else short_id(self._entropy.token(16))
         correlation.set(mine)
+        _refused.set(False)
         begun, status = time.perf_counter(), 0
 
         async def answer(message: Message) -> None:
             nonlocal status
             if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 status = message["status"]
+                _refused.set(scope["type"] == "websocket")
                 _set_header(message, HEADER, mine)
                 _set_header(message, "x-content-type-options", "nosniff")
             await send(message)

@@ -38,6 +38,11 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         }
 
 
+def _safe_url(url: str) -> str | None:
+    """Give what a node says its address is, where a browser may follow it: it could say `javascript:` as well."""
+    return url if url.startswith(("http://", "https://")) and url.isprintable() else None
+
+
 def _shape(state: NodeState, node: Node) -> Json:
     member, report = state.member, state.report
     info = member.info
@@ -49,7 +54,7 @@ def _shape(state: NodeState, node: Node) -> Json:
         "roles": list(info.roles),
         "role_reasons": dict(report.role_reasons) if report else {},
         "addresses": [f"{host}:{port}" for host, port in info.addresses],
-        "http_url": info.http_url or None,
+        "http_url": _safe_url(info.http_url),
         "version": info.version,
         "zone": info.zone,
         "models": list(info.models),

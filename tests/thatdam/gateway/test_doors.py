@@ -120,6 +120,57 @@ def test_a_cookie_from_a_foreign_page_changes_nothing(tmp_path):
     run(work, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"Host": "[::1"}, 421),
+        ({"Host": "[evil.example]"}, 421),
+        ({"Origin": "http://["}, 403),
+        ({"Origin": "null"}, 403),
+    ],
+)
+def test_a_host_or_origin_that_is_none_is_refused_in_words(tmp_path, headers, status):
+    async def work(node, app):
+        link = node.access.login_link_token()
+        async with client(app) as http:
+            await http.post("/api/v1/session", json={"link": link})
+            for method, path in (("POST", "/api/v1/session"), ("POST", "/api/v1/links")):
+                answer = await http.request(method, path, headers=headers, json={"link": "x"})
+                assert answer.status_code == status, answer.text
+                assert answer.headers["content-type"] == "application/problem+json"
+            if status == 421:
+                assert (await http.get("/metrics", headers=headers)).status_code == 421
+
+    run(work, tmp_path)
+
+
+def test_a_cookie_stays_dead_when_its_name_is_added_again(tmp_path):
+    async def work(node, app):
+        await node.access.add_user("ann", PASSWORD, _role("admin"))
+        old = await node.access.sign_in("ann", PASSWORD)
+        await node.access.remove_user("ann")
+        await node.access.add_user("ann", PASSWORD, _role("viewer"))
+        async with client(app, cookies={COOKIE: old}) as http:
+            assert (await http.get("/api/v1/session")).status_code == 401
+
+    run(work, tmp_path)
+
+
+@pytest.mark.parametrize("name", ["two\nlines", "\x1b[31mred", "gnp.\u202eexe", "  "])
+def test_a_name_that_would_not_show_as_it_is_is_refused(tmp_path, name):
+    async def work(node, app):
+        async with await as_role(node, app, "admin") as http:
+            token = await http.post("/api/v1/tokens", json={"name": name, "days": 1})
+            assert token.status_code == 422
+            assert "one line" in token.json()["detail"]
+            if name.strip():  # a camera without a name gets one from its source
+                camera = await http.post("/api/v1/cameras", json={"url": "test://bars", "name": name})
+                assert camera.status_code == 422
+                assert "one line" in camera.json()["detail"]
+
+    run(work, tmp_path)
+
+
 def test_a_new_password_ends_sessions_and_a_removed_person_is_out(tmp_path):
     async def work(node, app):
         async with await as_role(node, app, "admin") as admin, client(app) as http:

@@ -69,9 +69,10 @@ def test_what_is_written_is_told_without_what_must_stay_here(tmp_path):
         ({"Authorization": "Bearer tdt_nothing"}, 401),
         ({"Cookie": "thatdam_session=nothing"}, 403),
         ({"Cookie": "thatdam_session=nothing", "Origin": "http://evil.example"}, 403),
+        ({"Cookie": "thatdam_session=nothing", "Origin": "http://["}, 403),
     ],
 )
-def test_a_stranger_hears_nothing(tmp_path, headers, status):
+def test_a_stranger_hears_nothing_and_is_no_error_in_the_log(tmp_path, headers, status, caplog):
     async def work(_, port):
         with pytest.raises(InvalidStatus) as refused:
             await connect(f"ws://127.0.0.1:{port}/api/v1/events", additional_headers=headers, proxy=None)
@@ -79,6 +80,23 @@ def test_a_stranger_hears_nothing(tmp_path, headers, status):
         assert json.loads(refused.value.response.body)["status"] == status
 
     run(work, tmp_path)
+    assert not [one for one in caplog.records if one.name.startswith("uvicorn") and one.levelname == "ERROR"]
+
+
+def test_a_feed_asked_of_a_host_that_is_none_is_refused_in_words(tmp_path, caplog):
+    async def work(_, port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
+            b"GET /api/v1/events HTTP/1.1\r\nHost: [::1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        answer = await reader.read()
+        writer.close()
+        assert answer.startswith(b"HTTP/1.1 421 "), answer[:200]
+        assert b"application/problem+json" in answer
+
+    run(work, tmp_path)
+    assert not [one for one in caplog.records if one.name.startswith("uvicorn") and one.levelname == "ERROR"]
 
 
 def test_a_listener_whose_token_ends_is_closed(tmp_path, monkeypatch):
