@@ -24,6 +24,9 @@ MOMENTS_OF_ASSET_MAX = 3
 """Moments of one asset in an answer, so that one long take does not push out the rest."""
 SHARD_K_MIN, SHARD_K_FACTOR, SHARD_K_MAX = 96, 6, 1000
 
+LOOKS_SURE = 0.5
+"""Similarity from which a frame is said to look like what was asked; below it may be chance."""
+
 _STOP = frozenset(
     (
         *("a", "an", "and", "are", "at", "by", "for", "from", "in", "into", "is", "it", "its", "of", "on", "or"),
@@ -264,7 +267,8 @@ def _flat(value: Value) -> str:
 
 def _looks(best: Found) -> str:
     tags = f": {', '.join(best.tags[:3])}" if best.tags else ""
-    return f"looks like it ({best.similarity:.2f}){tags}"
+    told = "looks like it" if best.similarity >= LOOKS_SURE else "may show it"
+    return f"{told} ({best.similarity:.2f}){tags}"
 
 
 def _order(found: Found) -> tuple[float, str, int]:

@@ -23,6 +23,12 @@ def test_a_file_is_uploaded_shown_with_its_poster_filtered_thrown_away_and_resto
     mine = card(screen, "Lighthouse.mp4")
     expect(mine).to_be_visible()
     expect(mine).to_contain_text("0:06")
+    uploads = screen.page.get_by_role("region", name="Uploads")
+    expect(uploads).to_contain_text("Kept")
+    box = uploads.bounding_box()
+    assert box["width"] <= 360
+    assert box["height"] <= 220
+    screen.keep("uploads")
     poster = mine.locator("img")
     expect(poster).to_be_visible()
     until(lambda: poster.evaluate("image => image.complete && image.naturalWidth > 0"), 45, "the poster is there")
@@ -37,8 +43,14 @@ def test_a_file_is_uploaded_shown_with_its_poster_filtered_thrown_away_and_resto
     screen.page.get_by_role("button", name="Move to trash").click()
     expect(screen.page.get_by_text("is in the trash")).to_be_visible()
     expect(mine).to_have_count(0)
+    screen.page.get_by_role("button", name="Undo").click()
+    expect(screen.page.get_by_role("heading", name="Lighthouse.mp4")).to_be_visible()
+    screen.page.get_by_role("button", name="Move to trash").click()
+    expect(screen.page.get_by_text("is in the trash").last).to_be_visible()
     screen.open("/library?trash=1")
-    screen.page.get_by_role("button", name="Restore Lighthouse.mp4").click()
+    restore = screen.page.get_by_role("button", name="Restore Lighthouse.mp4")
+    restore.click()
+    expect(restore).to_have_count(0)
     screen.open("/library")
     expect(mine).to_be_visible()
     assert screen.errors == []

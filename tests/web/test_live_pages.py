@@ -99,3 +99,61 @@ def test_a_change_made_elsewhere_is_seen_without_loading_the_page_again(screen):
         listed = site.first.get("/api/v1/cameras")["cameras"]
         site.first.run("source", "remove", next(row["id"] for row in listed if row["name"] == "Attic"))
     expect(screen.page.get_by_text("Attic", exact=True)).to_have_count(0)
+
+
+def shown_as(screen, camera, **changed):
+    """Have the page see a camera of the mesh with something changed."""
+
+    def answer(route):
+        told = route.fetch().json()
+        told |= changed
+        route.fulfill(json=told)
+
+    screen.page.route(f"**/api/v1/cameras/{screen.site.cameras[camera]}", answer)
+
+
+NO_PICTURE = {"webrtc": False, "hls": False, "mjpeg": False, "bit_rate": None, "hops": None}
+
+
+def test_a_camera_whose_node_is_gone_says_that_alone_and_cannot_be_recorded(screen):
+    screen.sign_in()
+    shown_as(
+        screen,
+        "Yard",
+        state="offline",
+        error="its node n0 does not answer",
+        node_there=False,
+        recording=None,
+        **NO_PICTURE,
+    )
+    screen.open(f"/camera/{screen.site.cameras['Yard']}")
+    expect(screen.page.get_by_text("Its node n0 does not answer.")).to_be_visible()
+    expect(screen.page.get_by_text("is not shown")).to_have_count(0)
+    expect(screen.page.get_by_role("button", name="Start recording")).to_be_disabled()
+    expect(screen.page.get_by_text("Its node does not answer.")).to_be_visible()
+    screen.keep("camera-node-gone")
+
+
+def test_a_camera_that_sends_nothing_is_waited_for_and_its_address_keeps_its_case(screen):
+    screen.sign_in()
+    recording = {"take": "t", "started_at": "2026-01-01T00:00:00Z", "size_bytes": 0, "lag_bytes": 4_300_000, "lag_s": 0}
+    recording |= {"copies": 0, "copies_wanted": 2, "seconds_left": 1_200_000}
+    error = "rtsp://127.0.0.1:18554/cam wants a user and password, or those given are wrong"
+    shown_as(screen, "Yard", state="error", error=error, node_there=True, recording=recording, **NO_PICTURE)
+    screen.open(f"/camera/{screen.site.cameras['Yard']}")
+    expect(screen.page.get_by_text(f"{error}.")).to_be_visible()
+    expect(screen.page.get_by_test_id("rec")).to_have_text("Waiting for the camera")
+    expect(screen.page.get_by_test_id("elapsed")).to_have_text("–")
+    expect(screen.page.get_by_text("is not shown")).to_have_count(0)
+    expect(screen.page.get_by_text("room for")).to_have_count(0)
+    expect(screen.page.get_by_label("What is true of this camera now")).not_to_contain_text("4.3 MB")
+    screen.keep("camera-waits")
+
+
+def test_a_camera_that_is_not_there_is_asked_for_once(screen):
+    asked = []
+    screen.page.on("request", lambda one: asked.append(one.url) if one.url.endswith("/cameras/nobody") else None)
+    screen.sign_in().open("/camera/nobody")
+    expect(screen.page.get_by_text("There is no such camera")).to_be_visible()
+    screen.page.wait_for_timeout(8_000)  # longer than two looks at a camera that is there
+    assert len(asked) == 1

@@ -12,6 +12,8 @@ from rich.table import Table
 from thatdam.cli.client import Client, fail
 from thatdam.cli.show import AsJson, Data, out
 
+_WORK = {"L1": "pictures", "L2": "scenes"}
+
 
 def search(
     words: Annotated[list[str], typer.Argument(help="what to look for, in words")],
@@ -74,12 +76,12 @@ def jobs(
         print(json.dumps(rows, indent=2))
         return
     table = Table(box=None, pad_edge=False)
-    for title in ("kind", "state", "tries", "node", "asset", "error"):
+    for title in ("kind", "state", "tries", "node", "name", "asset", "error"):
         table.add_column(title, no_wrap=title in ("kind", "asset"), overflow="fold")
     for one in rows:
-        holder = (one["holder"] or "-")[:8]
-        error = escape(one["error"] or "-")
-        table.add_row(one["kind"], one["state"], str(one["attempts"]), holder, one["asset"], error)
+        told = (_WORK.get(one["kind"], one["kind"]), one["state"], str(one["attempts"]))
+        at = escape(one["node_name"] or (one["node"] or "-")[:8])
+        table.add_row(*told, at, escape(one["asset_name"] or "-"), one["asset"], escape(one["error"] or "-"))
     out.print(table if rows else "no jobs")
 
 

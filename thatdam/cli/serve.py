@@ -85,7 +85,7 @@ async def _token(node: Node) -> str:
             token = str(json.loads(kept)["token"])
             await node.access.whose_token(token)
             return token
-    return await node.access.add_token("command line of this machine", Role.ADMIN, TOKEN_DAYS)
+    return await node.access.add_token(f"command line of {node.name}", Role.ADMIN, TOKEN_DAYS)
 
 
 def _tell(node: Node, url: str) -> None:

@@ -2,7 +2,8 @@
 
 The row tells what a camera is; its recorder tells how the take is doing; membership tells whether its node is there;
 this node's live routes tell how many hops away it is. Invariant: what nobody could be asked is null, and a camera whose
-node does not answer is offline, whatever its row says last.
+node does not answer is offline, whatever its row says last; what is measured of its picture is told only while one
+comes.
 """
 
 from __future__ import annotations
@@ -55,11 +56,10 @@ class CameraView:
         """Say why a camera cannot be seen now."""
         name, state, error = (text(row, field) for field in ("name", "state", "error"))
         home = text(row, "node")
+        called = f"the camera {name}" if name else "this camera"  # a sentence must not begin with a name in lower case
         if NodeId(home) not in self._node.members.alive():
-            return f"{name or 'this camera'} is on node {self.called(home)}, which does not answer now"
-        return f"{name or 'this camera'} shows nothing now; it is {state or 'offline'}" + (
-            f": {error}" if error else ""
-        )
+            return f"{called} is on node {self.called(home)}, which does not answer now"
+        return f"{called} shows nothing now; it is {state or 'offline'}" + (f": {error}" if error else "")
 
     async def shown(self, rows: Sequence[Row]) -> list[Json]:
         """Give cameras as JSON."""
@@ -98,6 +98,7 @@ class CameraView:
             "name": field("name"),
             "node": home,
             "node_name": self.node_name(home),
+            "node_there": there,
             "source": field("source"),
             "state": state,
             "error": error or None,
@@ -105,8 +106,8 @@ class CameraView:
             "width": field("width") or None,
             "height": field("height") or None,
             "frame_rate": field("frame_rate") or None,
-            "bit_rate": field("bit_rate") or None,
-            "hops": track.hops if track is not None else None,
+            "bit_rate": (field("bit_rate") or None) if state == "online" else None,
+            "hops": track.hops if track is not None and state == "online" else None,
             "recording": self._recording(row, recording),
             "webrtc": seen and reason is None,
             "webrtc_reason": reason,
@@ -125,6 +126,7 @@ class CameraView:
             "take": take,
             "node": recorder_of(row),
             "started_at": shapes.moment(told.started_ms if told else field_int(row, "record_ms")),
+            "size_bytes": told.size_bytes if told else None,
             "lag_bytes": told.lag_bytes if told else None,
             "lag_s": round(told.lag_ms / 1000, 3) if told else None,
             "copies": told.copies if told else None,

@@ -70,7 +70,7 @@ def _shape(state: NodeState, node: Node) -> Json:
         "partitions_behind": report.partitions_behind if report else None,
         "lag_bytes": report.lag_bytes if report else None,
         "lag_s": report.lag_s if report else None,
-        "rtt_ms": None if state.rtt_s is None else round(state.rtt_s * 1000, 2),
+        "rtt_ms": round(state.rtt_s * 1000, 2) if state.rtt_s is not None and report is not None else None,
         "started_at": shapes.moment(report.started_ms) if report else None,
         "loop_lag_ms": report.loop_lag_ms if report else None,
     }

@@ -72,6 +72,11 @@ def test_what_both_words_and_looks_find_comes_first():
     assert "words of its name" in hits[0].why
 
 
+def test_a_weak_likeness_is_not_called_a_strong_one():
+    seen = moments([Found("a", 0, 0.5), Found("b", 0, 0.49, tags=("boat",))])
+    assert [hit.why for hit in fuse([seen], [], 10)] == [("looks like it (0.50)",), ("may show it (0.49): boat",)]
+
+
 def test_two_models_that_see_one_moment_make_one_hit():
     one = moments([Found("a", 5000, 0.9)])
     other = moments([Found("a", 5500, 0.3)])

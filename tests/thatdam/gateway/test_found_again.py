@@ -85,6 +85,8 @@ def test_a_clip_is_found_by_words_at_its_second_although_a_worker_is_killed(tmp_
             assert set(jobs) == {"L1", "L2"}
             assert jobs["L1"]["attempts"] >= 2
             assert jobs["L2"]["attempts"] == 1
+            name = (await get(http, f"/api/v1/assets/{asset}"))["name"]
+            assert {(one["asset_name"], bool(one["node_name"])) for one in jobs.values()} == {(name, True)}
             assert {job["id"] for job in (await get(http, "/api/v1/jobs"))["jobs"]} == {
                 one["id"] for one in jobs.values()
             }
@@ -154,7 +156,8 @@ async def by_hand(node, app, data, asset):
         _, err = await verb("search", "cat", "--since", "soon")
         assert "no moment" in err
         out, _ = await verb("jobs")
-        assert "L1" in out
+        assert "pictures" in out
+        assert "scenes" in out
         assert "done" in out
 
 

@@ -3,6 +3,7 @@
  *
  * The session is a cookie that scripts cannot read; a 401 is told to whoever holds the session, once, here.
  */
+import { sentence } from "../words/sentence.ts";
 import type { ProblemDetails } from "./types.ts";
 
 export class Problem extends Error {
@@ -103,14 +104,6 @@ export function problemFrom(status: number, text: string): Problem {
   }
   const told = typeof details.detail === "string" && details.detail ? details.detail : inWords(status, details.title);
   return new Problem(status, sentence(told), details.correlation_id ?? null);
-}
-
-/** Text with a capital and a full stop, as it stands alone in the page. */
-export function sentence(text: string): string {
-  const trimmed = text.trim();
-  if (!trimmed) return trimmed;
-  const ended = /[.!?…]$/.test(trimmed) ? trimmed : `${trimmed}.`;
-  return ended.charAt(0).toUpperCase() + ended.slice(1);
 }
 
 function inWords(status: number, title?: string): string {

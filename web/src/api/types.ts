@@ -36,6 +36,7 @@ export interface Node {
   rtt_ms: number | null;
   started_at: string | null;
   loop_lag_ms: number | null;
+  chunks_damaged: number | null;
 }
 
 export interface Nodes {
@@ -44,6 +45,8 @@ export interface Nodes {
     wanted: number;
     at_risk: number | null;
     repairing: number | null;
+    /** Chunks that no other node has yet. */
+    waiting: number | null;
     lag_bytes: number | null;
     lag_s: number | null;
   };
@@ -53,6 +56,9 @@ export interface Nodes {
 export interface Recording {
   take: string;
   started_at: string;
+  /** What has been recorded so far. */
+  size_bytes: number | null;
+  /** What its node, whatever it is of, keeps and no other has yet. */
   lag_bytes: number | null;
   lag_s: number | null;
   copies: number | null;
@@ -65,6 +71,8 @@ export interface Camera {
   name: string;
   node: string;
   node_name: string | null;
+  /** Whether its node answers. */
+  node_there: boolean;
   source: string;
   state: "online" | "connecting" | "stalled" | "offline" | "error";
   error: string | null;
@@ -181,9 +189,12 @@ export interface SearchAnswer {
 export interface Job {
   id: string;
   asset: string;
+  asset_name: string | null;
   kind: string;
   state: string;
   holder: string | null;
+  node: string | null;
+  node_name: string | null;
   attempts: number;
   error: string | null;
 }

@@ -2,10 +2,10 @@
  * Something of the node's, kept fresh: fetched now, on events that touch it, and by polling.
  *
  * Invariant: at most one request of a resource is under way; what is shown stays until the next answer is there, and a
- * failed look keeps the last answer beside the error.
+ * failed look keeps the last answer beside the error. What is not there any more is not asked for again.
  */
 import { createContext, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore } from "react";
-import { told } from "./client.ts";
+import { Problem, told } from "./client.ts";
 import { EventFeed, MISSED, type FeedState } from "./events.ts";
 import { media } from "./routes.ts";
 
@@ -34,6 +34,8 @@ export interface Resource<T> {
   data: T | null;
   error: string | null;
   loading: boolean;
+  /** The node knows no such thing. */
+  gone: boolean;
   reload: () => void;
   /** Show `data` at once, as an answer to a change just made gave it. */
   put: (data: T) => void;
@@ -46,10 +48,11 @@ export function useResource<T>(
   { topics = [], every_s = 30 }: Followed = {},
 ): Resource<T> {
   const feed = useContext(Feed);
-  const [state, setState] = useState<{ data: T | null; error: string | null; loading: boolean }>({
+  const [state, setState] = useState<{ data: T | null; error: string | null; loading: boolean; gone: boolean }>({
     data: null,
     error: null,
     loading: key !== null,
+    gone: false,
   });
   const loader = useRef(load);
   loader.current = load;
@@ -58,12 +61,13 @@ export function useResource<T>(
 
   useEffect(() => {
     if (key === null) {
-      setState({ data: null, error: null, loading: false });
+      setState({ data: null, error: null, loading: false, gone: false });
       return;
     }
     const end = new AbortController();
     let busy = false;
     let again = false;
+    let gone = false;
     let soon: number | undefined;
 
     const fetchNow = async (): Promise<void> => {
@@ -75,9 +79,12 @@ export function useResource<T>(
       setState((before) => (before.loading ? before : { ...before, loading: true }));
       try {
         const data = await loader.current(end.signal);
-        if (!end.signal.aborted) setState({ data, error: null, loading: false });
+        if (!end.signal.aborted) setState({ data, error: null, loading: false, gone: false });
       } catch (error) {
-        if (!end.signal.aborted) setState((before) => ({ data: before.data, error: told(error), loading: false }));
+        if (!end.signal.aborted) {
+          gone = error instanceof Problem && (error.status === 404 || error.status === 410);
+          setState((before) => ({ data: gone ? null : before.data, error: told(error), loading: false, gone }));
+        }
       }
       busy = false;
       if (again && !end.signal.aborted) {
@@ -96,13 +103,14 @@ export function useResource<T>(
     void fetchNow();
     const prefixes = wanted ? wanted.split(" ") : [];
     const unlisten = feed.listen((event) => {
+      if (gone) return;
       if (event.topic === MISSED || prefixes.some((prefix) => event.topic.startsWith(prefix))) fetchSoon();
     });
     let since_s = 0;
     const tick = window.setInterval(() => {
       since_s += 1;
       const due_s = feed.state === "open" ? every_s : Math.min(every_s, POLL_WITHOUT_FEED_S);
-      if (document.hidden || since_s < due_s) return;
+      if (gone || document.hidden || since_s < due_s) return;
       since_s = 0;
       void fetchNow();
     }, 1000);
@@ -115,6 +123,6 @@ export function useResource<T>(
   }, [key, wanted, every_s, feed]);
 
   const reload = useCallback(() => look.current(), []);
-  const put = useCallback((data: T) => setState({ data, error: null, loading: false }), []);
+  const put = useCallback((data: T) => setState({ data, error: null, loading: false, gone: false }), []);
   return { ...state, reload, put };
 }

@@ -96,21 +96,30 @@ export function Uploads({ children }: { children: ReactNode }) {
     return () => window.removeEventListener("beforeunload", ask);
   }, [underWay]);
 
+  // The file under way, else the last one, stays in sight as others are done.
+  const list = useRef<HTMLUListElement>(null);
+  const current = all.find((one) => one.state === "sending")?.number ?? all.at(-1)?.number;
+  useEffect(() => {
+    const row = list.current?.querySelector('[data-upload="sending"]') ?? list.current?.lastElementChild;
+    row?.scrollIntoView({ block: "nearest" });
+  }, [current, all.length]);
+
   const queue = useMemo(() => ({ add, arrived }), [add, arrived]);
   return (
     <Sender value={queue}>
-      {children}
+      {/* Below the page there is room for the panel, so that it hides nothing for good. */}
+      <div className={all.length > 0 ? "has-uploads" : undefined}>{children}</div>
       {all.length > 0 && (
         <section className="uploads" aria-label="Uploads">
           <header>
-            <h2>{underWay > 0 ? `Sending ${counted(underWay, "file", "files")}` : "Uploads"}</h2>
+            <h2>{underWay > 0 ? `Sending ${counted(underWay, "file", "files")}` : allTold(all)}</h2>
             {underWay === 0 && (
               <button type="button" className="icon-button" aria-label="Close uploads" onClick={() => setAll([])}>
                 <Icon name="close" />
               </button>
             )}
           </header>
-          <ul>
+          <ul ref={list}>
             {all.map((one) => (
               <UploadRow key={one.number} one={one} onDrop={() => drop(one)} onRetry={() => retry(one)} />
             ))}
@@ -121,41 +130,59 @@ export function Uploads({ children }: { children: ReactNode }) {
   );
 }
 
+function allTold(all: readonly Sending[]): string {
+  const kept = all.filter((one) => one.state === "done").length;
+  return kept === all.length ? `${counted(kept, "file", "files")} kept` : `${kept} of ${counted(all.length, "file", "files")} kept`;
+}
+
+/** One line a file, and what is wrong under it. */
 function UploadRow({ one, onDrop, onRetry }: { one: Sending; onDrop: () => void; onRetry: () => void }) {
+  const { name, size } = one.file;
   const percent = Math.round(one.share * 100);
+  const told = {
+    waiting: bytes(size),
+    sending: percent < 100 ? `${percent} %` : "Storing…",
+    done: "Kept",
+    failed: "Not kept",
+  }[one.state];
   return (
     <li data-upload={one.state}>
       <div className="upload-line">
-        <span className="upload-name">{one.file.name}</span>
-        <span className="number">
-          {one.state === "sending" ? (percent < 100 ? `${percent} %` : "Storing…") : bytes(one.file.size)}
+        {one.state === "done" && one.asset !== null ? (
+          <a className="upload-name" href={to.asset(one.asset)} title={name}>
+            {name}
+          </a>
+        ) : (
+          <span className="upload-name" title={name}>
+            {name}
+          </span>
+        )}
+        <span className="upload-state number">
+          {one.state === "done" && <Icon name="done" />}
+          {told}
         </span>
+        {one.state === "failed" && (
+          <button type="button" className="icon-button button-quiet" aria-label={`Send ${name} again`} onClick={onRetry}>
+            <Icon name="restore" />
+          </button>
+        )}
+        {one.state !== "done" && (
+          <button
+            type="button"
+            className="icon-button button-quiet"
+            aria-label={one.state === "failed" ? `Forget ${name}` : `Cancel ${name}`}
+            onClick={onDrop}
+          >
+            <Icon name="close" />
+          </button>
+        )}
       </div>
-      {(one.state === "sending" || one.state === "waiting") && (
-        <progress max={1} value={one.share} aria-label={`Sending ${one.file.name}`} />
-      )}
+      {one.state === "sending" && <progress max={1} value={one.share} aria-label={`Sending ${name}`} />}
       {one.error !== null && (
         <p className="field-error" role="alert">
           {one.error}
         </p>
       )}
-      <div className="upload-actions">
-        {one.state === "done" && one.asset !== null && (
-          <a className="button button-quiet" href={to.asset(one.asset)}>
-            Open
-          </a>
-        )}
-        {one.state === "failed" && (
-          <button type="button" className="button button-quiet" onClick={onRetry}>
-            Send again
-          </button>
-        )}
-        {one.state !== "done" && (
-          <button type="button" className="button button-quiet" onClick={onDrop}>
-            {one.state === "failed" ? "Forget" : "Cancel"}
-          </button>
-        )}
-      </div>
     </li>
   );
 }

@@ -1,5 +1,5 @@
 /** Which way is shown, and why no better one: the label on a player, and the sentence under it. */
-import { sentence } from "../api/client.ts";
+import { sentence } from "../words/sentence.ts";
 import type { LiveView } from "./ladder.ts";
 import { MODE_NAME, type Mode } from "./rung.ts";
 

@@ -1,9 +1,9 @@
-import { sentence } from "../api/client.ts";
 import type { Camera } from "../api/types.ts";
+import { sentence } from "../words/sentence.ts";
 
 /** What is wrong with a camera and what to do, as a sentence; null when it sends pictures. */
 export function cameraTrouble(camera: Camera): string | null {
-  const said = camera.error ? sentence(camera.error) : null;
+  const said = camera.error ? sentence(camera.error, camera.name) : null;
   switch (camera.state) {
     case "connecting":
       return said ?? "The camera is connecting…";

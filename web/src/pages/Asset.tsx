@@ -1,5 +1,6 @@
 /** One asset: play it, jump between its scenes, see where it has holes and how many copies there are. */
 import { useCallback, useEffect, useRef, useState } from "react";
+import { told } from "../api/client.ts";
 import { api, media } from "../api/routes.ts";
 import type { Asset } from "../api/types.ts";
 import { useResource } from "../api/useResource.ts";
@@ -58,7 +59,7 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
   const [now_s, setNow] = useState(at_s ?? 0);
   const [length_s, setLength] = useState<number | null>(null);
   const [renaming, setRenaming] = useState(false);
-  const bring = useBin(asset, reload);
+  const bring = useBin(asset, reload, put);
   const seek = useCallback((to_s: number) => {
     setNow(to_s);
     stage.current?.seek(to_s);
@@ -73,6 +74,7 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
   const scenes = asset.scenes ?? [];
   const gaps = asset.gaps ?? [];
   const plays = asset.kind !== "image" && asset.kind !== "other";
+  const empty = asset.kind === "take" && asset.size_bytes === 0;
   const whole_s = asset.state === "recording" ? (length_s ?? asset.duration) : (asset.duration ?? length_s);
   return (
     <>
@@ -85,9 +87,11 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
           </a>
         }
       >
-        <a className="button" href={media.file(asset.id)} download={asset.name}>
-          <Icon name="download" /> Download
-        </a>
+        {!empty && (
+          <a className="button" href={media.file(asset.id)} download={asset.name}>
+            <Icon name="download" /> Download
+          </a>
+        )}
         {can("operator") && asset.trashed_at === null && asset.state !== "recording" && (
           <button type="button" className="button" disabled={bring.busy} onClick={bring.toTrash}>
             <Icon name="trash" /> <span>Move to trash</span>
@@ -111,7 +115,7 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
           {plays && whole_s !== null && whole_s > 0 && (
             <Timeline now_s={now_s} length_s={whole_s} scenes={scenes} gaps={gaps} onSeek={seek} />
           )}
-          {plays && <Scenes asset={asset.id} scenes={scenes} now_s={now_s} level={asset.analysis?.l2 ?? null} onSeek={seek} />}
+          {plays && !empty && <Scenes asset={asset.id} scenes={scenes} now_s={now_s} level={asset.analysis?.l2 ?? null} onSeek={seek} />}
         </div>
         <div className="asset-side">
           {can("operator") &&
@@ -130,12 +134,12 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
   );
 }
 
-function useBin(asset: Asset, reload: () => void) {
+function useBin(asset: Asset, reload: () => void, put: (asset: Asset) => void) {
   const { busy, error, run } = useAction();
   const say = useSay();
   const back = (): void =>
     void run(async () => {
-      await api.restore(asset.id);
+      put({ ...asset, ...(await api.restore(asset.id)), trashed_at: null });
       say(`“${asset.name}” is back in the library.`);
       reload();
     });
@@ -144,7 +148,11 @@ function useBin(asset: Asset, reload: () => void) {
       await api.trash(asset.id);
       say(`“${asset.name}” is in the trash.`, {
         label: "Undo",
-        act: () => void api.restore(asset.id).then(() => go(to.asset(asset.id)), () => {}),
+        act: () =>
+          void api.restore(asset.id).then(
+            () => go(to.asset(asset.id)),
+            (failure: unknown) => say(`“${asset.name}” is still in the trash. ${told(failure)}`),
+          ),
       });
       go(to.library());
     });

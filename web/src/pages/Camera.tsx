@@ -8,8 +8,9 @@ import { useSession } from "../app/session.tsx";
 import type { LiveView } from "../live/ladder.ts";
 import { LivePlayer } from "../live/LivePlayer.tsx";
 import { ModeLabel, ModeNote } from "../live/ModeNote.tsx";
+import { cameraTrouble } from "../live/trouble.ts";
 import { Icon } from "../ui/Icon.tsx";
-import { ErrorNote, Loading } from "../ui/notes.tsx";
+import { Empty, ErrorNote, Loading } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
 import { RecordingChip } from "../ui/RecordingChip.tsx";
 import { CameraBadges } from "./camera/Badges.tsx";
@@ -24,6 +25,7 @@ export function CameraPage({ id }: { id: string }) {
   });
   const [settings, setSettings] = useState(false);
   if (camera.data === null) {
+    if (camera.gone) return <NoCamera />;
     return camera.error ? <ErrorNote text={camera.error} retry={camera.reload} /> : <Loading what="the camera" />;
   }
   return (
@@ -55,6 +57,17 @@ export function CameraPage({ id }: { id: string }) {
   );
 }
 
+function NoCamera() {
+  return (
+    <Empty icon="camera" title="There is no such camera">
+      <p>It may have been removed. What it recorded is still in the library.</p>
+      <a className="button button-primary" href={to.wall()}>
+        Go to the live wall
+      </a>
+    </Empty>
+  );
+}
+
 const STATE: Record<Camera["state"], string> = {
   online: "Online",
   connecting: "Connecting",
@@ -72,11 +85,11 @@ function View({ camera, reload }: { camera: Camera; reload: () => void }) {
       <div className="camera-picture">
         <LivePlayer camera={camera} onView={follow}>
           <span className="player-top">
-            {camera.recording ? <RecordingChip recording={camera.recording} /> : <span />}
+            {camera.recording ? <RecordingChip camera={camera} /> : <span />}
             <ModeLabel view={view} />
           </span>
         </LivePlayer>
-        <ModeNote view={view} />
+        {cameraTrouble(camera) === null && <ModeNote view={view} />}
       </div>
       <div className="camera-side">
         <RecordButton camera={camera} allowed={can("operator")} onChanged={reload} />

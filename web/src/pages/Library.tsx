@@ -64,7 +64,7 @@ export function LibraryPage({ query }: { query: URLSearchParams }) {
       {page.data !== null && page.data.partitions_ok < page.data.partitions_total && (
         <WarningNote>
           Part of the library cannot be seen now: {page.data.partitions_ok} of {page.data.partitions_total} partitions
-          answered. Start the nodes that are away; the Nodes page names them.
+          answered. Start the nodes that do not answer; the Nodes page names them.
         </WarningNote>
       )}
       {page.data?.stale === true && (

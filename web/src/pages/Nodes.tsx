@@ -1,4 +1,5 @@
 /** The mesh: its nodes, how safe what they keep is, the work under way, and where cameras are added. */
+import { useEffect, useState } from "react";
 import { api } from "../api/routes.ts";
 import type { Nodes } from "../api/types.ts";
 import { useResource } from "../api/useResource.ts";
@@ -8,7 +9,7 @@ import { Icon } from "../ui/Icon.tsx";
 import { ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
 import { bytes, counted, plain } from "../words/amounts.ts";
-import { inWords } from "../words/time.ts";
+import { lagTime } from "../words/lag.ts";
 import { AddCamera } from "./nodes/AddCamera.tsx";
 import { Jobs } from "./nodes/Jobs.tsx";
 import { NodeCard } from "./nodes/NodeCard.tsx";
@@ -18,12 +19,14 @@ export function NodesPage({ query }: { query: URLSearchParams }) {
   const nodes = useResource("nodes", (signal) => api.nodes(signal), { topics: ["node.", "capture."], every_s: 5 });
   const adding = query.get("add") === "camera" && can("admin");
   const list = nodes.data?.nodes ?? [];
-  const away = list.filter((node) => node.state !== "alive");
+  const silent = list.filter((node) => node.state === "suspect").length;
+  const dead = list.filter((node) => node.state === "dead").length;
+  const troubles = [silent > 0 ? `, ${silent} not answering` : "", dead > 0 ? `, ${dead} dead` : ""].join("");
   return (
     <>
       <PageHead
         title="Nodes"
-        {...(nodes.data ? { sub: `${counted(list.length, "node", "nodes")}${away.length > 0 ? `, ${away.length} away` : ""}` } : {})}
+        {...(nodes.data ? { sub: `${counted(list.length, "node", "nodes")}${troubles}` } : {})}
       >
         {can("admin") && (
           <a className="button button-primary" href={to.nodes({ add: "camera" })}>
@@ -51,15 +54,34 @@ export function NodesPage({ query }: { query: URLSearchParams }) {
   );
 }
 
+/** What was recorded within this is on its way to its other nodes, and no alarm. */
+const FRESH_S = 10;
+/** While something is recorded there are nearly always fresh parts: only what stays short for this long is not one. */
+const SHORT_LONG_S = 20;
+
+/** Whether something is short of copies that should have them by now. */
+function useAtRisk(mesh: Nodes): boolean {
+  const { copies, nodes } = mesh;
+  const short = copies.at_risk ?? 0;
+  const alive = nodes.filter((node) => node.state === "alive").length;
+  const damaged = nodes.some((node) => (node.chunks_damaged ?? 0) > 0);
+  const beyondFresh = short > (copies.waiting ?? 0);
+  const [since_ms, setSince] = useState<number | null>(null);
+  useEffect(() => setSince(beyondFresh ? Date.now() : null), [beyondFresh]);
+  const long = beyondFresh && since_ms !== null && Date.now() - since_ms > SHORT_LONG_S * 1000;
+  return short > 0 && (alive < copies.wanted || damaged || (copies.lag_s ?? 0) > FRESH_S || long);
+}
+
 function Safety({ mesh }: { mesh: Nodes }) {
   const { copies, partitions } = mesh;
   const alive = mesh.nodes.filter((node) => node.state === "alive").length;
+  const atRisk = useAtRisk(mesh);
   const facts: [string, string, boolean][] = [
     ["Copies wanted", plain(copies.wanted), false],
-    ["Copies at risk", plain(copies.at_risk), (copies.at_risk ?? 0) > 0],
+    [atRisk || !copies.at_risk ? "Copies at risk" : "Being copied", plain(copies.at_risk), atRisk],
     ["Repairs under way", plain(copies.repairing), false],
     ["Not yet copied", bytes(copies.lag_bytes), false],
-    ["Behind by", copies.lag_s === null ? "–" : inWords(copies.lag_s), (copies.lag_s ?? 0) > 30],
+    ["Behind by", lagTime(copies.lag_s, copies.lag_bytes), (copies.lag_s ?? 0) > FRESH_S],
     ["Partitions", `${partitions.ok} of ${partitions.total}`, partitions.ok < partitions.total],
   ];
   return (
@@ -72,7 +94,7 @@ function Safety({ mesh }: { mesh: Nodes }) {
           </div>
         ))}
       </dl>
-      {(copies.at_risk ?? 0) > 0 && (
+      {atRisk && (
         <WarningNote>
           {alive < copies.wanted
             ? `Only ${counted(alive, "node is", "nodes are")} there and ${copies.wanted} copies are wanted. Start another node to keep them.`
@@ -82,7 +104,7 @@ function Safety({ mesh }: { mesh: Nodes }) {
       {partitions.ok < partitions.total && (
         <WarningNote>
           {partitions.total - partitions.ok} of {partitions.total} partitions cannot be reached, so lists and searches
-          are not complete. Start the nodes that are away.
+          are not complete. Start the nodes that do not answer.
         </WarningNote>
       )}
     </section>

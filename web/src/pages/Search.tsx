@@ -1,6 +1,6 @@
 /** One box for everything: words in, moments out, and how much of the mesh was looked at. */
 import { useId, useState, type FormEvent } from "react";
-import { sentence } from "../api/client.ts";
+import { sentence } from "../words/sentence.ts";
 import { api, media } from "../api/routes.ts";
 import type { Hit, SearchAnswer } from "../api/types.ts";
 import { useResource } from "../api/useResource.ts";
@@ -114,7 +114,7 @@ function Answer({ answer, words, names }: { answer: SearchAnswer; words: string;
       {partial && (
         <WarningNote>
           Only {answer.shards_ok} of {answer.shards_total} shards answered, so some moments may be missing. Start the
-          nodes that are away; the Nodes page names them.
+          nodes that do not answer; the Nodes page names them.
         </WarningNote>
       )}
       {answer.missing && <WarningNote>{sentence(answer.missing)}</WarningNote>}

@@ -21,7 +21,7 @@ export function WallPage() {
     every_s: 15,
   });
   const list = cameras.data?.cameras ?? null;
-  const recording = list?.filter((camera) => camera.recording !== null).length ?? 0;
+  const recording = list?.filter((camera) => camera.recording !== null && camera.state === "online").length ?? 0;
 
   return (
     <>
@@ -70,7 +70,7 @@ function Tile({ camera }: { camera: Camera }) {
         <LivePlayer camera={camera} tile onView={follow} />
       </div>
       <span className="tile-top">
-        {camera.recording ? <RecordingChip recording={camera.recording} /> : <span />}
+        {camera.recording ? <RecordingChip camera={camera} clock /> : <span />}
         {view && <ModeLabel view={view} />}
       </span>
       <span className="tile-foot">

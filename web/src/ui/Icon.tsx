@@ -68,6 +68,7 @@ const DRAWN = {
   trash: <path d="M4.5 6.5h15M9 6.5V4h6v2.5M6.5 6.5l.8 13.5h9.4l.8-13.5M10 10.5v5.5M14 10.5v5.5" />,
   restore: <path d="M4.5 9.5h9.5a5 5 0 0 1 0 10H9M4.5 9.5l4-4M4.5 9.5l4 4" />,
   close: <path d="m5.5 5.5 13 13M18.5 5.5l-13 13" />,
+  done: <path d="m4.5 12.5 5 5 10-11" />,
   plus: <path d="M12 5v14M5 12h14" />,
   back: <path d="m14.5 5-7 7 7 7" />,
   next: <path d="m9.5 5 7 7-7 7" />,

@@ -1,14 +1,21 @@
-import type { Recording } from "../api/types.ts";
+import type { Camera } from "../api/types.ts";
 import { counter, since } from "../words/time.ts";
 import { useNow } from "./useNow.ts";
 
-/** REC and for how long, as in a viewfinder. */
-export function RecordingChip({ recording }: { recording: Recording }) {
-  const elapsed_s = since(recording.started_at, useNow());
+/** REC, with `clock` also for how long, as in a viewfinder; a camera that sends nothing is waited for. */
+export function RecordingChip({ camera, clock = false }: { camera: Camera; clock?: boolean }) {
+  const elapsed_s = since(camera.recording?.started_at, useNow(clock));
+  if (camera.state !== "online") {
+    return (
+      <span className="chip chip-mode" data-testid="rec">
+        Waiting for the camera
+      </span>
+    );
+  }
   return (
     <span className="chip chip-rec" data-testid="rec">
       <span className="rec-dot" aria-hidden="true" />
-      REC{elapsed_s !== null && <span className="number"> {counter(elapsed_s)}</span>}
+      REC{clock && elapsed_s !== null && <span className="number"> {counter(elapsed_s)}</span>}
     </span>
   );
 }

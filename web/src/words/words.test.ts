@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bitRate, bytes, codecName, frameRate, nOfM, pictureSize } from "./amounts.ts";
+import { behind, lagTime } from "./lag.ts";
+import { sentence } from "./sentence.ts";
 import { counter, dayEdge, inWords, since, timecode } from "./time.ts";
 
 test("what is not known is a dash", () => {
@@ -41,4 +43,21 @@ test("time since a moment is never negative", () => {
 test("a day ends after it starts", () => {
   assert.ok(dayEdge("2026-03-01", "start") < dayEdge("2026-03-01", "end"));
   assert.equal(dayEdge("", "start"), "");
+});
+
+test("what waits to be copied has waited some time", () => {
+  assert.equal(behind(0, 2_400_000), "2.4 MB, under 1 s");
+  assert.equal(behind(12, 2_400_000), "2.4 MB, 12 s");
+  assert.equal(behind(0, 0), "0 B");
+  assert.equal(behind(null, null), "–");
+  assert.equal(lagTime(0, 0), "0 s");
+});
+
+test("a sentence has a capital and an end, and the case of names and addresses stays", () => {
+  assert.equal(sentence("the disk is full"), "The disk is full.");
+  assert.equal(sentence("rtsp://10.0.0.1/cam wants a password"), "rtsp://10.0.0.1/cam wants a password.");
+  assert.equal(sentence("/srv/clips/a.mp4 is not there"), "/srv/clips/a.mp4 is not there.");
+  assert.equal(sentence("list.mp4 is no media file"), "list.mp4 is no media file.");
+  assert.equal(sentence("v4l2:/dev/video0 is busy"), "v4l2:/dev/video0 is busy.");
+  assert.equal(sentence("its node C does not answer"), "Its node C does not answer.");
 });

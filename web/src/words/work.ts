@@ -7,6 +7,13 @@ const WORDS: Record<string, string> = {
   none: "not asked for",
 };
 
+const KINDS: Record<string, string> = { L0: "measures", L1: "pictures", L2: "scenes" };
+
+/** What a piece of analysis looks at. */
+export function workKind(kind: string): string {
+  return KINDS[kind] ?? kind;
+}
+
 export function workState(state: string): string {
   return WORDS[state] ?? state;
 }

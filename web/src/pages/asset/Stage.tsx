@@ -39,6 +39,17 @@ export function Stage({ ref, asset, at_s, onTime, onLength }: Props) {
       </Empty>
     );
   }
+  if (asset.kind === "take" && asset.size_bytes === 0) {
+    return asset.state === "recording" ? (
+      <Empty icon="camera" title="Nothing has been recorded yet">
+        <p>It begins when the camera sends its first picture.</p>
+      </Empty>
+    ) : (
+      <Empty icon="no-picture" title="Nothing was recorded">
+        <p>The camera sent no picture while this take ran. It can be moved to the trash.</p>
+      </Empty>
+    );
+  }
   return <Playing ref={ref} asset={asset} at_s={at_s} onTime={onTime} onLength={onLength} />;
 }
 

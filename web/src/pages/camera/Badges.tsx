@@ -1,10 +1,11 @@
 /** What is true of a camera now. A badge without a sensor shows a dash. */
 import type { Camera } from "../../api/types.ts";
-import { bitRate, bytes, codecName, DASH, frameRate, nOfM, pictureSize, plain } from "../../words/amounts.ts";
-import { inWords } from "../../words/time.ts";
+import { bitRate, codecName, DASH, frameRate, nOfM, pictureSize, plain } from "../../words/amounts.ts";
+import { behind } from "../../words/lag.ts";
 
 export function CameraBadges({ camera }: { camera: Camera }) {
-  const { recording } = camera;
+  // Copies are of parts: before the first there is nothing to count.
+  const recording = (camera.recording?.size_bytes ?? 0) > 0 ? camera.recording : null;
   const facts: [string, string, boolean?][] = [
     ["Codec", codecName(camera.codec)],
     ["Picture", pictureSize(camera.width, camera.height)],
@@ -17,7 +18,10 @@ export function CameraBadges({ camera }: { camera: Camera }) {
       recording ? nOfM(recording.copies, recording.copies_wanted) : DASH,
       (recording?.copies ?? Infinity) < (recording?.copies_wanted ?? 0),
     ],
-    ["Not yet copied", recording ? lag(recording.lag_s, recording.lag_bytes) : DASH],
+    [
+      camera.node_name ? `Node ${camera.node_name}: not yet copied` : "This node: not yet copied",
+      recording ? behind(recording.lag_s, recording.lag_bytes) : DASH,
+    ],
   ];
   return (
     <dl className="badges" aria-label="What is true of this camera now">
@@ -33,9 +37,4 @@ export function CameraBadges({ camera }: { camera: Camera }) {
       </div>
     </dl>
   );
-}
-
-function lag(lag_s: number | null, lag_bytes: number | null): string {
-  if (lag_s === null || lag_s === undefined) return bytes(lag_bytes);
-  return lag_bytes ? `${inWords(lag_s)}, ${bytes(lag_bytes)}` : inWords(lag_s);
 }

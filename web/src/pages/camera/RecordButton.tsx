@@ -13,7 +13,9 @@ export function RecordButton({ camera, allowed, onChanged }: { camera: Camera; a
   const { recording } = camera;
   const { busy, error, run } = useAction();
   const say = useSay();
+  const comes = camera.state === "online";
   const elapsed_s = since(recording?.started_at, useNow(recording !== null));
+  const lost = recording === null && camera.node_there === false;
 
   const press = (): void =>
     void run(async () => {
@@ -34,7 +36,7 @@ export function RecordButton({ camera, allowed, onChanged }: { camera: Camera; a
         className="record-button"
         data-recording={recording !== null}
         aria-label={recording === null ? "Start recording" : "Stop recording"}
-        disabled={busy || !allowed}
+        disabled={busy || !allowed || lost}
         aria-busy={busy}
         onClick={press}
       >
@@ -42,22 +44,12 @@ export function RecordButton({ camera, allowed, onChanged }: { camera: Camera; a
       </button>
       <div className="record-words">
         <p className="record-time number" data-testid="elapsed" data-on={recording !== null}>
-          {recording === null ? "00:00:00" : elapsed_s === null ? "–" : counter(elapsed_s)}
+          {recording === null ? "00:00:00" : elapsed_s === null || !comes ? "–" : counter(elapsed_s)}
         </p>
         <p className="hint">
-          {!allowed
-            ? "Operators and admins can record."
-            : busy
-              ? recording === null
-                ? "Starting…"
-                : "Stopping; the last second is being kept…"
-              : recording === null
-                ? "Ready to record"
-                : recording.seconds_left === null || recording.seconds_left === undefined
-                  ? "Recording"
-                  : `Recording; room for ${inWords(recording.seconds_left)} more`}
+          {allowed ? told(camera, busy) : "Operators and admins can record."}
         </p>
-        {recording?.seconds_left !== null && (recording?.seconds_left ?? Infinity) < LITTLE_TIME_S && (
+        {comes && recording?.seconds_left !== null && (recording?.seconds_left ?? Infinity) < LITTLE_TIME_S && (
           <p className="field-error">The disk is nearly full. Free some space, or add a node.</p>
         )}
         {error !== null && (
@@ -68,4 +60,18 @@ export function RecordButton({ camera, allowed, onChanged }: { camera: Camera; a
       </div>
     </div>
   );
+}
+
+/** What the button does now, or waits for. */
+function told(camera: Camera, busy: boolean): string {
+  const { recording } = camera;
+  if (recording === null) {
+    if (busy) return "Starting…";
+    if (camera.node_there === false) return "Its node does not answer.";
+    return camera.state === "online" ? "Ready to record" : "Records as soon as a picture comes";
+  }
+  if (busy) return "Stopping; the last second is being kept…";
+  if (camera.state !== "online") return "Waiting for the camera";
+  const left_s = recording.seconds_left;
+  return left_s === null || left_s === undefined ? "Recording" : `Recording; room for ${inWords(left_s)} more`;
 }

@@ -1,6 +1,7 @@
+import { useState } from "react";
 import { api, media } from "../../api/routes.ts";
 import type { Asset } from "../../api/types.ts";
-import { to } from "../../app/router.ts";
+import { go, to } from "../../app/router.ts";
 import { useSession } from "../../app/session.tsx";
 import { Icon } from "../../ui/Icon.tsx";
 import { Poster } from "../../ui/Poster.tsx";
@@ -13,13 +14,16 @@ export function AssetCard({ asset, inTrash, onChanged }: { asset: Asset; inTrash
   const { can } = useSession();
   const { busy, error, run } = useAction();
   const say = useSay();
+  const [back, setBack] = useState(false);
   const restore = (): void =>
     void run(async () => {
       await api.restore(asset.id);
-      say(`“${asset.name}” is back in the library.`);
+      setBack(true);
+      say(`“${asset.name}” is back in the library.`, { label: "Open", act: () => go(to.asset(asset.id)) });
       onChanged();
     });
   const few = asset.copies !== null && asset.copies_wanted !== null && asset.copies < asset.copies_wanted;
+  if (back && inTrash) return null; // lists catch up a moment later
   return (
     <article className="card" data-asset={asset.id}>
       <a className="card-link" href={to.asset(asset.id)}>

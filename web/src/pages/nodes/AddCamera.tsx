@@ -1,6 +1,5 @@
 /** Adding a camera to any node: one of its devices, or an address of one of the kinds a node can open. */
 import { useId, useState, type FormEvent } from "react";
-import { sentence } from "../../api/client.ts";
 import { api } from "../../api/routes.ts";
 import type { Device, Node } from "../../api/types.ts";
 import { useResource } from "../../api/useResource.ts";
@@ -9,6 +8,7 @@ import { Dialog } from "../../ui/Dialog.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { useSay } from "../../ui/toasts.tsx";
 import { useAction } from "../../ui/useAction.ts";
+import { sentence } from "../../words/sentence.ts";
 import { KINDS, kindOf } from "./kinds.ts";
 
 export function AddCamera({ nodes, onClose }: { nodes: readonly Node[]; onClose: () => void }) {

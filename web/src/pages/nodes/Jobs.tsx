@@ -4,7 +4,7 @@ import { useResource } from "../../api/useResource.ts";
 import { to } from "../../app/router.ts";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { counted } from "../../words/amounts.ts";
-import { workState } from "../../words/work.ts";
+import { workKind, workState } from "../../words/work.ts";
 
 const SHOWN_MAX = 20;
 
@@ -14,6 +14,7 @@ export function Jobs() {
   const states = new Map<string, number>();
   for (const job of all) states.set(job.state, (states.get(job.state) ?? 0) + 1);
   const wrong = all.filter((job) => job.error !== null && job.error !== "");
+  const open = all.filter((job) => (job.state === "leased" || job.state === "queued") && !wrong.includes(job));
   return (
     <section className="panel" aria-label="Analysis">
       <h2>Analysis</h2>
@@ -25,11 +26,22 @@ export function Jobs() {
           {[...states].sort().map(([state, count]) => `${count} ${workState(state)}`).join(", ")}
         </p>
       )}
+      {open.length > 0 && (
+        <ul className="job-errors">
+          {open.slice(0, SHOWN_MAX).map((job) => (
+            <li key={job.id}>
+              <a href={to.asset(job.asset)}>{job.asset_name ?? job.asset}</a>, {workKind(job.kind)}: {workState(job.state)}
+              {job.node !== null && <> on {job.node_name ?? job.node.slice(0, 8)}</>}
+            </li>
+          ))}
+        </ul>
+      )}
       {wrong.length > 0 && (
         <ul className="job-errors">
           {wrong.slice(0, SHOWN_MAX).map((job) => (
             <li key={job.id}>
-              <a href={to.asset(job.asset)}>{job.kind}</a> after {counted(job.attempts, "attempt", "attempts")}: {job.error}
+              <a href={to.asset(job.asset)}>{job.asset_name ?? job.asset}</a>, {workKind(job.kind)}, after{" "}
+              {counted(job.attempts, "attempt", "attempts")}: {job.error}
             </li>
           ))}
         </ul>

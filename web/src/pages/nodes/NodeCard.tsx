@@ -3,7 +3,7 @@ import { nodeNow } from "../../api/client.ts";
 import { bytes, plain } from "../../words/amounts.ts";
 import { inWords, since } from "../../words/time.ts";
 
-const STATE: Record<Node["state"], string> = { alive: "Alive", suspect: "Not answering", dead: "Away", left: "Left" };
+const STATE: Record<Node["state"], string> = { alive: "Alive", suspect: "Not answering", dead: "Dead", left: "Left" };
 
 export function NodeCard({ node }: { node: Node }) {
   const used = node.disk_total_bytes !== null && node.disk_free_bytes !== null ? node.disk_total_bytes - node.disk_free_bytes : null;
@@ -12,7 +12,7 @@ export function NodeCard({ node }: { node: Node }) {
     ["Memory", bytes(node.memory_bytes)],
     ["Keeps", bytes(node.chunk_bytes)],
     ["Chunks", plain(node.chunks)],
-    ["Round trip", node.self ? "this node" : plain(node.rtt_ms, "ms")],
+    ["Round trip", node.self ? "this node" : plain(node.state === "alive" ? node.rtt_ms : null, "ms")],
     ["Loop lag", plain(node.loop_lag_ms, "ms")],
   ];
   const up_s = since(node.started_at, nodeNow());
