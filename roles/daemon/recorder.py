@@ -46,6 +46,7 @@ START_FREE_BYTES_MIN = 16 << 20
 """Room under which no take is begun."""
 AGREE_AGAIN_S = 2.0
 STOPS_EVERY_S = 5.0
+NOTHING_CAME = "nothing was recorded: the camera gave no picture all the while"
 OPEN_WAIT_S = 0.5
 """How long a node that starts waits for the rows before it goes on by its note."""
 _RUNNING = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
@@ -305,9 +306,12 @@ class Recorder:
             raise Refused("this camera is not being recorded")
         await self._end(camera, running)
         now_ms = int(self._clock.wall() * 1000)
+        ended: dict[str, Value] = {"state": "ready", "ended_ms": now_ms}
+        if not running.parts and not running.lost_us:
+            # Nothing to play, to copy or to understand: it goes to the trash, and says why.
+            ended |= {"state": "interrupted", "error": NOTHING_CAME, "trashed_ms": now_ms}
         await self._catalogue.write(
-            Change("assets", running.take, set={"state": "ready", "ended_ms": now_ms}),
-            Change("cameras", camera, set={"record": ""}),
+            Change("assets", running.take, set=ended), Change("cameras", camera, set={"record": ""})
         )
         return running.take
 

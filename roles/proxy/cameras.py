@@ -122,6 +122,8 @@ class CameraProxy:
                         _log.info("a camera was removed while this node was gone", camera=camera)
                         await self._system.supervisor.stop(f"camera/{camera}")
                         await self._note()
+                        # What it told of itself meanwhile goes too.
+                        await self._catalogue.write(Change("cameras", camera, delete=True))
                 return
             await asyncio.sleep(AGREE_AGAIN_S)
 

@@ -78,6 +78,17 @@ class Client:
         except httpx.TransportError as error:
             raise self._gone(error) from error
 
+    def camera(self, wanted: str) -> str:
+        """Give the id of a camera said by id or name; what no camera is called is given as it is."""
+        cameras = self.call("GET", "/api/v1/cameras")["cameras"]
+        if any(one["id"] == wanted for one in cameras):
+            return wanted
+        found = [one["id"] for one in cameras if one["name"] == wanted]
+        if len(found) > 1:
+            raise fail(f"{len(found)} cameras are called {wanted!r}; say the id: {', '.join(found)}")
+        # A camera that was removed has takes still: its id is looked for as it is.
+        return str(found[0]) if found else wanted
+
     def head(self, path: str) -> httpx.Headers:
         """Give the headers of a resource."""
         try:

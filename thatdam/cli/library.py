@@ -42,7 +42,7 @@ Assets = Annotated[list[str], typer.Argument(metavar="ASSET...", help="ids of as
 def list_assets(
     text: Annotated[str, typer.Argument(help="words to look for")] = "",
     kind: Annotated[str, typer.Option(help="take, video, image, audio or other")] = "",
-    camera: Annotated[str, typer.Option(help="id of a camera")] = "",
+    camera: Annotated[str, typer.Option(help="id or name of a camera")] = "",
     tag: Annotated[str, typer.Option(help="a tag it has")] = "",
     state: Annotated[str, typer.Option(help="recording, ready or interrupted")] = "",
     since: Annotated[str, typer.Option(help="added at or after: 2026-05-01 or 2026-05-01T12:00:00Z")] = "",
@@ -57,11 +57,12 @@ def list_assets(
     as_json: AsJson = False,
 ) -> None:
     """List what is kept in the whole mesh."""
+    client = Client(data)
     order, descending = _ORDER[sort]
     wanted: dict[str, Any] = {
         "text": text,
         "kind": kind,
-        "camera": camera,
+        "camera": client.camera(camera) if camera else "",
         "tag": tag,
         "state": state,
         "since": since,
@@ -72,7 +73,6 @@ def list_assets(
         "limit": PAGE_ROWS if every else limit,
         "page": page,
     }
-    client = Client(data)
     answer = client.call("GET", "/api/v1/assets", params=wanted)
     rows = list(answer["assets"])
     while every and answer["next"]:

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from thatdam.cli.client import Client, fail
+from thatdam.cli.client import Client
 from thatdam.cli.show import AsJson, Data, out
 
 _WORK = {"L1": "pictures", "L2": "scenes"}
@@ -29,7 +29,7 @@ def search(
     client = Client(data)
     wanted = {
         "q": " ".join(words),
-        "camera": _camera(client, camera) if camera else "",
+        "camera": client.camera(camera) if camera else "",
         "since": since,
         "until": until,
         "type": kind,
@@ -99,12 +99,3 @@ def span(at: float | None, end: float | None) -> str:
         return ""
     start = clock(at)
     return start if end is None or clock(end) == start else f"{start}-{clock(end)}"
-
-
-def _camera(client: Client, wanted: str) -> str:
-    cameras = client.call("GET", "/api/v1/cameras")["cameras"]
-    found = [one["id"] for one in cameras if wanted in (one["id"], one["name"])]
-    if len(found) > 1:
-        raise fail(f"{len(found)} cameras are called {wanted!r}; say the id: {', '.join(found)}")
-    # A camera that was removed has takes still: its id is searched for as it is.
-    return str(found[0]) if found else wanted

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thatdam.cli.client import Client
+from thatdam.cli.client import Client, errors
 from thatdam.cli.show import AsJson, Data, out, show
 
 source = typer.Typer(no_args_is_help=True, help="Cameras of the mesh.")
@@ -15,8 +15,8 @@ record = typer.Typer(no_args_is_help=True, help="Start and stop recordings.")
 _CAMERA = ("id", "name", "node_name", "state", "codec", "width", "height", "source", "recording", "error")
 OnNode = Annotated[str, typer.Option("--node", help="name or id of the node; empty: any, or the one asked")]
 
-CameraId = Annotated[str, typer.Argument(help="the camera's id, as `thatdam source list` shows it")]
-CameraIds = Annotated[list[str], typer.Argument(help="ids of cameras, as `thatdam source list` shows them")]
+CameraId = Annotated[str, typer.Argument(help="the camera's id or name, as `thatdam source list` shows them")]
+CameraIds = Annotated[list[str], typer.Argument(help="ids or names of cameras, as `thatdam source list` shows them")]
 
 
 def _shown(camera: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +59,8 @@ def source_list(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> 
 @source.command("show")
 def source_show(camera: CameraId, data: Data = "", as_json: AsJson = False) -> None:
     """Show one camera."""
-    _cameras([Client(data).call("GET", f"/api/v1/cameras/{camera}")], as_json)
+    client = Client(data)
+    _cameras([client.call("GET", f"/api/v1/cameras/{client.camera(camera)}")], as_json)
 
 
 @source.command("rename")
@@ -70,13 +71,15 @@ def source_rename(
     as_json: AsJson = False,
 ) -> None:
     """Give a camera another name."""
-    _cameras([Client(data).call("PATCH", f"/api/v1/cameras/{camera}", json={"name": name})], as_json)
+    client = Client(data)
+    _cameras([client.call("PATCH", f"/api/v1/cameras/{client.camera(camera)}", json={"name": name})], as_json)
 
 
 @source.command("remove")
 def source_remove(camera: CameraId, data: Data = "") -> None:
     """Forget a camera; its takes stay."""
-    Client(data).call("DELETE", f"/api/v1/cameras/{camera}")
+    client = Client(data)
+    client.call("DELETE", f"/api/v1/cameras/{client.camera(camera)}")
 
 
 @record.command("start")
@@ -95,9 +98,11 @@ def _takes(method: str, cameras: list[str], data: str, as_json: bool) -> None:
     client = Client(data)
     takes = []
     for camera in cameras:
-        take = client.call(method, f"/api/v1/cameras/{camera}/record")["take"]
+        take = client.call(method, f"/api/v1/cameras/{client.camera(camera)}/record")["take"]
         takes.append(take)
         if not as_json:
             print(take["id"])
+        if take.get("error"):
+            errors.print(f"{take['name']}: {take['error']}", style="yellow", markup=False, highlight=False)
     if as_json:
         print(json.dumps(takes, indent=2))

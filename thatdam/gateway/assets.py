@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from fastapi import FastAPI, Path, Query, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from mesh.actors.files import DURABLE_COPIES
 from mesh.core.names import NAME_CHARS_MAX, clean_name
 from mesh.core.query import Query as Rows
 from mesh.core.query import Where
@@ -29,6 +30,7 @@ CURSOR_HEADER = "Thatdam-Cursor"
 """What a write gives back: with ``after`` any node's list waits until it has that write."""
 TAGS_MAX = 64
 TAG_CHARS_MAX = 100
+COUNTED_S, COUNTED_POLL_S = 3.0, 0.2
 DETAILS_AT_ONCE = 16
 
 Kind = Literal["", "take", "video", "image", "audio", "other"]
@@ -98,6 +100,15 @@ class Assets:
             "scenes": [shapes.scene(one) for one in scenes],
             "gaps": [{"start": gap.start_us / 1e6, "end": gap.end_us / 1e6, "why": gap.why} for gap in gaps],
         }
+
+    async def shown_copied(self, asset: str) -> Json:
+        """Give an asset that has just been taken in, once the copies it waited for are counted, or soon after."""
+        for _ in range(int(COUNTED_S / COUNTED_POLL_S)):
+            shown = await self.shown(asset)
+            if shown["copies"] is None or shown["copies"] >= min(DURABLE_COPIES, shown["copies_wanted"]):
+                return shown
+            await asyncio.sleep(COUNTED_POLL_S)
+        return await self.shown(asset)
 
     async def listed(self, rows: Sequence[Row]) -> list[Json]:
         """Give a page of assets."""

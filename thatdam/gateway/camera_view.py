@@ -39,7 +39,7 @@ class CameraView:
     async def row(self, camera: str) -> Row:
         """Give a camera's row; NotFound when there is none."""
         row = await self._node.catalogue.get("cameras", camera)
-        if row is None:
+        if row is None or not is_camera(row):
             raise NotFound(f"there is no camera {camera[:80]}")
         return row
 
@@ -140,6 +140,11 @@ class CameraView:
 def recorder_of(row: Row) -> NodeId:
     """Give the node that records a camera, when it is recorded."""
     return NodeId(text(row, "recorder") or text(row, "node"))
+
+
+def is_camera(row: Row) -> bool:
+    """Tell whether a row is a camera's: a node that was cut off may have told the state of one removed meanwhile."""
+    return bool(text(row, "source"))
 
 
 def field_int(row: Row, field: str) -> int:

@@ -30,7 +30,7 @@ from proto.messages.cameras import (
     TakeIs,
 )
 from thatdam.gateway.assets import Assets
-from thatdam.gateway.camera_view import CameraView, recorder_of, text
+from thatdam.gateway.camera_view import CameraView, is_camera, recorder_of, text
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.problems import Problem
 from thatdam.gateway.shapes import Json
@@ -117,7 +117,8 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     async def cameras() -> Json:
         """List the cameras of the mesh."""
         page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=CAMERAS_MAX))
-        return {"cameras": await view.shown(page.rows), "complete": page.partitions_ok == page.partitions_total}
+        rows = [row for row in page.rows if is_camera(row)]
+        return {"cameras": await view.shown(rows), "complete": page.partitions_ok == page.partitions_total}
 
     @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[viewer])
     async def one(camera: str) -> Json:

@@ -74,4 +74,4 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             raise too_large() from None
         except BrokenOffError:
             raise Problem(400, "the upload broke off; nothing of it is kept") from None
-        return await assets.shown(asset)
+        return await assets.shown_copied(asset)
