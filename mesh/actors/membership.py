@@ -72,6 +72,9 @@ SAVE_TIMEOUT_S = 2.0
 EFFECTS_MAX = 65536
 """Effects waiting to be performed; more means that the disk hangs, and datagrams among them are dropped."""
 
+INCREDIBLE_TOLD_S = 60.0
+"""How often at most the log says that a peer misbehaves: it could fill the disk with it."""
+
 _log = structlog.get_logger("membership")
 _DATAGRAM_HEADS = tuple(bytes((0x82, 0x18, number)) for number in (110, 111, 112, 113, 114))
 _Queued = tuple[Effect, "asyncio.Future[Any] | None"]
@@ -111,6 +114,8 @@ class Members:
         self._timer: asyncio.TimerHandle | None = None
         self._book_changed = asyncio.Event()
         self.effects_dropped = 0
+        self._incredible_told = 0
+        self._incredible_tell_at = 0.0
 
     # ------------------------------------------------------------ what others read
 
@@ -240,6 +245,11 @@ class Members:
         assert self._core is not None
         for effect in self._core.handle(event, self._clock.monotonic()):
             self._enqueue(effect, answer if isinstance(effect, Reply) else None)
+        incredible = self._core.incredible - self._incredible_told
+        if incredible and self._clock.monotonic() >= self._incredible_tell_at:
+            self._incredible_told = self._core.incredible
+            self._incredible_tell_at = self._clock.monotonic() + INCREDIBLE_TOLD_S
+            _log.warning("rumours that cannot be true were ignored", peer=_told_by(event), rumours=incredible)
 
     # ------------------------------------------------------------ what goes out
 
@@ -337,6 +347,8 @@ class Members:
                 _log.debug("dial refused", host=host, error=str(error))
             except Unavailable as error:
                 _log.debug("dial failed", host=host, error=str(error))
+            except Exception as error:  # noqa: BLE001 - the core waits for the end of this dial, whatever it raises
+                _log.warning("dial failed", host=host, error=f"{type(error).__name__}: {error}", exc_info=error)
             else:
                 self._feed(DialEnded(dial.key, link.peer))
                 return
@@ -356,3 +368,8 @@ class Members:
 
 
 _LIVING = (State.ALIVE, State.SUSPECT)
+
+
+def _told_by(event: Event) -> str:
+    """Give the beginning of the id of the peer an event came from; empty: it came from none."""
+    return str(getattr(event, "peer", ""))[:8]

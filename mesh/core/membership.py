@@ -3,15 +3,17 @@
 Decides whom to probe, when to suspect and when to declare dead, what to tell whom, and whom to dial. An event and the
 time go in, effects come out; the caller performs them in order.
 
-Invariant: the beliefs about a node only grow in the order of ``rumours.standing``, with one exception: a death told in
-a push/pull counts as a suspicion here, so that both sides of a healed partition let the other refute. A node answers
+Invariant: the beliefs about a node only grow in the order of ``rumours.standing``, with two exceptions: a death told in
+a push/pull counts as a suspicion here, so that both sides of a healed partition let the other refute; and a node that
+itself says that it lives is believed when what was told of it is far from that (``rumours.overrules``). A node answers
 for itself: whatever is said of it that is worse than alive it refutes with a higher incarnation, which is persisted
-before it is told.
+before it is told. What cannot be true (``rumours.credible``) changes nothing and is counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import assert_never
 
 from mesh.core.agenda import Agenda
@@ -43,11 +45,11 @@ from mesh.core.member import (
     WakeAt,
 )
 from mesh.core.probing import Probing
-from mesh.core.rumours import standing
+from mesh.core.rumours import INCARNATION_KEPT_MAX, credible, overrules, printable, standing
 from mesh.core.suspicion import Suspicion
 from mesh.ports import Entropy, Host
-from proto.ids import NodeId
-from proto.messages.membership import MEMBERS_SENT_MAX, Gossip, NodeInfo, PushPull, Rumour, State
+from proto.ids import NodeId, is_node_id
+from proto.messages.membership import INCARNATION_MAX, MEMBERS_SENT_MAX, Gossip, NodeInfo, PushPull, Rumour, State
 
 MEMBERS_MAX = 4096
 """Nodes remembered, those dead and left among them; further ones are not taken in."""
@@ -79,11 +81,13 @@ class Membership:
         self.members: dict[NodeId, Member] = {}
         self.links: dict[NodeId, Host] = {}
         self._chance = chance
-        self._incarnation = incarnation
-        self._info = info
+        self.incredible = 0
+        """Rumours that could not be true."""
+        self._incarnation = max(0, min(incarnation, INCARNATION_KEPT_MAX))
+        self._info = printable(info)
         self._seeds = tuple(seeds)
-        self._remembered = tuple(remembered)
-        self._addresses: dict[NodeId, tuple[Host, ...]] = dict(remembered)
+        self._remembered = tuple((other, hosts) for other, hosts in remembered if is_node_id(other))
+        self._addresses: dict[NodeId, tuple[Host, ...]] = dict(self._remembered)
         self._agenda: Agenda[_Timer] = Agenda()
         self._suspicions: dict[NodeId, Suspicion] = {}
         self._dialling = Dialling(node, chance)
@@ -153,7 +157,7 @@ class Membership:
             case Found(node, hosts):
                 self._found(node, hosts, now)
             case InfoChanged(info):
-                self._info = info
+                self._info = printable(info)
                 self._raise(self._incarnation + 1, now)
             case Leave():
                 self._leave(now)
@@ -220,17 +224,24 @@ class Membership:
             self._take(rumour, peer, now)
 
     def _take(self, rumour: Rumour, peer: NodeId, now: float) -> None:
+        known = self.members.get(rumour.node)
+        if not credible(rumour, peer, None if known is None else known.incarnation):
+            self.incredible += 1
+            if rumour.node == self.node:
+                self._answer_for_me(peer)  # it may well believe what it told
+            return
         if rumour.node == self.node:
             self._about_me(rumour, peer, now)
             return
-        known = self.members.get(rumour.node)
+        if rumour.info is not None:
+            rumour = replace(rumour, info=printable(rumour.info))
         if known is None:
             if len(self.members) >= MEMBERS_MAX:
                 return
             if rumour.info is None:
                 self._sync(peer, now)
                 return
-        else:
+        elif not overrules(rumour, peer, known.incarnation):
             theirs = standing(rumour.state, rumour.incarnation)
             mine = standing(known.state, known.incarnation)
             if theirs == mine and rumour.state is State.SUSPECT and self._suspicions[rumour.node].confirm(rumour.by):
@@ -289,11 +300,17 @@ class Membership:
         if rumour.state is not State.ALIVE:
             self.probing.awareness.add(1)
         self._raise(rumour.incarnation + 1, now)
-        if peer in self.links:
-            self._effects.append(Tell(peer, Gossip((self._rumour(self.members[self.node]),))))
+        self._answer_for_me(peer)
+
+    def _answer_for_me(self, peer: NodeId) -> None:
+        if peer in self.links and self.node in self.members and not self._leaving:
+            told = Tell(peer, Gossip((self._rumour(self.members[self.node]),)))
+            if told not in self._effects[-1:]:  # one message may say it a thousand times
+                self._effects.append(told)
 
     def _raise(self, incarnation: int, now: float) -> None:
-        """Tell anew of oneself, under a higher incarnation."""
+        """Tell anew of oneself, under a higher incarnation: never one that the wire does not carry."""
+        incarnation = min(incarnation, INCARNATION_MAX)
         self._incarnation = incarnation
         self._effects.append(PersistIncarnation(incarnation))
         known = self.members.get(self.node)
@@ -408,7 +425,11 @@ class Membership:
             for host in hosts:
                 self._dialling.seed(host, now)
             return
-        if node == self.node or (node not in self._addresses and len(self._addresses) >= MEMBERS_MAX):
+        if (
+            not is_node_id(node)
+            or node == self.node
+            or (node not in self._addresses and len(self._addresses) >= MEMBERS_MAX)
+        ):
             return
         self._addresses[node] = hosts
         if node not in self.links:

@@ -9,7 +9,9 @@ from proto.codec import Exactly, Max, message
 from proto.ids import NodeId
 
 Id = Annotated[NodeId, Max(52)]
-Seq = Annotated[int, Max((1 << 63) - 1)]
+INCARNATION_MAX = (1 << 63) - 1
+"""The greatest incarnation that the wire carries."""
+Seq = Annotated[int, Max(INCARNATION_MAX)]
 
 RUMOURS_MAX = 64
 """Rumours in one datagram; the byte bound of a datagram comes first."""

@@ -40,6 +40,8 @@ class UdpSocket:
             found = await loop.getaddrinfo(*bind, type=socket.SOCK_DGRAM, flags=socket.AI_PASSIVE)
         except OSError as error:
             raise Unavailable(f"{bind[0]} is no address: {error.strerror}") from error
+        except (ValueError, OverflowError) as error:
+            raise Unavailable(f"{bind[0][:64]!r} is no address: {error}") from error
         self.family, kind, protocol, _, address = found[0]
         made = socket.socket(self.family, kind, protocol)
         try:
@@ -99,6 +101,9 @@ class UdpSocket:
             )
         except OSError as error:
             raise Unavailable(f"no address for {host[0]}: {error.strerror}") from error
+        except (ValueError, OverflowError) as error:
+            # Names come from other nodes: a label too long for DNS is a UnicodeError, a zero byte a ValueError.
+            raise Unavailable(f"{host[0][:64]!r} is no name of a host: {error}") from error
         if not found:
             raise Unavailable(f"no address for {host[0]}")
         return found[0][4]

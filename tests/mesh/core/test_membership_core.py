@@ -5,14 +5,36 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.core.agenda import Agenda
-from mesh.core.member import DatagramCame, InfoChanged, Leave, LinkUp, PersistIncarnation, Start, Tell, Timing
+from mesh.core.member import (
+    DatagramCame,
+    Found,
+    GossipCame,
+    InfoChanged,
+    Leave,
+    LinkUp,
+    PersistIncarnation,
+    PushPullAsked,
+    Start,
+    Tell,
+    Timing,
+)
 from mesh.core.membership import Membership
 from mesh.core.rumours import RumourQueue, believed
 from mesh.core.suspicion import Suspicion
 from mesh.ports import DATAGRAM_BYTES_MAX
 from proto import codec
 from proto.ids import NodeId
-from proto.messages.membership import Ack, NodeInfo, Ping, PingRequest, Rumour, State
+from proto.messages.membership import (
+    INCARNATION_MAX,
+    Ack,
+    Gossip,
+    NodeInfo,
+    Ping,
+    PingRequest,
+    PushPull,
+    Rumour,
+    State,
+)
 from simulations.world.cores import CoreWorld
 from simulations.world.entropy import SeededEntropy
 
@@ -226,3 +248,91 @@ def test_the_same_seed_tells_the_same_story():
         return world.trace.hexdigest()
 
     assert story() == story()
+
+
+def told_of(me, node, state, incarnation, peer, info=None, now=1.0):
+    return me.handle(GossipCame(peer, (Rumour(node, state, incarnation, peer, info),)), now)
+
+
+def beginning(*known, incarnation=5):
+    me = core(incarnation=incarnation)
+    me.handle(Start(), 0.0)
+    for node in known:
+        me.handle(LinkUp(node, ("h", 1)), 0.0)
+        told_of(me, node, State.ALIVE, 3, node, NodeInfo(node[:1]))
+    return me
+
+
+@pytest.mark.parametrize("state", list(State))
+@pytest.mark.parametrize("incarnation", [INCARNATION_MAX, 1 << 62, 1 << 41])
+def test_an_incarnation_that_is_made_up_changes_nothing_of_the_node_it_is_about(state, incarnation):
+    me = beginning(NODES[1], NODES[2])
+    effects = told_of(me, me.node, state, incarnation, NODES[1])
+    assert not any(isinstance(effect, PersistIncarnation) for effect in effects)
+    assert me.members[me.node].incarnation == 6
+    assert [effect for effect in effects if isinstance(effect, Tell)], "the one who told it hears what is true"
+    told_of(me, NODES[2], state, incarnation, NODES[1])
+    me.handle(PushPullAsked(NODES[1], PushPull(b"x" * 16, (Rumour(NODES[2], state, incarnation, NODES[1]),))), 1.0)
+    assert (me.members[NODES[2]].state, me.members[NODES[2]].incarnation) == (State.ALIVE, 3)
+    told_of(me, NODES[3], state, incarnation, NODES[1], NodeInfo("d"))
+    assert NODES[3] not in me.members
+    assert me.incredible == 4
+
+
+def test_a_node_buried_in_small_steps_is_believed_when_it_says_itself_that_it_lives():
+    me = beginning(NODES[1], NODES[2])
+    for step in range(1, 5):
+        told_of(me, NODES[2], State.DEAD, step << 20, NODES[1])
+    assert me.members[NODES[2]].state is State.DEAD
+    told_of(me, NODES[2], State.ALIVE, 4, NODES[1])
+    assert me.members[NODES[2]].state is State.DEAD, "only the node itself can say so"
+    told_of(me, NODES[2], State.ALIVE, 4, NODES[2])
+    assert (me.members[NODES[2]].state, me.members[NODES[2]].incarnation) == (State.ALIVE, 4)
+
+
+def test_who_is_lied_about_to_another_tells_that_one_and_lives_on_there():
+    one, other = beginning(NODES[1]), core("b")
+    other.handle(Start(), 0.0)
+    other.handle(LinkUp(one.node, ("h", 1)), 0.0)
+    told_of(other, one.node, State.ALIVE, 6, one.node, NodeInfo("a"))
+    for step in range(1, 4):
+        told_of(other, one.node, State.DEAD, step << 20, NODES[2])
+    effects = one.handle(PushPullAsked(other.node, PushPull(b"x" * 16, other._everything())), 2.0)
+    for effect in effects:
+        if isinstance(effect, Tell):
+            other.handle(GossipCame(one.node, effect.message.rumours), 2.0)
+    assert other.members[one.node].state is State.ALIVE
+
+
+@pytest.mark.parametrize("kept", [INCARNATION_MAX, 1 << 63, 1 << 70, -4])
+def test_an_incarnation_that_was_kept_wrongly_still_goes_over_the_wire(kept):
+    me = core(incarnation=kept)
+    me.handle(Start(), 0.0)
+    for _ in range(3):
+        me.handle(InfoChanged(NodeInfo("n")), 1.0)
+    told = Gossip((me._rumour(me.members[me.node]),))
+    assert codec.decode_tagged(codec.encode_tagged(told)) == told
+    me._raise(1 << 80, 2.0)
+    assert me.members[me.node].incarnation == INCARNATION_MAX
+
+
+@pytest.mark.parametrize("name", ["", "bb", "A" * 52, "a" * 51, "a" * 52 + "\n", "../../etc"])
+def test_what_is_no_node_id_becomes_no_member_and_is_not_dialled(name):
+    me = beginning(NODES[1])
+    told_of(me, NodeId(name), State.ALIVE, 1, NODES[1], NodeInfo("x", (("h", 1),)))
+    me.handle(Found(NodeId(name), (("h", 1),)), 1.0)
+    assert name not in me.members
+    assert name not in dict(me.addresses())
+    kept = Membership(NODES[0], NodeInfo("a"), 0, SeededEntropy(1, "a"), remembered=[(NodeId(name), (("h", 1),))])
+    assert kept.addresses() == ()
+
+
+def test_names_of_nodes_hold_nothing_that_a_terminal_obeys():
+    me = beginning(NODES[1])
+    info = NodeInfo("ca\x1b[31mm\n1", zone="a\x00b", version="1\r\u202e2")
+    told_of(me, NODES[2], State.ALIVE, 1, NODES[1], info)
+    taken = me.members[NODES[2]].info
+    assert (taken.name, taken.zone, taken.version) == ("ca[31mm1", "ab", "12")
+    assert not [
+        effect for effect in told_of(me, NODES[2], State.ALIVE, 1, NODES[1], info, 2.0) if "Changed" in repr(effect)
+    ]

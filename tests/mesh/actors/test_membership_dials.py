@@ -1,0 +1,58 @@
+"""A dial ends, whatever it raises, so that the next one can begin; and the other addresses are tried."""
+
+import asyncio
+
+from mesh.actors.membership import Members
+from mesh.actors.system import ActorSystem
+from mesh.adapters.clock import SystemClock, SystemEntropy
+from mesh.core.dialling import DIALS_AT_ONCE
+from proto.ids import node_id_of
+from proto.messages.membership import NodeInfo
+from simulations.world.network import FakeFabric, FakeNetwork
+
+
+class Memory:
+    async def load(self):
+        return 0, ()
+
+    async def save_incarnation(self, incarnation):
+        pass
+
+    async def save_book(self, book):
+        pass
+
+
+class Failing(FakeNetwork):
+    """Raises what no dial should raise."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.dialled = []
+
+    async def dial(self, address, expect, timeout_s):
+        self.dialled.append(address)
+        raise UnicodeError("label too long")
+
+
+def test_a_dial_that_raises_what_nobody_foresaw_ends_like_any_other():
+    async def main():
+        node = node_id_of(b"n" * 32)
+        clock, entropy = SystemClock(), SystemEntropy()
+        network = Failing(FakeFabric(), node, ("10.0.0.1", 1))
+        system = ActorSystem(node, network, clock, entropy)
+        await network.start(system)
+        members = Members(system, network, clock, entropy, (), NodeInfo("n"), Memory())
+        try:
+            await members.start()
+            # More than run at once: were one never ended, the rest would wait for ever.
+            wanted = {(f"bad-{number}", side) for number in range(DIALS_AT_ONCE * 2) for side in (1, 2)}
+            for number in range(DIALS_AT_ONCE * 2):
+                other = node_id_of(bytes([number]) * 32)
+                members.found(other, [(f"bad-{number}", 1), (f"bad-{number}", 2)])
+            async with asyncio.timeout(30):
+                while not wanted <= set(network.dialled):
+                    await asyncio.sleep(0.02)
+        finally:
+            await system.close()
+
+    asyncio.run(main())
