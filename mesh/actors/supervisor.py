@@ -1,7 +1,7 @@
 """Supervision: tasks with an owner, restarted with jittered back-off, and a report of how each is doing.
 
-Invariant: a task that fails is seen (state, error count, last error) and runs again; one that keeps failing is
-escalated once for every ``FAILURES_ESCALATE`` failures in a row. Cancelling always propagates.
+Invariant: a task that fails is seen (in the report: state, error count, last error) and runs again; one that keeps
+failing is escalated once for every ``FAILURES_ESCALATE`` failures in a row. Cancelling always propagates.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ BACKOFF_MAX_S = 30.0
 HEALTHY_AFTER_S = 30.0
 """A task that ran this long has recovered: its back-off starts over."""
 FAILURES_ESCALATE = 5
+SAME_FAILURE_LOGGED_S = 600.0
+"""A task that goes on failing in the same way is logged this often: a camera that is off must not fill the disk."""
 
 _log = structlog.get_logger("supervisor")
 
@@ -45,6 +47,8 @@ class Supervisor:
         self._escalate = escalate
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._reports: dict[str, TaskReport] = {}
+        self._logged: dict[str, tuple[str, float, int]] = {}
+        """By task: the failure logged last, when (monotonic seconds), and how many failures the task had by then."""
         self._transient: set[asyncio.Task[None]] = set()
 
     def run(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
@@ -76,6 +80,7 @@ class Supervisor:
         """Stop one task and wait for its end; unknown names are ignored."""
         task = self._tasks.pop(name, None)
         self._reports.pop(name, None)
+        self._logged.pop(name, None)
         if task is not None:
             await _end(task)
 
@@ -118,7 +123,13 @@ class Supervisor:
     def _failed(self, report: TaskReport, error: BaseException) -> None:
         report.errors += 1
         report.last_error = f"{type(error).__name__}: {error}"
-        _log.warning("task failed", task=report.name, error=report.last_error, exc_info=error)
+        now = self._clock.monotonic()
+        told, at, before = self._logged.get(report.name, ("", 0.0, report.errors - 1))
+        if told == report.last_error and now - at < SAME_FAILURE_LOGGED_S:
+            return
+        self._logged[report.name] = (report.last_error, now, report.errors)
+        failures = report.errors - before
+        _log.warning("task failed", task=report.name, error=report.last_error, failures=failures, exc_info=error)
 
 
 async def _end(task: asyncio.Task[None]) -> None:

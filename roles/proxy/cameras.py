@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import structlog
@@ -26,7 +26,7 @@ from proto.messages.cameras import AddCamera, CameraAdded, Devices, Done, ListDe
 from roles.media.units import GroupInfo, MediaKind
 from roles.proxy.adapters.wire import GROUP, PICTURE, PICTURES_OFF, PICTURES_ON, STATUS, UNIT, Config, Status
 from roles.proxy.devices import DeviceLister
-from roles.proxy.sources import SourceError, parse, with_userinfo
+from roles.proxy.sources import Source, SourceError, parse, stored
 
 ACTOR = "proxy"
 STALL_S = 10.0
@@ -149,6 +149,7 @@ class CameraProxy:
     async def _add(self, message: AddCamera) -> CameraAdded:
         try:
             source = parse(message.url)
+            await self._devices.look(source, self._folders)
         except SourceError as error:
             raise Refused(str(error)) from error
         if len(self._cameras) >= CAMERAS_MAX:
@@ -163,8 +164,8 @@ class CameraProxy:
             "created_ms": int(self._clock.wall() * 1000),
         }
         changes = [Change("cameras", camera, set=fields)]
-        if source.userinfo:
-            changes.insert(0, Change("secrets", camera, set={"userinfo": source.userinfo}))
+        if source.secret:
+            changes.insert(0, Change("secrets", camera, set={"url": source.secret}))
         await self._catalogue.write(*changes)
         row = await self._catalogue.get("cameras", camera)
         assert row is not None
@@ -188,11 +189,12 @@ class CameraProxy:
     # ------------------------------------------------------------ one camera
 
     async def _run(self, camera: CameraId, state: _Camera) -> None:
-        secret = await self._catalogue.get("secrets", camera)
-        userinfo = secret.fields.get("userinfo") if secret else ""
-        public = str(state.row.fields.get("source"))
-        source = with_userinfo(public, userinfo if isinstance(userinfo, str) else "")
-        config = Config(source.url, public, self._folders, state.epoch)
+        try:
+            source = await self._source(camera, state)
+        except SourceError as error:
+            await self._told(camera, "error", f"{error}; remove this camera and add it again")
+            return  # it can never be opened
+        config = Config(source.url, source.public, self._folders, state.epoch)
         worker = await self._workers.spawn(WorkerSpec(WORKER_MODULE, config.pack(), WORKER_MEMORY_BYTES))
         state.worker = worker
         state.pictures = False
@@ -210,6 +212,22 @@ class CameraProxy:
         if last.state == "ended" and source.kind == "file":
             return  # it was to be played once
         raise SourceFailedError(reason)
+
+    async def _source(self, camera: CameraId, state: _Camera) -> Source:
+        """Give what to open; what older rows show that nobody should see is put away first."""
+        secret = await self._catalogue.get("secrets", camera)
+        kept = {} if secret is None else secret.fields
+        url, userinfo = (kept.get(field) for field in ("url", "userinfo"))
+        shown = str(state.row.fields.get("source"))
+        source = stored(shown, url if isinstance(url, str) else "", userinfo if isinstance(userinfo, str) else "")
+        if source.public != shown:
+            changes = [Change("cameras", camera, set={"source": source.public})]
+            if source.secret:
+                changes.insert(0, Change("secrets", camera, set={"url": source.secret}))
+            await self._catalogue.write(*changes)
+            state.row = replace(state.row, fields={**state.row.fields, "source": source.public})
+            await self._note()
+        return source
 
     async def _publish(
         self, camera: CameraId, state: _Camera, worker: Worker, publishers: dict[str, Publisher]

@@ -1,4 +1,4 @@
-"""Lists capture devices off the event loop."""
+"""Lists capture devices, and looks whether sources are there, off the event loop."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 
 from mesh.ports import Executor
 from proto.messages.cameras import Device
+from roles.proxy.presence import look
+from roles.proxy.sources import Source
 
 
 class DeviceLister:
@@ -15,6 +17,11 @@ class DeviceLister:
     def __init__(self, executor: Executor, enumerate_devices: Callable[[], Sequence[Device]]) -> None:
         self._executor = executor
         self._enumerate = enumerate_devices
+
+    async def look(self, source: Source, folders: Sequence[str]) -> None:
+        """Look whether a file or a device is there; SourceError says what is wrong."""
+        if source.kind in ("file", "v4l2"):
+            await self._executor.run(look, source, folders)
 
     async def list(self) -> tuple[list[Device], str]:
         """Give the devices, and a sentence when there is none or there can be none."""

@@ -73,7 +73,7 @@ class Film:
 
 
 class Films:
-    """The films of a world, by the name in their source's URL (``test:?film=NAME``)."""
+    """The films of a world, by the name in their source's URL (``rtsp://films/NAME``)."""
 
     def __init__(self) -> None:
         self.films: dict[str, Film] = {}
@@ -85,13 +85,13 @@ class Films:
 
 def url_of(name: str) -> str:
     """Give the URL of a scripted source."""
-    return f"test:?film={name}"
+    return f"rtsp://films/{name}"
 
 
 async def shoot(films: Films, clock: FakeClock, pipe: ScriptPipe) -> None:
     """Be the worker of one source until the node closes it."""
     config = Config.unpack(pipe.config)
-    film = films.film(config.url.partition("film=")[2])
+    film = films.film(config.url.rpartition("/")[2])
     await asyncio.sleep(OPENING_S)
     epoch = max(int(clock.wall() * 1000), config.epoch_after + 1)
     loop = asyncio.get_running_loop()

@@ -15,10 +15,10 @@ import av
 import numpy as np
 import numpy.typing as npt
 
-from roles.libav.policy import CannotOpenError
 from roles.proxy.adapters.emitter import Emitter, wall_us
 from roles.proxy.adapters.encoders import VIDEO_CLOCK, AudioEncoder, H264Encoder, jpeg
 from roles.proxy.adapters.switch import Pictures
+from roles.proxy.sources import TestPicture
 
 BLOCKS = 32
 _TONE_CHUNK_S = 0.02
@@ -119,22 +119,10 @@ def read_clock(luma: Plane) -> int:
     return ms
 
 
-def run(query: dict[str, str], emitter: Emitter, pictures: Pictures) -> None:
-    """Give the test picture and tone until the process ends; CannotOpenError names a wrong parameter."""
-    try:
-        width, height = (int(part) for part in query.get("size", "1280x720").lower().split("x"))
-        rate = float(query.get("rate", "25"))
-        tone = float(query.get("tone", "440"))
-    except ValueError:
-        raise CannotOpenError(
-            "test: takes size=WxH, rate=FPS, tone=HZ, for example test:?size=1280x720&rate=25"
-        ) from None
-    unknown = sorted(set(query) - {"size", "rate", "tone"})
-    if unknown:
-        raise CannotOpenError(f"test: has no parameter {unknown[0]!r}; it takes size, rate and tone")
-    if not (160 <= width <= 7680 and 120 <= height <= 4320 and 1 <= rate <= 120 and 0 <= tone <= 20000):
-        raise CannotOpenError("test: size from 160x120 to 7680x4320, rate from 1 to 120, tone from 0 to 20000 Hz")
-    width, height = width // 2 * 2, height // 2 * 2
+def run(shown: TestPicture, emitter: Emitter, pictures: Pictures) -> None:
+    """Give the test picture and tone until the process ends."""
+    width, height = shown.width // 2 * 2, shown.height // 2 * 2
+    rate, tone = shown.rate, shown.tone
     pattern = Pattern(width, height)
     video = H264Encoder(1, width, height, rate)
     sound = [AudioEncoder(2, "aac", 1), AudioEncoder(3, "libopus", 1)] if tone else []

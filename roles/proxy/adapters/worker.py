@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qsl, urlsplit
+from typing import TypeVar
 
 import av.logging
 
@@ -20,9 +21,13 @@ from roles.proxy.adapters.emitter import Emitter
 from roles.proxy.adapters.streams import Demuxer
 from roles.proxy.adapters.switch import Pictures
 from roles.proxy.adapters.wire import PICTURES_OFF, PICTURES_ON, Config
+from roles.proxy.presence import capture_node
+from roles.proxy.sources import SourceError, read_test, read_v4l2
 
 RTSP_TIMEOUT_S = 8.0
 UNUSABLE = 3
+
+T = TypeVar("T")
 
 
 def _read(size: int) -> bytes:
@@ -52,22 +57,28 @@ def run(config: Config, emitter: Emitter, pictures: Pictures) -> None:
     scheme, _, rest = config.url.partition(":")
     match scheme:
         case "test":
-            test_source.run(dict(parse_qsl(rest.lstrip("?"), keep_blank_values=True)), emitter, pictures)
+            test_source.run(_checked(lambda: read_test(rest)), emitter, pictures)
         case "file":
             _run_file(config, rest, emitter, pictures)
         case "rtsp" | "rtsps":
             with open_rtsp(config.url, config.name, RTSP_TIMEOUT_S) as container:
                 Demuxer(emitter, pictures, paced=False).run(container, config.name)
         case "v4l2":
-            parts = urlsplit(config.url)
-            options = {
-                {"size": "video_size", "rate": "framerate", "format": "input_format"}.get(key, key): value
-                for key, value in parse_qsl(parts.query)
-            }
-            with open_v4l2(parts.path, config.name, options) as container:
+            path, _, query = rest.partition("?")
+            names = {"size": "video_size", "rate": "framerate", "format": "input_format"}
+            options = {names[key]: value for key, value in _checked(lambda: read_v4l2(query)).items()}
+            device = _checked(lambda: capture_node(path))
+            with open_v4l2(str(device), config.name, options) as container:
                 Demuxer(emitter, pictures, paced=False).run(container, config.name)
         case _:
             raise CannotOpenError(f"there is no kind of source {scheme!r}; there are test:, file:, rtsp:// and v4l2:")
+
+
+def _checked(read: Callable[[], T]) -> T:
+    try:
+        return read()
+    except SourceError as error:
+        raise CannotOpenError(str(error)) from None
 
 
 def _run_file(config: Config, rest: str, emitter: Emitter, pictures: Pictures) -> None:
@@ -88,11 +99,12 @@ def _run_file(config: Config, rest: str, emitter: Emitter, pictures: Pictures) -
 
 def main() -> int:
     """Run the worker."""
-    av.logging.set_level(av.logging.ERROR)
     first = _read_frame()
     if first is None:
         return 0
     config = Config.unpack(first)
+    # libav's own lines name what it opens: a URL that holds a password is not to be in them.
+    av.logging.set_level(av.logging.ERROR if config.url == config.name else av.logging.PANIC)
     emitter, pictures = Emitter(epoch_after=config.epoch_after), Pictures()
     threading.Thread(target=_listen, args=(pictures,), daemon=True).start()
     try:

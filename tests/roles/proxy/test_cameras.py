@@ -167,3 +167,39 @@ def test_a_wrong_source_is_refused_before_anything_is_opened():
             assert one.workers.pids == []
 
     asyncio.run(main())
+
+
+def test_what_can_never_work_is_refused_when_it_is_added(tmp_path):
+    async def main():
+        async with proxy(str(tmp_path)) as one:
+            for url in ("test:?size=abc", "file:/etc/passwd?loop", f"file:{tmp_path}/gone.mp4", "v4l2:/dev/null"):
+                with pytest.raises(Refused):
+                    await one.add(url)
+            assert one.workers.pids == []
+            assert one.catalogue.fields == {}
+
+    asyncio.run(main())
+
+
+def test_a_password_in_a_path_is_kept_apart_and_an_older_row_that_shows_one_is_mended():
+    async def main():
+        async with proxy() as one:
+            camera = await one.add(f"rtsp://127.0.0.1:{free_port()}/user=admin&password=S3cr3t")
+            await one.until(lambda: row(one, camera)["state"] == "error")
+            secret = one.catalogue.fields["secrets", camera]
+            assert secret["url"].endswith("password=S3cr3t")
+            row(one, camera)["source"] = secret.pop("url")
+            await one.system.supervisor.stop(f"camera/{camera}")
+            made = one.system.supervisor
+            again = CameraProxy(
+                one.system, one.catalogue, one.live, one.workers, None, SystemClock(), SystemEntropy(), ()
+            )
+            again._start(await one.catalogue.get("cameras", camera))
+            await one.until(lambda: "password" in one.catalogue.fields["secrets", camera].get("url", ""))
+            await one.until(lambda: "S3cr3t" not in row(one, camera)["source"])
+            await one.until(lambda: "proxy/cameras" in one.catalogue.notes)
+            await one.until(lambda: made.report() and any(report.errors for report in made.report()))
+            told = repr(one.catalogue.told) + repr(made.report()) + repr(one.catalogue.notes)
+            assert "S3cr3t" not in told
+
+    asyncio.run(main())

@@ -10,7 +10,6 @@ from mesh.adapters.workers import ProcessWorkers
 from mesh.ports import WorkerSpec
 from roles.media.units import AccessUnit, GroupInfo
 from roles.proxy.adapters.wire import GROUP, PICTURE, PICTURES_ON, STATUS, UNIT, Config, Status
-from roles.proxy.sources import SourceError, parse
 
 PLAYLIST = "#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n#EXT-X-ENDLIST\n"
 
@@ -85,12 +84,3 @@ def test_a_killed_worker_is_an_end_not_a_hang():
             assert await worker.wait() == -signal.SIGKILL
 
     asyncio.run(main())
-
-
-def test_what_a_source_shows_holds_no_credentials():
-    source = parse("rtsp://user:p%40ss@10.0.0.9:554/live?x=1")
-    assert source.public == "rtsp://10.0.0.9:554/live?x=1"
-    assert source.url == "rtsp://user:p%40ss@10.0.0.9:554/live?x=1"
-    for wrong in ("", "ftp://x", "rtsp:///x", "file:", "rtsp://h:99999/x", "a\nb"):
-        with pytest.raises(SourceError):
-            parse(wrong)
