@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections import OrderedDict, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -40,10 +40,17 @@ NAME_MAX = 64
 PASSWORD_MIN = 10
 PASSWORD_MAX = 256
 SIGN_IN_FAILURES_MAX = 10
-"""Wrong passwords or links within ``FAILURE_WINDOW_S`` before this node asks whoever sends them to wait."""
+"""Wrong passwords for a name, or wrong links, from one address within ``FAILURE_WINDOW_S`` before it has to wait."""
 FAILURE_WINDOW_S = 60.0
-SENDERS_MAX = 1024
-"""Addresses whose failures are remembered; the one longest quiet is forgotten first."""
+GUESSED_MAX = 4096
+"""Addresses and names whose failures are remembered; the one longest quiet is forgotten first. More than anybody can
+have hashed within the window, so that nobody's failures are forgotten by guessing at other names."""
+HASHING_AT_ONCE = 2
+"""Each takes a core and the memory that the hash asks for."""
+HASHING_WAITING_MAX = 16
+"""Sign-ins that run or wait for a hash; one more is asked to come again."""
+HASHING_WAITING_EACH_MAX = 8
+"""Of these, those from one address."""
 LINKS_MAX = 100
 
 
@@ -108,8 +115,9 @@ class Access:
         self._entropy = entropy
         self._executor = executor
         self._links: dict[str, float] = {}
-        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
-        self._hashing = asyncio.Semaphore(2)
+        self._failures: OrderedDict[tuple[str, str | None], deque[float]] = OrderedDict()
+        self._hashing = asyncio.Semaphore(HASHING_AT_ONCE)
+        self._waiting: Counter[str] = Counter()
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
@@ -128,39 +136,56 @@ class Access:
 
     async def sign_in_by_link(self, token: str, sender: str = "") -> str:
         """Give a session of the first admin for a link's token, once. ``sender`` is the address it came from."""
-        self._throttle(sender)
+        guess = self._guess((sender, None))
         until = self._links.pop(token_hash(token), None)
         if until is None or self._clock.monotonic() > until:
-            self._failed(sender)
             raise Denied("this login link was used already or is over; run `thatdam login` on that node for a new one")
+        self._right((sender, None), guess)
         return await self._open_session(FIRST_ADMIN, await self._first_admin())
 
     async def sign_in(self, name: str, password: str, sender: str = "") -> str:
         """Give a session for a name and password. ``sender`` is the address they came from."""
-        self._throttle(sender)
-        row = await self._rows.get("users", name) if 0 < len(name) <= NAME_MAX else None
-        hashed = str(row.fields.get("password") or "") if row else ""
-        async with self._hashing:
-            fits = await self._executor.run(
-                self._passwords.password_fits, hashed or self._passwords.DUMMY, password[:PASSWORD_MAX]
-            )
+        if self._waiting.total() >= HASHING_WAITING_MAX or self._waiting[sender] >= HASHING_WAITING_EACH_MAX:
+            raise TooManyTries("many are signing in right now; try again in a moment")
+        guess = self._guess((sender, name))
+        self._waiting[sender] += 1
+        try:
+            row = await self._rows.get("users", name) if 0 < len(name) <= NAME_MAX else None
+            hashed = str(row.fields.get("password") or "") if row else ""
+            async with self._hashing:
+                fits = await self._executor.run(
+                    self._passwords.password_fits, hashed or self._passwords.DUMMY, password[:PASSWORD_MAX]
+                )
+        finally:
+            self._waiting[sender] -= 1
+            if not self._waiting[sender]:
+                del self._waiting[sender]
         if row is None or not hashed or not fits:
-            self._failed(sender)
             raise Denied("wrong name or password")
+        self._right((sender, name), guess)
         return await self._open_session(name, row)
 
-    def _throttle(self, sender: str) -> None:
-        failures = self._failures.get(sender)
-        if failures is None or len(failures) < SIGN_IN_FAILURES_MAX:
-            return
-        if self._clock.monotonic() - failures[0] < FAILURE_WINDOW_S:
-            raise TooManyTries("too many wrong sign-ins from this address; wait a minute and try again")
-
-    def _failed(self, sender: str) -> None:
-        self._failures.setdefault(sender, deque(maxlen=SIGN_IN_FAILURES_MAX)).append(self._clock.monotonic())
-        self._failures.move_to_end(sender)
-        while len(self._failures) > SENDERS_MAX:
+    def _guess(self, who: tuple[str, str | None]) -> float:
+        """Count a failure before it is known to be one, so that many at once are no more than one after another."""
+        now = self._clock.monotonic()
+        failures = self._failures.setdefault(who, deque(maxlen=SIGN_IN_FAILURES_MAX))
+        self._failures.move_to_end(who)
+        while len(self._failures) > GUESSED_MAX:
             self._failures.popitem(last=False)
+        while failures and now - failures[0] >= FAILURE_WINDOW_S:
+            failures.popleft()
+        if len(failures) >= SIGN_IN_FAILURES_MAX:
+            raise TooManyTries("too many wrong sign-ins by this name from this address; wait a minute and try again")
+        failures.append(now)
+        return now
+
+    def _right(self, who: tuple[str, str | None], guess: float) -> None:
+        """Take back what ``_guess`` counted: it was no failure."""
+        failures = self._failures.get(who)
+        if failures is not None and guess in failures:
+            failures.remove(guess)
+            if not failures:
+                del self._failures[who]
 
     async def _first_admin(self) -> Row:
         row = await self._rows.get("users", FIRST_ADMIN)

@@ -250,12 +250,56 @@ def test_a_token_is_shown_once_and_ends(tmp_path):
 def test_guessing_is_slowed_for_the_one_who_guesses_alone(tmp_path):
     async def work(node, app):
         await node.access.add_user("ann", PASSWORD, _role("viewer"))
+        await node.access.add_user("bob", PASSWORD, _role("viewer"))
+
+        async def status(http, **said):
+            return (await http.post("/api/v1/session", json=said)).status_code
+
         async with client(app, "10.0.0.9") as guesser, client(app, "10.0.0.8") as ann:
             for _ in range(10):
-                assert (await guesser.post("/api/v1/session", json={"link": "guess"})).status_code == 401
+                assert await status(guesser, link="guess") == 401
+                assert await status(guesser, user="ann", password="guess") == 401
+            assert await status(guesser, link=node.access.login_link_token()) == 429
             blocked = await guesser.post("/api/v1/session", json={"user": "ann", "password": PASSWORD})
             assert (blocked.status_code, blocked.headers["retry-after"]) == (429, "60")
-            allowed = await ann.post("/api/v1/session", json={"user": "ann", "password": PASSWORD})
-            assert allowed.status_code == 200
+            assert await status(guesser, user="bob", password=PASSWORD) == 200
+            assert await status(ann, user="ann", password=PASSWORD) == 200
+
+    run(work, tmp_path)
+
+
+def test_guesses_sent_all_at_once_are_counted_before_they_are_tried(tmp_path, monkeypatch):
+    tried = []
+
+    async def work(node, app):
+        await node.access.add_user("ann", PASSWORD, _role("viewer"))
+        fits = node.access._passwords.password_fits
+
+        def counted(hashed, password):
+            tried.append(password)
+            return fits(hashed, password)
+
+        monkeypatch.setattr(node.access._passwords, "password_fits", counted)
+        async with client(app, "10.0.0.9") as guesser, client(app, "10.0.0.8") as ann:
+
+            async def guess(number, user):
+                said = {"user": user or f"u{number}", "password": f"guess {number}"}
+                return (await guesser.post("/api/v1/session", json=said)).status_code
+
+            for _ in range(2):
+                told = await asyncio.gather(*(guess(number, "ann") for number in range(60)))
+                assert set(told) <= {401, 429}
+            assert len(tried) <= 10
+            tried.clear()
+            told = await asyncio.gather(
+                ann.post("/api/v1/session", json={"user": "ann", "password": PASSWORD}),
+                *(guess(number, "") for number in range(60)),
+            )
+            assert told[0].status_code == 200  # one address never fills the queue
+            assert len(tried) < 40
+            for _ in range(12):  # what was right is not counted
+                assert (
+                    await ann.post("/api/v1/session", json={"user": "ann", "password": PASSWORD})
+                ).status_code == 200
 
     run(work, tmp_path)
