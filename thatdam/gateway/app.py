@@ -23,6 +23,7 @@ from thatdam.gateway import (
     uploads,
     viewer,
 )
+from thatdam.gateway.bodies import Bounded
 from thatdam.gateway.correlate import Correlate
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.pulse import Pulse
@@ -39,6 +40,7 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     guard = Guard(node.access, lambda: names)
     pulse, traffic = Pulse(), Traffic()
     node.system.supervisor.run("gateway/pulse", pulse.run)
+    app.add_middleware(Bounded)
     app.add_middleware(Correlate, entropy=SystemEntropy(), traffic=traffic)
     operations.install(app, node, guard, pulse)
     metrics.install(app, node, guard, pulse, traffic)

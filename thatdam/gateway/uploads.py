@@ -1,11 +1,14 @@
 """Uploads over HTTP: a raw body becomes an asset, or nothing does.
 
 Invariant: what cannot be taken (too large, no room, a wrong name) is said before the body is read where the length is
-stated; a body that breaks off half-way leaves no asset.
+stated; a body that breaks off half-way, or of which nothing comes for ``IDLE_S``, leaves no asset. One person's uploads
+never take every place there is.
 """
 
 from __future__ import annotations
 
+import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Annotated
 
@@ -13,12 +16,22 @@ from fastapi import FastAPI, Query, Request
 from starlette.requests import ClientDisconnect
 
 from mesh.actors.files import TooLargeError
+from mesh.core.access import Person
 from mesh.core.names import NAME_CHARS_MAX
 from thatdam.gateway.assets import Assets, checked_tags
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.problems import Problem
 from thatdam.gateway.shapes import Json
 from thatdam.node import Node
+
+IDLE_S = 30.0
+"""How long an upload may be silent while this node waits for its bytes."""
+UPLOADS_EACH_MAX = 8
+"""Uploads of one person, or of the tokens of one name, at once."""
+
+
+class IdleError(Exception):
+    """The one who uploads has sent nothing for too long."""
 
 
 class BrokenOffError(Exception):
@@ -27,6 +40,8 @@ class BrokenOffError(Exception):
 
 def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     """Add the route."""
+    operator = guard.require("operator")
+    running: Counter[str] = Counter()
     size_max = node.ingest.size_bytes_max
 
     def too_large() -> Problem:
@@ -50,28 +65,49 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     async def body(request: Request, stated: int | None) -> AsyncIterator[bytes]:
         got = 0
-        try:
-            async for data in request.stream():
-                got += len(data)
-                yield data
-        except ClientDisconnect as error:
-            raise BrokenOffError from error
+        pieces = request.stream()
+        while True:
+            try:
+                async with asyncio.timeout(IDLE_S):
+                    data = await anext(pieces, None)
+            except TimeoutError as error:
+                raise IdleError from error
+            except ClientDisconnect as error:
+                raise BrokenOffError from error
+            if data is None:
+                break
+            got += len(data)
+            yield data
         if stated is not None and got != stated:
             raise BrokenOffError
 
-    @app.put("/api/v1/uploads", tags=["assets"], status_code=201, dependencies=[guard.require("operator")])
+    @app.put("/api/v1/uploads", tags=["assets"], status_code=201)
     async def upload(
         request: Request,
         name: Annotated[str, Query(min_length=1, max_length=NAME_CHARS_MAX)],
         tags: Annotated[str, Query(max_length=8192)] = "",
+        person: Person = operator,
     ) -> Json:
         """Take the body as a file under this name; answered when it is durable."""
         wanted = checked_tags(tuple(tag for tag in tags.split(",") if tag.strip()))
         stated = await check_room(request)
+        if running[person.user] >= UPLOADS_EACH_MAX:
+            raise Problem(
+                429, f"{UPLOADS_EACH_MAX} uploads of yours are running on this node; send this one when one is done"
+            )
+        running[person.user] += 1
         try:
             asset = await node.ingest.take_in(name, wanted, body(request, stated))
         except TooLargeError:
             raise too_large() from None
         except BrokenOffError:
             raise Problem(400, "the upload broke off; nothing of it is kept") from None
+        except IdleError:
+            raise Problem(
+                408, f"nothing came for {IDLE_S:g} s, so nothing of the upload is kept; send it again"
+            ) from None
+        finally:
+            running[person.user] -= 1
+            if not running[person.user]:
+                del running[person.user]
         return await assets.shown_copied(asset)
