@@ -86,3 +86,29 @@ def test_a_node_that_stops_answering_is_said_and_the_page_comes_back_by_itself(s
     expect(screen.page.locator(".card").first).to_be_visible()
     screen.page.unroute("**/api/**")
     expect(screen.page.get_by_text("This node does not answer")).to_have_count(0)
+
+
+def test_fresh_parts_on_their_way_are_no_alarm_and_a_dead_node_is_called_dead(screen):
+    told = {"at_risk": 3, "waiting": 3, "lag_bytes": 2_400_000, "lag_s": 0.4}
+
+    def answer(route):
+        mesh = route.fetch().json()
+        mesh["copies"] |= told
+        other = next(node for node in mesh["nodes"] if not node["self"])
+        other |= {"state": "dead", "rtt_ms": 3.2} if told.get("dead") else {}
+        route.fulfill(json=mesh)
+
+    screen.page.route("**/api/v1/nodes", answer)
+    screen.sign_in().open("/nodes")
+    safety = screen.page.get_by_test_id("safety")
+    expect(safety).to_contain_text("Being copied")
+    expect(safety).to_contain_text("under 1 s")
+    expect(screen.page.locator(".note-warning")).to_have_count(0)
+    told |= {"lag_s": 11.0, "dead": True}
+    expect(safety).to_contain_text("Copies at risk")
+    expect(screen.page.locator(".note-warning")).to_have_count(1)
+    node = screen.page.locator(".node", has=screen.page.get_by_role("heading", name="n0"))
+    expect(node).to_contain_text("Dead")
+    expect(node).not_to_contain_text("3.2 ms")
+    expect(screen.page.get_by_text("2 nodes, 1 dead")).to_be_visible()
+    screen.keep("nodes-dead")

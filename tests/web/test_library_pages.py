@@ -123,3 +123,17 @@ def test_a_search_that_reached_part_of_the_mesh_says_so(screen):
     expect(screen.page.get_by_text("Only 700 of 1024 shards answered")).to_be_visible()
     expect(screen.page.get_by_text("No node has a model.")).to_be_visible()
     screen.keep("search-partial")
+
+
+def test_a_take_with_nothing_in_it_says_so_and_is_not_asked_for(screen):
+    asked = []
+    screen.page.on("request", lambda one: asked.append(one.url) if "/hls/" in one.url else None)
+    empty = {"kind": "take", "state": "ready", "size_bytes": 0, "duration": 0}
+    screen.page.route(
+        f"**/api/v1/assets/{screen.site.clip}", lambda route: route.fulfill(json=route.fetch().json() | empty)
+    )
+    screen.sign_in().open(f"/asset/{screen.site.clip}")
+    expect(screen.page.get_by_text("Nothing was recorded")).to_be_visible()
+    expect(screen.page.get_by_text("Download", exact=True)).to_have_count(0)
+    screen.keep("take-empty")
+    assert asked == []

@@ -2,13 +2,18 @@ import type { Camera } from "../api/types.ts";
 import { counter, since } from "../words/time.ts";
 import { useNow } from "./useNow.ts";
 
+/** What a recording waits for while nothing comes. */
+export function waitingFor(camera: Camera): string {
+  return camera.node_there === false ? "Waiting for its node" : "Waiting for the camera";
+}
+
 /** REC, with `clock` also for how long, as in a viewfinder; a camera that sends nothing is waited for. */
 export function RecordingChip({ camera, clock = false }: { camera: Camera; clock?: boolean }) {
   const elapsed_s = since(camera.recording?.started_at, useNow(clock));
   if (camera.state !== "online") {
     return (
       <span className="chip chip-mode" data-testid="rec">
-        Waiting for the camera
+        {waitingFor(camera)}
       </span>
     );
   }

@@ -19,7 +19,7 @@ export function CameraBadges({ camera }: { camera: Camera }) {
       (recording?.copies ?? Infinity) < (recording?.copies_wanted ?? 0),
     ],
     [
-      camera.node_name ? `Node ${camera.node_name}: not yet copied` : "This node: not yet copied",
+      camera.node_name ? `${camera.node_name}: not yet copied` : "Its node: not yet copied",
       recording ? behind(recording.lag_s, recording.lag_bytes) : DASH,
     ],
   ];

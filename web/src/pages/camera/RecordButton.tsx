@@ -2,6 +2,7 @@
 import { api } from "../../api/routes.ts";
 import type { Camera } from "../../api/types.ts";
 import { to } from "../../app/router.ts";
+import { waitingFor } from "../../ui/RecordingChip.tsx";
 import { useSay } from "../../ui/toasts.tsx";
 import { useAction } from "../../ui/useAction.ts";
 import { useNow } from "../../ui/useNow.ts";
@@ -71,7 +72,7 @@ function told(camera: Camera, busy: boolean): string {
     return camera.state === "online" ? "Ready to record" : "Records as soon as a picture comes";
   }
   if (busy) return "Stopping; the last second is being kept…";
-  if (camera.state !== "online") return "Waiting for the camera";
+  if (camera.state !== "online") return waitingFor(camera);
   const left_s = recording.seconds_left;
   return left_s === null || left_s === undefined ? "Recording" : `Recording; room for ${inWords(left_s)} more`;
 }
