@@ -188,7 +188,11 @@ class Node:
         )
         reasons = {role: why for role, (_, why) in roles.items()}
         reporter = Reporter(system, clock, disk, store, rows, chunks, repair, ports.process, reasons)
-        await network.start(system)
+        try:
+            await network.start(system)
+        except BaseException:
+            await system.close()  # nothing of it may run once its ports are taken back
+            raise
         members.update(_reachable(info, network))
         await members.start()
         if "proxy" in taken:
