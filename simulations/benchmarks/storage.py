@@ -50,7 +50,7 @@ def _figures(where: str, nodes: Sequence[Process], folder: Path, plain: tuple[fl
     for number in range(RUNS):
         file = folder / f"file{number}"
         file.write_bytes(os.urandom(SIZE_BYTES))
-        rows.append(_once(nodes, file, folder / "back"))
+        rows.append(_once(nodes, file, folder / f"{nodes[0].data.name}-back{number}"))
     put_s, put_cpu, get_s, get_cpu = (median([row[at] for row in rows]) for at in range(4))
     mib, gib = SIZE_BYTES / 2**20, SIZE_BYTES / 1e9
     return [
