@@ -70,7 +70,10 @@ class Executor(Protocol):
     """Work that would block the event loop."""
 
     async def run(self, work: Callable[..., T], *args: Any) -> T:
-        """Run ``work(*args)`` off the loop and give its result; exceptions come through."""
+        """Run ``work(*args)`` off the loop and give its result; exceptions come through.
+
+        Others go on meanwhile, as far as there is more than one thread; work whose asker has gone may still run.
+        """
 
 
 # ---------------------------------------------------------------- disk and tables
@@ -85,7 +88,11 @@ class DiskUsage:
 
 
 class Disk(Protocol):
-    """The node's data folder. Paths are relative, with forward slashes, and never leave it."""
+    """The node's data folder. Paths are relative, with forward slashes, and never leave it (ValueError).
+
+    A folder is there from the first file in it, and stays; as a file there is no such thing: NotFound to read, size and
+    delete it, Unavailable to write it, or to write below a file.
+    """
 
     async def read(self, path: str, offset: int = 0, size: int | None = None) -> bytes:
         """Read bytes; NotFound when there is no such file, Corrupt when the disk cannot read it."""
@@ -93,17 +100,20 @@ class Disk(Protocol):
     async def write(self, path: str, data: bytes) -> None:
         """Write a whole file so that after return it survives a power cut, and before it is never seen half.
 
-        tmp, fsync, rename, fsync of the folder. DiskFull leaves nothing behind.
+        tmp, fsync, rename, fsync of the folder. DiskFull and Unavailable leave what was there before.
         """
 
     async def delete(self, path: str) -> None:
-        """Remove a file; NotFound when there is none."""
+        """Remove a file, durably; NotFound when there is none."""
 
     async def size(self, path: str) -> int:
         """Give a file's size in bytes; NotFound when there is none."""
 
     async def list(self, folder: str) -> list[str]:
-        """Give the names directly in a folder, sorted; empty when there is no such folder."""
+        """Give the names directly in a folder (``""``: the root), sorted; empty when there is no such folder.
+
+        The root may hold names that are the disk's own.
+        """
 
     async def usage(self) -> DiskUsage:
         """Give the room on the disk."""
@@ -137,10 +147,13 @@ class Tables(Protocol):
     """The node's SQLite database (WAL, FTS5, ``synchronous=FULL``)."""
 
     async def write(self, work: Callable[[Sql], T]) -> T:
-        """Run ``work`` in one transaction off the loop; on return it is durable. An exception rolls back."""
+        """Run ``work`` in one transaction, in the order asked; on return it is durable. An exception rolls back.
+
+        DiskFull, Corrupt and Unavailable for what the disk does; our own mistakes come as SQLite has them.
+        """
 
     async def read(self, work: Callable[[Sql], T]) -> T:
-        """Run ``work`` over a consistent snapshot off the loop."""
+        """Run ``work`` over a consistent snapshot of what was written; to write in it is Unavailable."""
 
 
 # ---------------------------------------------------------------- network
@@ -260,7 +273,8 @@ class Discovery(Protocol):
     """Finds nodes of this mesh on the LAN."""
 
     async def start(self, found: Callable[[NodeId, Sequence[Host]], None]) -> None:
-        """Advertise this node and tell of others, again and again."""
+        """Advertise this node, and tell of the others of this mesh: those there are and those that come, each at least
+        once, never of this node itself."""
 
     async def close(self) -> None:
         """Say goodbye and stop."""
@@ -288,10 +302,10 @@ class Worker(Protocol):
         """Its process id."""
 
     async def send(self, frame: bytes) -> None:
-        """Give it a frame; Unavailable when it is gone."""
+        """Give it a frame; waits while it is behind; Unavailable when it is gone."""
 
     async def receive(self) -> bytes | None:
-        """Take its next frame (at most WORKER_FRAME_BYTES_MAX), or None when it has ended."""
+        """Take its next frame, or None when it has ended; one over WORKER_FRAME_BYTES_MAX is its end."""
 
     async def wait(self) -> int:
         """Wait for its end; gives the exit status, negative for a signal."""
@@ -308,7 +322,10 @@ class Workers(Protocol):
     """Makes worker processes."""
 
     async def spawn(self, spec: WorkerSpec) -> Worker:
-        """Start a worker; its first input frame is ``spec.config``. Standard error goes to the log, by line."""
+        """Start a worker; its first input frame is ``spec.config``. Standard error goes to the log, by line.
+
+        A module that cannot run is a worker that ends at once, with a status that is not 0.
+        """
 
 
 # ---------------------------------------------------------------- vectors and models

@@ -1,4 +1,4 @@
-"""People who use the mesh, one at each machine: they write, tag, edit, put files and list, whatever goes wrong.
+"""People who use the mesh, one at each machine: they write, tag, edit, put, list and search, whatever goes wrong.
 
 They ask the actors a gateway would ask. What they were told goes into the ledger. Invariant: what a person asks depends
 on the seed alone, not on what others do.
@@ -17,9 +17,11 @@ from mesh.core.query import Page, Query, Where
 from mesh.core.rows import Change, Row
 from mesh.ports import DiskFull, PortError, Unavailable
 from proto.codec import Value
-from simulations.ledger import Answer, Ledger, Refusal, Write
+from proto.ids import AssetId
+from simulations.ledger import Answer, Ledger, Refusal, Search, Write
 from simulations.nodes import Mesh
 from simulations.world.entropy import SeededEntropy
+from simulations.world.eyes import picture_of
 from simulations.world.world import Machine
 from thatdam.node import Node
 
@@ -29,11 +31,15 @@ PAUSE_S = (0.4, 1.6)
 WRITE_LIMIT_S = 5.0
 LIST_LIMIT_S = 10.0
 FILE_LIMIT_S = 45.0
+SEARCH_LIMIT_S = 40.0
 SHARED = "shared".ljust(26, "0")
 REGISTER = "register".ljust(26, "0")
 NOTE_KIND = "note"
 PAGE_ROWS = 500
 FILE_BYTES = (2_000, 300_000)
+PICTURE_BYTES = (500, 20_000)
+WORDS = ("coffee", "horse", "bridge", "rain", "violin", "harbour")
+HITS_MAX = 100
 
 
 class _Died(Exception):
@@ -49,6 +55,7 @@ class Person:
         self._ledger = ledger
         self._chance = SeededEntropy(mesh.seed, f"person {machine.number}")
         self._count = 0
+        self._unseen: list[Write] = []
         self.working = True
 
     async def live(self) -> None:
@@ -67,10 +74,14 @@ class Person:
             await self._note()
         elif wish < 0.60:
             await self._tag()
-        elif wish < 0.72:
+        elif wish < 0.70:
             await self._edit()
-        elif wish < 0.80:
+        elif wish < 0.76:
             await self._file()
+        elif wish < 0.81:
+            await self._picture()
+        elif wish < 0.88:
+            await self._search()
         else:
             await self._list()
 
@@ -110,6 +121,45 @@ class Person:
             write.key = await node.ingest.take_in(name, (), _blocks(content_of(write.value)))
 
         await self._write(write, take_in, FILE_LIMIT_S)
+
+    async def _picture(self) -> None:
+        word = WORDS[int(self._chance.uniform(0, len(WORDS)))]
+        write = self._asked("picture", "", word)
+        content = picture_of(word, int(self._chance.uniform(*PICTURE_BYTES)))
+        name = f"{self._machine.name}-{self._count}.jpg"
+
+        async def take_in(node: Node) -> None:
+            write.key = await node.ingest.take_in(name, (), _blocks(content))
+
+        await self._write(write, take_in, FILE_LIMIT_S)
+        if write.acked_s is not None:
+            self._unseen.append(write)
+
+    async def _search(self) -> None:
+        """See whether the first of one's own pictures can be found by now, then search for a word."""
+        word = WORDS[int(self._chance.uniform(0, len(WORDS)))]
+        asked_s = self._mesh.loop.time()
+        self._ledger.look(asked_s)
+        try:
+            if self._unseen:
+                picture = self._unseen[0]
+                rows = await self._on(lambda node: node.catalogue.rows("vectors", AssetId(picture.key)), LIST_LIMIT_S)
+                if any("vector" in row.fields for row in rows):
+                    seen_s = self._mesh.loop.time()
+                    seen = Write("seen", self._machine.name, picture.key, picture.value, seen_s, acked_s=seen_s)
+                    self._ledger.seen.append(seen)
+                    del self._unseen[0]
+            asked_s = self._mesh.loop.time()
+            found = await self._on(lambda node: node.search.search(word, limit=HITS_MAX), SEARCH_LIMIT_S)
+        except Unavailable:
+            return  # who has the picture's rows cannot be reached: said in time, and honest
+        except (PortError, TimeoutError) as error:
+            self._refused("search", error)
+            return
+        assets = frozenset(hit.asset for hit in found.hits)
+        took_s = self._mesh.loop.time() - asked_s
+        told = (found.shards_ok, found.shards_total, found.missing)
+        self._ledger.searches.append(Search(self._machine.name, asked_s, took_s, word, assets, *told))
 
     async def _list(self) -> None:
         asked_s = self._mesh.loop.time()

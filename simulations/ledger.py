@@ -40,6 +40,20 @@ class Answer:
 
 
 @dataclass(slots=True)
+class Search:
+    """One search by what pictures show. ``missing`` is what the answer said it was made without."""
+
+    node: str
+    asked_s: float
+    took_s: float
+    word: str
+    assets: frozenset[str]
+    shards_ok: int
+    shards_total: int
+    missing: str
+
+
+@dataclass(slots=True)
 class Refusal:
     """One thing a running node did not do, or not in time."""
 
@@ -76,7 +90,10 @@ class Ledger:
     """All of it, in the order it happened."""
 
     writes: list[Write] = field(default_factory=list)
+    seen: list[Write] = field(default_factory=list)
+    """Rows by which pictures are found, as a person saw them: ``key`` the asset, ``value`` the word it shows."""
     answers: list[Answer] = field(default_factory=list)
+    searches: list[Search] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
     takes: list[Take] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
@@ -115,7 +132,7 @@ class Ledger:
     def _settle(self, now_s: float) -> None:
         if self.troubled:
             return
-        for write in self.writes:
+        for write in (*self.writes, *self.seen):
             if write.acked_s is not None and write.node not in self.gone:
                 calm_from_s = max(write.acked_s, self.calm_since_s)
                 if write.settled_s is None and now_s - calm_from_s >= SETTLED_AFTER_S:

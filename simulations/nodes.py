@@ -1,25 +1,29 @@
 """Whole nodes on simulated machines: the real assembly of ``thatdam.node``, on the world's ports.
 
-Left out are libav (cameras are films) and what a gateway would translate; everything else is what ships. Discovery is
-heard once, at a node's start, by those who can hear it, so that later meetings are the mesh's own doing.
+Left out are libav and the models (cameras are films, media workers and the embedder are scripts that see words) and
+what a gateway would translate; everything else is what ships. Discovery is heard once, at a node's start, by those who
+can hear it, so that later meetings are the mesh's own doing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
 from mesh.core.member import Member
-from mesh.ports import Discovery, Host, Network
+from mesh.ports import Discovery, Network
 from proto.ids import NodeId
-from roles.encoder.adapters.wire import FAILED
+from roles.encoder.analysis import FRAMES_WORKER, SCENES_WORKER
+from roles.encoder.embedding import WORKER as EMBED_WORKER
 from roles.encoder.media_work import PROBE_WORKER
 from roles.proxy.cameras import WORKER_MODULE
+from simulations.world import eyes
+from simulations.world.announcing import Air, Announcement
 from simulations.world.film import Films, shoot
-from simulations.world.links import WorldNetwork
-from simulations.world.workers import Script, ScriptPipe
+from simulations.world.vectors import PlainIndex
+from simulations.world.workers import Script
 from simulations.world.world import Machine, World
 from thatdam.capabilities import Machine as Capabilities
 from thatdam.config import Config, MeshConfig, NodeConfig
@@ -27,8 +31,7 @@ from thatdam.identity import Standing
 from thatdam.node import Node
 from thatdam.world import Ports, Revoked
 
-ALL_ROLES = ("proxy", "daemon", "storage")
-ANNOUNCED_AFTER_S = (0.05, 0.5)
+ALL_ROLES = ("proxy", "daemon", "storage", "encoder")
 
 
 @dataclass(frozen=True)
@@ -81,49 +84,30 @@ class MachineSafe:
         self._files[name] = data
 
 
-class Announcement:
-    """A ``ports.Discovery``: those who hear each other when a node starts get to know each other."""
-
-    def __init__(self, machine: Machine[Node], world: Mesh) -> None:
-        self._machine = machine
-        self._world = world
-
-    async def start(self, found: Callable[[NodeId, Sequence[Host]], None]) -> None:
-        """Advertise this node to the others, and them to it."""
-        world, machine = self._world, self._machine
-        world.hearers[machine.name] = found
-        for other in world.machines:
-            hears = world.hearers.get(other.name)
-            if other is machine or hears is None or other.state != "up":
-                continue
-            if world.fabric.answers(machine.id, other.id):
-                for hearer, told in ((hears, machine), (found, other)):
-                    delay_s = world.fabric.chance.uniform(*ANNOUNCED_AFTER_S)
-                    life = other if hearer is hears else machine
-                    context = world.loop.context_of(life.life)
-                    world.loop.call_later(delay_s, hearer, told.id, (told.host,), context=context)
-
-    async def close(self) -> None:
-        """Be silent."""
-        self._world.hearers.pop(self._machine.name, None)
-
-
 class Mesh(World[Node]):
     """A world whose machines run whole nodes."""
 
     def __init__(self, seed: int, machines: int, setup: Setup) -> None:
         self.films = Films()
-        self.hearers: dict[str, Callable[[NodeId, Sequence[Host]], None]] = {}
         self.setup = setup
         self.seen: Callable[[str, str, str], None] = lambda *_: None
         super().__init__(seed, machines, _assemble, self._scripts_of)
+        self.air = Air(self.fabric)
 
     def _scripts_of(self, machine: Machine[Node]) -> Mapping[str, Script]:
-        return {WORKER_MODULE: partial(shoot, self.films, machine.clock), PROBE_WORKER: _sees_nothing}
+        return {
+            WORKER_MODULE: partial(shoot, self.films, machine.clock),
+            PROBE_WORKER: eyes.probe,
+            FRAMES_WORKER: eyes.frames,
+            SCENES_WORKER: eyes.scenes,
+            EMBED_WORKER: eyes.embed,
+        }
 
     def crash(self, machine: Machine[Node]) -> None:
         """Kill a node."""
-        self.hearers.pop(machine.name, None)
+        announced = self.air.hearers.get(machine.id)
+        if announced is not None:
+            announced.vanish()
         super().crash(machine)
 
     def roles_of(self, machine: Machine[Node]) -> tuple[str, ...]:
@@ -142,14 +126,13 @@ class Mesh(World[Node]):
             return network
 
         def discovery(listening: Network) -> Discovery:
-            assert isinstance(listening, WorldNetwork)
-            return Announcement(machine, self)
+            return Announcement(self.air, machine.id, self.mesh, listening.listening, machine.life)
 
         return Ports(
             machine.name,
             Path("/") / machine.name,
             Standing(machine.identity, self.authority, shared=True),
-            Capabilities(2, 4 * gib, 1024 * gib, analysis=False),
+            Capabilities(2, 4 * gib, 1024 * gib, analysis=True, scenes=True),
             machine.clock,
             machine.entropy,
             self.executor,
@@ -163,12 +146,8 @@ class Mesh(World[Node]):
             make_network,
             discovery,
             lambda: None,
+            PlainIndex,
         )
-
-
-async def _sees_nothing(pipe: ScriptPipe) -> None:
-    """Be the worker that looks into files: those of simulated people are no media."""
-    await pipe.send(FAILED + b"this is no media file")
 
 
 async def _assemble(machine: Machine[Node], world: World[Node]) -> Node:

@@ -15,6 +15,7 @@ from proto.messages.cameras import AddCamera, CameraAdded, StartRecording, StopR
 from simulations.checks.accepting import check_accepting
 from simulations.checks.agreement import View, check_agreement, look
 from simulations.checks.broken import Broken
+from simulations.checks.finding import check_finding
 from simulations.checks.keeping import check_keeping
 from simulations.clients import Person
 from simulations.ledger import Ledger, Take
@@ -167,6 +168,7 @@ class Story:
         broken = self.verdict.broken
         broken += complaints
         broken += check_accepting(ledger)
+        broken += check_finding(ledger)
         broken += await check_keeping(mesh, ledger, views)
         self._figures()
 
@@ -181,6 +183,10 @@ class Story:
             "lists_answered": len(ledger.answers),
             "list_slowest_s": round(max((one.took_s for one in ledger.answers), default=0.0), 3),
             "lists_partial": sum(one.partitions_ok < one.partitions_total for one in ledger.answers),
+            "searches_answered": len(ledger.searches),
+            "search_slowest_s": round(max((one.took_s for one in ledger.searches), default=0.0), 3),
+            "searches_partial": sum(one.shards_ok < one.shards_total for one in ledger.searches),
+            "pictures_seen": len(ledger.seen),
             "units_filmed": units,
             "takes": len(ledger.takes),
         }

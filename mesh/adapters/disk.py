@@ -12,6 +12,7 @@ import contextlib
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path, PurePosixPath
 
 from mesh.ports import Corrupt, DiskFull, DiskUsage, Executor, NotFound, Unavailable
@@ -138,17 +139,22 @@ def _delete(path: Path) -> None:
     try:
         path.unlink()
         _fsync_folder(path.parent)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"no file {path.name}") from error
     except OSError as error:
+        if path.is_dir():
+            raise NotFound(f"{path.name} is a folder") from error
         raise Unavailable(f"cannot remove {path}: {error.strerror}") from error
 
 
 def _size(path: Path) -> int:
     try:
-        return path.stat().st_size
+        told = path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise NotFound(f"no file {path.name}") from error
+    if not stat.S_ISREG(told.st_mode):
+        raise NotFound(f"{path.name} is a folder")
+    return told.st_size
 
 
 def _list(folder: Path) -> list[str]:

@@ -56,12 +56,12 @@ class SqliteTables:
             self._readers.get_nowait().close()
 
     def _write(self, work: Callable[[Sql], T]) -> T:
-        return _transact(self._writer, "BEGIN IMMEDIATE", work)
+        return transact(self._writer, "BEGIN IMMEDIATE", work)
 
     def _read(self, work: Callable[[Sql], T]) -> T:
         connection = self._readers.get()
         try:
-            return _transact(connection, "BEGIN", work)
+            return transact(connection, "BEGIN", work)
         finally:
             self._readers.put(connection)
 
@@ -74,17 +74,19 @@ def _open(path: Path) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys=ON")
         connection.execute("PRAGMA cache_size=-8192")
     except sqlite3.DatabaseError as error:
-        raise _port_error(path, error) from error
+        raise port_error(path, error) from error
     return connection
 
 
-def _transact(connection: sqlite3.Connection, begin: str, work: Callable[[Sql], T]) -> T:
+def transact(connection: sqlite3.Connection, begin: str, work: Callable[[Sql], T]) -> T:
+    """Run ``work`` in a transaction that ``begin`` opens; an error rolls back, SQLite's own become the port's."""
     try:
         connection.execute(begin)
         try:
             given = work(connection)
         except BaseException:
-            connection.execute("ROLLBACK")
+            if connection.in_transaction:  # a full disk or a failed write has SQLite roll back by itself
+                connection.execute("ROLLBACK")
             raise
         try:
             connection.execute("COMMIT")
@@ -95,11 +97,12 @@ def _transact(connection: sqlite3.Connection, begin: str, work: Callable[[Sql], 
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise _port_error(None, error) from error
+        raise port_error(None, error) from error
     return given
 
 
-def _port_error(path: Path | None, error: sqlite3.Error) -> Exception:
+def port_error(path: Path | None, error: sqlite3.Error) -> Exception:
+    """Give what the port says to an error of SQLite; what is our own mistake stays as it is."""
     name = getattr(error, "sqlite_errorname", "")
     where = f" {path}" if path else ""
     if name == "SQLITE_FULL":

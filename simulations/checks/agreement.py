@@ -1,7 +1,8 @@
 """P2: once all is well again, any node answers anything the same, and what was acknowledged is in every answer.
 
 Promise by promise: everybody knows the same living nodes; lists name every acknowledged note, say that nothing is
-missing, and are equal; no tag that was acknowledged is lost by a merge; an edit never loses to the value it had read.
+missing, and are equal; no tag that was acknowledged is lost by a merge; an edit never loses to the value it had read;
+pictures that were put and takes that have ended are found by what they show.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from dataclasses import dataclass, field
 from mesh.core.rows import Row
 from mesh.ports import PortError
 from simulations.checks.broken import Broken, few
-from simulations.clients import LIST_LIMIT_S, REGISTER, SHARED, list_notes
+from simulations.clients import HITS_MAX, LIST_LIMIT_S, REGISTER, SHARED, list_notes
 from simulations.ledger import Ledger, Write
 from simulations.nodes import Mesh
+from simulations.world.eyes import word_of_film
 from simulations.world.world import Machine
 from thatdam.node import Node
 
@@ -35,6 +37,11 @@ class View:
     cameras: tuple[tuple[str, str], ...] = ()
     pages: dict[str, tuple[str, ...]] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
+    shards: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Of the search for each word: shards that answered, and shards there are."""
+    found: dict[str, frozenset[str]] = field(default_factory=dict)
+    films: dict[str, bool] = field(default_factory=dict)
+    """Of each take: whether it is found by what its pictures show."""
     trouble: str = ""
 
 
@@ -56,6 +63,13 @@ async def look(mesh: Mesh, machine: Machine[Node], ledger: Ledger) -> View:
             cameras.append((take.camera, "" if camera is None else str(camera.fields.get("record"))))
             view.pages[take.take] = tuple(row.sk for row in await node.catalogue.rows("pages", take.take))
         view.cameras = tuple(cameras)
+        films = [await _shown(node, take.take) for take in ledger.takes]
+        for word in (*dict.fromkeys(write.value for write in ledger.writes if write.kind == "picture"), *films):
+            answer = await node.search.search(word, limit=HITS_MAX)
+            view.shards[word] = (answer.shards_ok, answer.shards_total)
+            view.found[word] = frozenset(hit.asset for hit in answer.hits)
+        for take, word in zip(ledger.takes, films, strict=True):
+            view.films[take.take] = take.take in view.found[word]
         for write in ledger.writes:
             if write.kind == "file" and write.acked_s is not None:
                 row = await node.catalogue.get("assets", write.key)
@@ -66,6 +80,11 @@ async def look(mesh: Mesh, machine: Machine[Node], ledger: Ledger) -> View:
     except (PortError, TimeoutError) as error:
         view.trouble = f"{type(error).__name__}: {error}"
     return view
+
+
+async def _shown(node: Node, take: str) -> str:
+    row = await node.catalogue.get("assets", take)
+    return word_of_film(str(row.fields.get("name") or take) if row is not None else take)
 
 
 def check_agreement(mesh: Mesh, ledger: Ledger, views: list[View]) -> list[Broken]:
@@ -95,6 +114,7 @@ def check_agreement(mesh: Mesh, ledger: Ledger, views: list[View]) -> list[Broke
         lost = [key[:8] for key in sorted(files) if not view.files.get(key)]
         if lost:
             broken.append(Broken("P4", f"{view.node} does not know acknowledged files: {few(lost)}"))
+        broken += _finds(ledger, view)
     answered = [view for view in views if not view.trouble]
     for what in ("notes", "tags", "register", "cameras", "pages", "files"):
         first = answered[0] if answered else None
@@ -106,6 +126,25 @@ def check_agreement(mesh: Mesh, ledger: Ledger, views: list[View]) -> list[Broke
     if answered:
         broken += _edits(ledger, answered[0].register)
     return broken
+
+
+def _finds(ledger: Ledger, view: View) -> list[Broken]:
+    broken = []
+    partial = [(word, ok, total) for word, (ok, total) in view.shards.items() if ok < total]
+    if partial:
+        word, ok, total = partial[0]
+        broken.append(Broken("P2", f"{view.node} searches {ok} of {total} shards for {word!r}"))
+    for write in ledger.writes:
+        # What a node took in that is gone since nobody else looks into: its bytes are there, its words are not.
+        there = write.kind == "picture" and write.node not in ledger.gone and must_be_there(ledger, write)
+        if there and write.key not in view.found.get(write.value, frozenset()):
+            broken.append(Broken("P2", f"{view.node} does not find {write.key[:8]} of {write.node} by {write.value!r}"))
+    broken += [
+        Broken("P2", f"{view.node} does not find the take of {take.node} by what it shows")
+        for take in ledger.takes
+        if take.stop_asked_s is not None and not view.films.get(take.take)
+    ]
+    return broken[:5]
 
 
 def must_be_there(ledger: Ledger, write: Write) -> bool:

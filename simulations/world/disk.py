@@ -1,10 +1,12 @@
 """A machine's disk that survives its node's crash, with faults.
 
 A write takes time, and is there as a whole or not at all: what a crash interrupts leaves nothing under the final name.
-Faults: errors of writes, a full disk, bits that flip while nobody looks, sectors that cannot be read, a wiped disk.
+Faults: errors of writes and reads, a full disk, bits that flip while nobody looks, sectors that cannot be read, writes
+that land in the place of another file, writes that a crash tears (half a file under its final name, as a disk leaves it
+that lies about its order), a wiped disk.
 
 Invariant: what ``write`` returned for is there after a crash, unless a fault was put in; the real folder passes the
-same contract tests.
+same contract tests (``tests/contracts/test_disk.py``).
 """
 
 from __future__ import annotations
@@ -23,9 +25,12 @@ BYTES_A_SECOND = 400_000_000.0
 
 @dataclass(slots=True)
 class DiskFaults:
-    """What is wrong with a disk. Shares are 0.0 to 1.0."""
+    """What is wrong with a disk. Shares are 0.0 to 1.0; ``torn``: of the writes under way when its node is killed."""
 
     write_errors: float = 0.0
+    read_errors: float = 0.0
+    misdirected: float = 0.0
+    torn: float = 0.0
     slow_factor: float = 1.0
     capacity_bytes: int = 1 << 40
 
@@ -37,7 +42,11 @@ class FakeDisk:
         self.files: dict[str, bytes] = {}
         self.faults = DiskFaults(capacity_bytes=capacity_bytes)
         self.unreadable: dict[str, None] = {}
+        self.folders: dict[str, None] = {}
         self.writes = 0
+        self.misdirected = 0
+        self.torn = 0
+        self._under_way: dict[int, tuple[str, bytes]] = {}
         self._chance = chance
         self._capacity_bytes = capacity_bytes
         self._used = 0
@@ -47,7 +56,7 @@ class FakeDisk:
         name = _inside(path)
         await self._takes(READ_S, size or 0)
         data = self._file(name)
-        if name in self.unreadable:
+        if name in self.unreadable or self._chance.chance(self.faults.read_errors):
             raise Corrupt(f"the disk cannot read {name}")
         return data[offset:] if size is None else data[offset : offset + size]
 
@@ -55,15 +64,18 @@ class FakeDisk:
         """Write a whole file durably."""
         name = _inside(path)
         whole = bytes(data)
+        self._check_place(name)
         self.check_room(len(whole) - len(self.files.get(name, b"")))
-        await self._takes(WRITE_S, len(whole))
-        self.check_write()
-        grows = len(whole) - len(self.files.get(name, b""))
-        self.check_room(grows)
-        self.files[name] = whole
-        self.unreadable.pop(name, None)
-        self._used += grows
-        self.writes += 1
+        number = self.writes = self.writes + 1
+        self._under_way[number] = (name, whole)
+        try:
+            await self._takes(WRITE_S, len(whole))
+            self.check_write()
+            self.check_room(len(whole) - len(self.files.get(name, b"")))
+            self._check_place(name)
+            self._put(self._landing(name), whole)
+        finally:
+            self._under_way.pop(number, None)
 
     async def delete(self, path: str) -> None:
         """Remove a file."""
@@ -82,7 +94,7 @@ class FakeDisk:
         depth = len(parts)
         names = {
             pure.parts[depth]: None
-            for pure in map(PurePosixPath, self.files)
+            for pure in map(PurePosixPath, (*self.files, *self.folders))
             if len(pure.parts) > depth and pure.parts[:depth] == parts
         }
         return sorted(names)
@@ -127,15 +139,57 @@ class FakeDisk:
         self.files[name] = bytes(data)
         return name
 
+    def crash(self) -> None:
+        """Have the node killed: a write under way leaves nothing, or where the disk tears, a piece of the file."""
+        under_way, self._under_way = self._under_way, {}
+        for number in sorted(under_way):
+            name, whole = under_way[number]
+            if self._chance.chance(self.faults.torn) and name not in self.files and whole:
+                self._put(name, whole[: self._chance.below(len(whole))])
+                self.torn += 1
+
+    def well(self) -> None:
+        """Have no faults any more; what they left stays as it is."""
+        faults = self.faults
+        faults.write_errors = faults.read_errors = faults.misdirected = faults.torn = 0.0
+        faults.slow_factor = 1.0
+
     def wipe(self) -> None:
         """Lose everything."""
         self.files.clear()
+        self.folders.clear()
+        self._under_way.clear()
         self.unreadable.clear()
         self._used = 0
 
     async def _takes(self, span: tuple[float, float], size: int) -> None:
         seconds = self._chance.uniform(*span) + size / BYTES_A_SECOND
         await asyncio.sleep(seconds * self.faults.slow_factor)
+
+    def _landing(self, name: str) -> str:
+        """Give where a write goes: its own place, or that of another file beside it."""
+        if self._chance.chance(self.faults.misdirected):
+            folder = name.rpartition("/")[0].partition("/")[0]
+            beside = [other for other in sorted(self.files) if other != name and other.startswith(f"{folder}/")]
+            if folder and beside:
+                self.misdirected += 1
+                return beside[self._chance.below(len(beside))]
+        return name
+
+    def _put(self, name: str, data: bytes) -> None:
+        self._used += len(data) - len(self.files.get(name, b""))
+        self.files[name] = data
+        self.unreadable.pop(name, None)
+        for folder in PurePosixPath(name).parents:
+            if folder.parts:
+                self.folders[str(folder)] = None
+
+    def _check_place(self, name: str) -> None:
+        """Refuse a name that is a folder, or lies in a file."""
+        if name in self.folders:
+            raise Unavailable(f"cannot write {name}: is a directory")
+        if any(str(folder) in self.files for folder in PurePosixPath(name).parents):
+            raise Unavailable(f"cannot write {name}: not a directory")
 
     def _file(self, name: str) -> bytes:
         try:

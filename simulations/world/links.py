@@ -26,6 +26,8 @@ from simulations.world.streams import Lane, WorldStream
 
 CREDIT_FRAMES = 64
 """Frames under way or unhandled on a channel; a sender waits at one more."""
+DATAGRAMS_WAITING_MAX = 64
+"""Datagrams sent in one turn of the loop; of more, the oldest are dropped."""
 STREAM_HEADER_BYTES_MAX = 64 * 1024
 
 
@@ -48,6 +50,7 @@ class WorldLink:
         self._credit_came: dict[Channel, asyncio.Event] = {channel: asyncio.Event() for channel in Channel}
         self._frames: dict[Channel, deque[bytes]] = {channel: deque() for channel in Channel}
         self._frame_came: dict[Channel, asyncio.Event] = {channel: asyncio.Event() for channel in Channel}
+        self._datagrams: deque[bytes] = deque(maxlen=DATAGRAMS_WAITING_MAX)
         self.tasks: dict[asyncio.Task[None], None] = {}
         self.streams: dict[WorldStream, None] = {}
 
@@ -93,17 +96,25 @@ class WorldLink:
         """Send a datagram, which may be lost."""
         if len(data) > DATAGRAM_BYTES_MAX:
             raise ValueError(f"datagram of {len(data)} bytes is over {DATAGRAM_BYTES_MAX}")
-        fabric = self.network.fabric
-        if not self.up or not fabric.open(self.network.node_id, self._peer):
+        if not self.up or not self.network.fabric.open(self.network.node_id, self._peer):
             return
-        fabric.trace.add(
-            fabric.loop.time(), "datagram", self.network.node_id[:8], self._peer[:8], len(data), fingerprint(data)
-        )
+        if not self._datagrams:
+            self.network.in_life(self._send_datagrams)
+        self._datagrams.append(bytes(data))
+
+    def _send_datagrams(self) -> None:
+        fabric = self.network.fabric
+        leaving = list(self._datagrams)
+        self._datagrams.clear()
         other = self.wire.other(self)
-        copies = 2 if fabric.chance.chance(fabric.weather.duplicate) else 1
-        for _ in range(copies):
-            if not fabric.chance.chance(fabric.weather.loss):
-                fabric.later(fabric.delay_s(), lambda: other.datagram_came(bytes(data)))
+        for data in leaving:
+            fabric.trace.add(
+                fabric.loop.time(), "datagram", self.network.node_id[:8], self._peer[:8], len(data), fingerprint(data)
+            )
+            copies = 2 if fabric.chance.chance(fabric.weather.duplicate) else 1
+            for _ in range(copies):
+                if not fabric.chance.chance(fabric.weather.loss):
+                    fabric.later(fabric.delay_s(), partial(other.datagram_came, data))
 
     async def open_stream(self, flow: Flow, header: bytes) -> WorldStream:
         """Open a stream."""

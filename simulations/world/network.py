@@ -7,16 +7,21 @@ channel arrive in order and whole, or the link goes down and both ends are told;
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from mesh.actors.pipe import PipeStream, pipe
-from mesh.ports import ByteStream, Channel, Flow, Host, LinkHandler, PortError, Refused, Unavailable
+from mesh.ports import DATAGRAM_BYTES_MAX, ByteStream, Channel, Flow, Host, LinkHandler, PortError, Refused, Unavailable
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import NodeId
 
-WAITING_FRAMES_MAX = 256
+WAITING_FRAMES_MAX = 64
 """Frames on their way on one channel; a sender waits for room."""
+DATAGRAMS_WAITING_MAX = 64
+"""Datagrams sent in one turn of the loop; of more, the oldest are dropped."""
+STREAM_HEADER_BYTES_MAX = 64 * 1024
 
 
 class FakeFabric:
@@ -73,6 +78,7 @@ class FakeLink:
         self.up = True
         self._streams: list[PipeStream] = []
         self._pumps: list[asyncio.Task[None]] = []
+        self._datagrams: deque[bytes] = deque(maxlen=DATAGRAMS_WAITING_MAX)
 
     @property
     def rtt_s(self) -> float:
@@ -100,24 +106,48 @@ class FakeLink:
         """Send a frame."""
         if len(frame) > FRAME_BYTES_MAX:
             raise ValueError("frame over the bound")
+        self._check_up()
+        queue = self._queues[channel]
+        await queue.put(frame)
+        try:
+            self._check_up()
+        except Unavailable:
+            with contextlib.suppress(asyncio.QueueEmpty):
+                queue.get_nowait()  # so that the next one who waits is told too
+            raise
+
+    def _check_up(self) -> None:
         if not self.up:
             raise Unavailable(f"no link to {self.peer[:8]}")
-        await self._queues[channel].put(frame)
 
     def send_datagram(self, data: bytes) -> None:
         """Send a datagram, perhaps in vain."""
-        other = self.other
-        if not self.up or other is None or self._fabric.lose_datagram():
+        if len(data) > DATAGRAM_BYTES_MAX:
+            raise ValueError(f"datagram of {len(data)} bytes is over {DATAGRAM_BYTES_MAX}")
+        if not self.up or self.other is None:
             return
+        if not self._datagrams:
+            asyncio.get_running_loop().call_soon(self._send_datagrams)
+        self._datagrams.append(data)
 
-        def deliver() -> None:
+    def _send_datagrams(self) -> None:
+        other = self.other
+        assert other is not None
+        leaving = list(self._datagrams)
+        self._datagrams.clear()
+
+        def deliver(data: bytes) -> None:
             if other.up:
                 other._network.handler.on_datagram(other, data)  # noqa: SLF001 - both ends are ours
 
-        asyncio.get_running_loop().call_later(self._fabric.delay_s, deliver)
+        for data in leaving:
+            if not self._fabric.lose_datagram():
+                asyncio.get_running_loop().call_later(self._fabric.delay_s, deliver, data)
 
     async def open_stream(self, flow: Flow, header: bytes) -> ByteStream:
         """Open a stream."""
+        if len(header) > STREAM_HEADER_BYTES_MAX:
+            raise ValueError("a stream's header is at most 64 KiB")
         other = self.other
         if not self.up or other is None:
             raise Unavailable(f"no link to {self.peer[:8]}")
@@ -143,6 +173,9 @@ class FakeLink:
         self.up = False
         for stream in self._streams:
             stream.reset()
+        for queue in self._queues.values():
+            while not queue.empty():
+                queue.get_nowait()
         for pump in self._pumps:
             if pump is not asyncio.current_task():
                 pump.cancel()

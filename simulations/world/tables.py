@@ -1,7 +1,8 @@
 """A node's SQLite database, the real one, in memory on the fake disk.
 
 A transaction waits as long as its fsync would take, then runs and commits at one moment of virtual time: a crash comes
-before it or after it, and what it interrupts was never begun. Disk faults reach it.
+before it or after it, and what it interrupts was never begun. Disk faults reach it. The real adapter passes the same
+contract tests (``tests/contracts/test_tables.py``); errors of SQLite become errors of the port by its own code.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
+from mesh.adapters.tables import transact
 from mesh.ports import Sql
 from simulations.world.disk import FakeDisk
 
@@ -34,7 +36,7 @@ class FakeTables:
             await self._disk.write_time(_COMMIT_BYTES)
             self._disk.check_write()
             self._disk.check_room(_COMMIT_BYTES)
-            given = self._transact("BEGIN IMMEDIATE", work)
+            given = transact(self._connection, "BEGIN IMMEDIATE", work)
             self.commits += 1
             return given
 
@@ -43,7 +45,7 @@ class FakeTables:
         await asyncio.sleep(0.0001)
         self._connection.execute("PRAGMA query_only=1")
         try:
-            return self._transact("BEGIN", work)
+            return transact(self._connection, "BEGIN", work)
         finally:
             self._connection.execute("PRAGMA query_only=0")
 
@@ -64,13 +66,3 @@ class FakeTables:
         connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
         return connection
-
-    def _transact(self, begin: str, work: Callable[[Sql], T]) -> T:
-        self._connection.execute(begin)
-        try:
-            given = work(self._connection)
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
-        return given

@@ -35,6 +35,12 @@ class World(Protocol):
     async def node(self, handler: Recorder) -> tuple[Network, NodeId, Host]:
         """Give a started network, its node's id and where to dial it."""
 
+    def twin(self, host: Host) -> Network:
+        """Give a network, not started, of another node that would listen at the same address."""
+
+    def network_at(self, host: Host) -> Network:
+        """Give the network that listens at an address."""
+
     def nowhere(self) -> Host:
         """Give an address at which nobody answers."""
 
@@ -282,6 +288,144 @@ async def a_reader_that_stops_stops_the_writer(world: World) -> None:
     await until(world.settle_s, lambda: got == 256 * 65536)
 
 
+async def a_finished_side_still_reads_what_the_other_writes(world: World) -> None:
+    _, _, _, hb, link = await two(world)
+
+    async def answer_after_the_end(header: bytes, stream: ByteStream) -> None:
+        whole = await read_all(stream)
+        for _ in range(3):
+            await stream.write(whole)
+            await asyncio.sleep(0.01)
+        await stream.finish()
+
+    hb.serve = answer_after_the_end
+    stream = await link.open_stream(Flow.RECORD, b"")
+    await stream.write(b"question")
+    await stream.finish()
+    assert await read_all(stream) == b"question" * 3
+    assert await stream.read() == b"", "the end stays the end"
+    await fails(Unavailable, stream.write(b"more"))
+
+
+async def reads_give_at_most_what_is_asked_for_and_lose_nothing(world: World) -> None:
+    *_, link = await two(world)
+    body = bytes(range(256)) * 40
+    stream = await link.open_stream(Flow.RECORD, b"head")
+    await stream.write(body)
+    await stream.finish()
+    got = [await stream.read_exactly(4)]
+    sizes = iter([1, 7, 100, 3000] * 1000)
+    while part := await stream.read(size := next(sizes)):
+        assert 1 <= len(part) <= size
+        got.append(part)
+    assert b"".join(got) == b"head" + body
+
+
+async def streams_do_not_wait_for_each_other(world: World) -> None:
+    _, _, _, hb, link = await two(world)
+    release = asyncio.Event()
+
+    async def some_wait(header: bytes, stream: ByteStream) -> None:
+        if header == b"wait":
+            await release.wait()
+        await echo(header, stream)
+
+    hb.serve = some_wait
+    waiting = await link.open_stream(Flow.BULK, b"wait")
+    await waiting.write(bytes(100_000))
+    for number in range(20):
+        stream = await link.open_stream(Flow.LIVE, b"%d" % number)
+        await stream.finish()
+        assert await read_all(stream) == b"%d" % number
+    release.set()
+    await waiting.finish()
+    assert await read_all(waiting) == b"wait" + bytes(100_000)
+
+
+async def a_header_over_the_bound_is_our_mistake(world: World) -> None:
+    *_, link = await two(world)
+    await fails(ValueError, link.open_stream(Flow.LIVE, bytes(64 * 1024 + 1)))
+    stream = await link.open_stream(Flow.LIVE, bytes(64 * 1024))
+    await stream.finish()
+    assert await read_all(stream) == bytes(64 * 1024)
+
+
+async def of_too_many_waiting_datagrams_the_oldest_are_dropped(world: World) -> None:
+    _, _, _, hb, link = await two(world)
+    for number in range(2000):
+        link.send_datagram(number.to_bytes(4, "big") + bytes(1000))
+    last = (1999).to_bytes(4, "big")
+    await until(world.settle_s, lambda: any(one.startswith(last) for one in hb.datagrams))
+    assert len(hb.datagrams) < 2000
+    await link.send(Channel.CONTROL, b"still there")
+    await until(world.settle_s, lambda: hb.frames)
+
+
+async def a_handler_that_waits_stops_its_channel_only(world: World) -> None:
+    _, _, _, hb, link = await two(world)
+    blocked = asyncio.Event()
+    real = hb.on_frame
+
+    async def requests_wait(of: Link, channel: Channel, frame: bytes) -> None:
+        if channel is Channel.REQUEST:
+            await blocked.wait()
+        await real(of, channel, frame)
+
+    hb.on_frame = requests_wait  # type: ignore[method-assign]
+    for number in range(20):
+        await link.send(Channel.REQUEST, b"%d" % number)
+    await link.send(Channel.CONTROL, b"urgent")
+    await until(world.settle_s, lambda: [frame for _, _, frame in hb.frames] == [b"urgent"])
+    blocked.set()
+    await until(world.settle_s, lambda: len(hb.frames) == 21)
+    assert [frame for _, _, frame in hb.frames][1:] == [b"%d" % number for number in range(20)]
+
+
+async def whoever_waits_on_a_link_that_goes_down_is_told(world: World) -> None:
+    _, b, ha, hb, link = await two(world)
+    hb.gate.clear()
+
+    async def send_much() -> None:
+        while True:
+            await link.send(Channel.REQUEST, bytes(200_000))
+
+    async def never_reads(header: bytes, stream: ByteStream) -> None:
+        await asyncio.Event().wait()
+
+    hb.serve = never_reads
+    stream = await link.open_stream(Flow.BULK, b"")
+
+    async def write_much() -> None:
+        while True:
+            await stream.write(bytes(65536))
+
+    waiting = [asyncio.ensure_future(work) for work in (send_much(), write_much(), read_all(stream))]
+    await asyncio.sleep(world.settle_s / 5)
+    assert not any(task.done() for task in waiting)
+    b.drop(next(iter(b.links())), "enough")
+    for task in waiting:
+        async with asyncio.timeout(world.settle_s):
+            await fails(Unavailable, task)
+    await until(world.settle_s, lambda: ha.downs and hb.downs)
+
+
+async def a_port_that_is_taken_is_unavailable(world: World) -> None:
+    one, _, host = await world.node(Recorder())
+    await fails(Unavailable, world.twin(host).start(Recorder()))
+    assert host in one.listening()
+
+
+async def a_closed_network_answers_nobody_and_its_address_is_free(world: World) -> None:
+    a, _, ha, _, link = await two(world)
+    where = link.address
+    b = world.network_at(where)
+    await b.close()
+    await b.close()
+    await until(world.settle_s, lambda: ha.downs)
+    await fails(Unavailable, a.dial(where, timeout_s=0.3))
+    await world.twin(where).start(Recorder())
+
+
 async def a_reset_is_seen_by_the_other_side(world: World) -> None:
     _, _, _, hb, link = await two(world)
     seen: list[type[Exception]] = []
@@ -406,6 +550,15 @@ CASES: list[Callable[[World], Awaitable[None]]] = [
     a_stream_carries_bytes_both_ways_in_each_class,
     the_other_side_opens_streams_too,
     a_reader_that_stops_stops_the_writer,
+    a_finished_side_still_reads_what_the_other_writes,
+    reads_give_at_most_what_is_asked_for_and_lose_nothing,
+    streams_do_not_wait_for_each_other,
+    a_header_over_the_bound_is_our_mistake,
+    of_too_many_waiting_datagrams_the_oldest_are_dropped,
+    a_handler_that_waits_stops_its_channel_only,
+    whoever_waits_on_a_link_that_goes_down_is_told,
+    a_port_that_is_taken_is_unavailable,
+    a_closed_network_answers_nobody_and_its_address_is_free,
     a_reset_is_seen_by_the_other_side,
     a_handler_that_raises_resets_the_stream,
     a_stream_that_ends_early_is_unavailable_to_read_exactly,

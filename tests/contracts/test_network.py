@@ -1,14 +1,29 @@
-"""The real network keeps what ``ports.Network`` promises."""
+"""Every network keeps what ``ports.Network`` promises: QUIC, the simulator's links, the plain one of actor tests."""
 
 import asyncio
+import itertools
 import socket
 
 import pytest
 
 from mesh.adapters.clock import SystemClock, SystemEntropy
+from mesh.adapters.quic.link import QuicLink
 from mesh.adapters.quic.network import QuicNetwork
+from mesh.adapters.quic.stream import QuicByteStream
 from mesh.core.identity import Authority, NodeIdentity, node_of_seed
+from mesh.ports import ByteStream, Link, LinkHandler, Network
+from simulations.world.fabric import Fabric
+from simulations.world.links import WorldLink, WorldNetwork
+from simulations.world.loop import VirtualLoop
+from simulations.world.network import FakeFabric, FakeLink, FakeNetwork
+from simulations.world.streams import WorldStream
+from simulations.world.trace import Trace
+from tests.contracts.kinds import run
 from tests.contracts.network_cases import CASES
+
+PORTS = (Network, Link, LinkHandler, ByteStream)
+REAL = (QuicNetwork, QuicLink, QuicByteStream)
+FAKE = (WorldNetwork, WorldLink, WorldStream, FakeNetwork, FakeLink)
 
 
 class QuicWorld:
@@ -17,17 +32,25 @@ class QuicWorld:
     def __init__(self):
         self.authority = Authority(b"a" * 32)
         self.networks = []
+        self.ids = {}
         self._silent = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._silent.bind(("127.0.0.1", 0))
 
-    async def node(self, handler):
+    def twin(self, host):
         seed = SystemEntropy().token(32)
-        node = node_of_seed(seed)
-        identity = NodeIdentity(seed, self.authority.admit(node, 0.0), self.authority.certificate())
-        network = QuicNetwork(identity, ("127.0.0.1", 0), SystemClock(), SystemEntropy(), lambda _: None)
-        await network.start(handler)
+        identity = NodeIdentity(seed, self.authority.admit(node_of_seed(seed), 0.0), self.authority.certificate())
+        network = QuicNetwork(identity, host, SystemClock(), SystemEntropy(), lambda _: None)
         self.networks.append(network)
-        return network, node, network.listening()[0]
+        self.ids[network] = identity.node
+        return network
+
+    async def node(self, handler):
+        network = self.twin(("127.0.0.1", 0))
+        await network.start(handler)
+        return network, self.ids[network], network.listening()[0]
+
+    def network_at(self, host):
+        return next(network for network in self.networks if host in network.listening())
 
     def nowhere(self):
         return self._silent.getsockname()
@@ -38,13 +61,85 @@ class QuicWorld:
         self._silent.close()
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
-def test_quic(case):
+class SimulatedWorld:
+    """The links of simulated machines, on a loop in virtual time; each node is a life of its own."""
+
+    settle_s = 5.0
+
+    def __init__(self):
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, VirtualLoop)
+        self.fabric = Fabric(loop, 1, Trace())
+        self._numbers = itertools.count(1)
+
+    def twin(self, host):
+        number = next(self._numbers)
+        node = node_of_seed(bytes([number]) * 32)
+        return WorldNetwork(self.fabric, node, Authority(b"a" * 32).mesh, host, f"n{number}.1")
+
+    async def node(self, handler):
+        network = self.twin((f"10.0.0.{len(self.fabric.networks) + 1}", 1))
+        await network.start(handler)
+        return network, network.node_id, network.listening()[0]
+
+    def network_at(self, host):
+        return self.fabric.networks[host]
+
+    def nowhere(self):
+        return "10.0.9.9", 1
+
+    async def close(self):
+        pass
+
+
+class PlainWorld:
+    """The network in memory that tests of actors stand on, in virtual time."""
+
+    settle_s = 5.0
+
+    def __init__(self):
+        self.fabric = FakeFabric()
+        self._numbers = itertools.count(1)
+
+    def twin(self, host):
+        return FakeNetwork(self.fabric, node_of_seed(bytes([next(self._numbers)]) * 32), host)
+
+    async def node(self, handler):
+        network = self.twin((f"10.0.0.{len(self.fabric.nodes) + 1}", 1))
+        await network.start(handler)
+        return network, network.node_id, network.listening()[0]
+
+    def network_at(self, host):
+        return self.fabric.nodes[host]
+
+    def nowhere(self):
+        return "10.0.9.9", 1
+
+    async def close(self):
+        await self.fabric.close()
+
+
+def tell(kind, make, case):
     async def main():
-        world = QuicWorld()
+        world = make()
         try:
             await case(world)
         finally:
             await world.close()
 
-    asyncio.run(main())
+    run(kind, main)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_quic(case):
+    tell("real", QuicWorld, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_simulated_links(case):
+    tell("fake", SimulatedWorld, case)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_the_plain_network(case):
+    tell("fake", PlainWorld, case)

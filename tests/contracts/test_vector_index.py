@@ -1,4 +1,4 @@
-"""What every VectorIndex promises: the same cases over the exact and the HNSW adapter."""
+"""What every VectorIndex promises: the same cases over the exact and the HNSW adapter and the simulator's."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,7 +7,11 @@ import pytest
 
 from mesh.adapters.vectors import ExactIndex, HnswIndex, best_index
 from mesh.ports import VectorIndex
+from simulations.world.vectors import PlainIndex
 
+PORTS = (VectorIndex,)
+REAL = (ExactIndex, HnswIndex)
+FAKE = (PlainIndex,)
 DIMENSION = 24
 
 
@@ -21,10 +25,12 @@ def _brute(vectors: np.ndarray, query: np.ndarray, k: int, keys: list[int]) -> l
     return sorted(keys, key=lambda key: (-similar[key], key))[:k]
 
 
-@pytest.fixture(params=["exact", "hnsw"])
+@pytest.fixture(params=["exact", "hnsw", "fake"])
 def index(request: pytest.FixtureRequest) -> VectorIndex:
     if request.param == "exact":
         return ExactIndex(DIMENSION)
+    if request.param == "fake":
+        return PlainIndex(DIMENSION)
     pytest.importorskip("hnswlib")
     return HnswIndex(DIMENSION)
 
