@@ -269,6 +269,17 @@ class RowStore:
 
         return await self._tables.read(work)
 
+    async def keys(self, table: str, after: str, limit: int) -> list[str]:
+        """Give the partition keys of a table's living rows here, in order, after one."""
+
+        def work(sql: Sql) -> list[str]:
+            rows = sql.execute(
+                "SELECT DISTINCT pk FROM shown WHERE tbl = ? AND pk > ? ORDER BY pk LIMIT ?", (table, after, limit)
+            )
+            return [str(pk) for (pk,) in rows.fetchall()]
+
+        return await self._tables.read(work)
+
     async def scan(self, query: Query, partitions: Sequence[int] | None = None, *, journaled: bool = False) -> Found:
         """Answer a query from the rows here; see ``rowscan.scan``."""
         return await self._tables.read(lambda sql: rowscan.scan(sql, query, partitions, journaled=journaled))

@@ -24,13 +24,17 @@ from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.jobs import LEASE_MS, Job, LeaseBook, Work, fields_of, job_id, job_of, new_job, wanted
 from mesh.core.placement import partition_of
-from mesh.core.rows import Change, Entry, Row
+from mesh.core.rows import Change, Entry, Row, unpack
 from mesh.ports import Clock, NotFound
 from proto.ids import AssetId, JobId, ModelId, NodeId, PartitionId
 from proto.messages.jobs import AskJobs, FinishJob, JobState, Lease, Leases, Renewed, RenewLease
 
 TICK_S = 2.0
-RECONCILE_EVERY_S = 60.0
+PAGE = 256
+"""Assets looked at together."""
+SWEEP_EVERY_S = 10.0
+"""How often a page of all the assets there are is looked at, round and round, whatever changed."""
+ROUND_S_MIN = 60.0
 DIRTY_MAX = 100_000
 """Assets waiting to be looked at; past that the whole table is looked at instead."""
 
@@ -63,7 +67,8 @@ class LeaseServer:
         self._book = LeaseBook(system.node_id)
         self._dirty: dict[str, None] = {}
         self._all_dirty = True
-        self._seen: tuple[ModelId, ...] = ()
+        self._swept = ""
+        self._seen: tuple[object, ...] = ()
         self._wake = asyncio.Event()
 
     async def open(self) -> None:
@@ -147,16 +152,25 @@ class LeaseServer:
         self._wake.set()
 
     async def _reconcile(self) -> None:
-        looked_s = self._clock.monotonic()
+        due_s, hurried, began_s = 0.0, False, 0.0
         while True:
             self._wake.clear()
-            models = tuple(sorted(self._models()))
-            again = self._clock.monotonic() - looked_s > RECONCILE_EVERY_S
-            if self._all_dirty or again or models != self._seen:
-                self._all_dirty, self._seen = False, models
-                looked_s = self._clock.monotonic()
-                self._dirty.update((entry.pk, None) for entry in await self._store.every("assets"))
+            now_s = self._clock.monotonic()
+            seen = (tuple(sorted(self._models())), frozenset(self._synced()), tuple(self._view.stores()))
+            if self._all_dirty or seen != self._seen:
+                self._all_dirty, self._seen = False, seen
+                self._swept, hurried, due_s = "", True, now_s
+            if now_s >= due_s:
+                began_s = began_s if self._swept else now_s
+                page = await self._store.keys("assets", self._swept, PAGE)
+                self._swept = page[-1] if len(page) == PAGE else ""
+                hurried = hurried and bool(self._swept)
+                due_s = now_s + SWEEP_EVERY_S if self._swept else max(began_s + ROUND_S_MIN, now_s + SWEEP_EVERY_S)
+                self._dirty.update(dict.fromkeys(page))
             await self.reconcile_once()
+            if hurried:
+                due_s = 0.0
+                continue
             try:
                 async with asyncio.timeout(TICK_S):
                     await self._wake.wait()
@@ -170,11 +184,11 @@ class LeaseServer:
             await self._save(job)
         models = list(self._models())
         queued = 0
-        looking, self._dirty = self._dirty, {}
-        for asset in looking:
-            if not self._grants(asset):
-                continue
-            for entry in await self._store.get("assets", asset, ""):
+        looking, self._dirty = list(self._dirty), {}
+        for start in range(0, len(looking), PAGE):
+            mine = [("assets", asset, "") for asset in looking[start : start + PAGE] if self._grants(asset)]
+            for packed in await self._store.fetch(mine):
+                entry = unpack(packed)
                 if entry.alive:
                     queued += await self._complete(entry.row(), models)
         return queued

@@ -89,6 +89,8 @@ class Shards:
         self._loaded: set[PartitionId] = set()
         self._loading: set[PartitionId] = set()
         self._assets: dict[str, _Asset] = {}
+        self._of_camera: dict[str, dict[str, None]] = {}
+        self._of_kind: dict[str, dict[str, None]] = {}
         self._models: dict[str, _Model] = {}
         self._wake = asyncio.Event()
         self._reload: dict[str, None] = {}
@@ -143,7 +145,7 @@ class Shards:
         if gone:
             self._loaded -= gone
             for asset in [one for one in self._assets if partition_of(one) in gone]:
-                del self._assets[asset]
+                self._file(asset, self._assets.pop(asset), "", "")
                 for model in self._models.values():
                     for key in list(model.by_asset.pop(asset, ())):
                         self._forget(model, key)
@@ -208,8 +210,8 @@ class Shards:
             return
         known = self._assets.setdefault(entry.pk, _Asset())
         fields = entry.row().fields
-        known.name, known.kind = _text(fields.get("name")), _text(fields.get("kind"))
-        known.camera, known.poster = _text(fields.get("camera")), _hex(fields.get("poster"))
+        self._file(entry.pk, known, _text(fields.get("camera")), _text(fields.get("kind")))
+        known.name, known.poster = _text(fields.get("name")), _hex(fields.get("poster"))
         known.base_ms = _number(fields.get("started_ms")) or _number(fields.get("created_ms"))
         trashed = bool(fields.get("trashed_ms")) or not entry.alive
         if trashed and not known.trashed:
@@ -220,6 +222,18 @@ class Shards:
             self._reload[entry.pk] = None
         known.trashed = trashed
         self._wake.set()
+
+    def _file(self, asset: str, known: _Asset, camera: str, kind: str) -> None:
+        """Put an asset under its camera and kind, so that a filter looks at no others; empty: under none."""
+        for by, before, now in ((self._of_camera, known.camera, camera), (self._of_kind, known.kind, kind)):
+            if before != now:
+                if before:
+                    by[before].pop(asset, None)
+                    if not by[before]:
+                        del by[before]
+                if now:
+                    by.setdefault(now, {})[asset] = None
+        known.camera, known.kind = camera, kind
 
     def _scene(self, entry: Entry) -> None:
         if not self._mine(entry):
@@ -299,14 +313,22 @@ class Shards:
         if not (message.camera or message.kind or message.since_ms is not None or message.until_ms is not None):
             return None
         allowed: set[int] = set()
-        for asset, keys in model.by_asset.items():
-            known = self._assets.get(asset)
-            if known is None or (message.camera and known.camera != message.camera):
-                continue
-            if message.kind and known.kind != message.kind:
-                continue
-            allowed.update(_within(model, known, keys, message.since_ms, message.until_ms))
+        for asset in self._asked(message):
+            known, keys = self._assets.get(asset), model.by_asset.get(asset)
+            if known is not None and keys:
+                allowed.update(_within(model, known, keys, message.since_ms, message.until_ms))
         return allowed
+
+    def _asked(self, message: SearchShard) -> Iterable[str]:
+        """Give the assets of the camera and kind asked for."""
+        of_camera = self._of_camera.get(message.camera, {}) if message.camera else None
+        of_kind = self._of_kind.get(message.kind, {}) if message.kind else None
+        if of_camera is None:
+            return self._assets if of_kind is None else of_kind
+        if of_kind is None:
+            return of_camera
+        few, many = sorted((of_camera, of_kind), key=len)
+        return [asset for asset in few if asset in many]
 
     def _hit(self, asset: str, at_ms: int, tags: tuple[str, ...], similarity: float) -> ShardHit:
         known = self._assets.get(asset) or _Asset()

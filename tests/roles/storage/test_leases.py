@@ -14,7 +14,7 @@ from mesh.core.query import Query, Where
 from mesh.core.rows import Change
 from mesh.ports import Unavailable
 from proto.ids import AssetId, ModelId
-from roles.storage.leases import LeaseServer
+from roles.storage.leases import PAGE, LeaseServer
 
 LOOK = Work(FRAMES, "model@1")
 CUT = Work(SCENES, SCENES_VERSION)
@@ -272,5 +272,24 @@ def test_a_node_that_is_still_catching_up_neither_queues_nor_grants(tmp_path):
                 return len(await nodes[0].catalogue.rows("jobs", asset(1))) == 2
 
             await until(queued)
+
+    asyncio.run(main())
+
+
+def test_every_asset_gets_its_jobs_however_many_pages_of_them_there_are(tmp_path):
+    async def main():
+        async with working(tmp_path, 1, 1) as (_, nodes):
+            one = nodes[0]
+            count = 2 * PAGE + 3
+            for number in range(count):
+                await one.catalogue.write(take(number))
+            one.leases._dirty.clear()  # as after a start: nothing tells which changed
+            one.leases._all_dirty = True
+            one.leases._wake.set()
+
+            async def all_queued():
+                return one.leases.waiting >= 2 * count
+
+            await until(all_queued)
 
     asyncio.run(main())

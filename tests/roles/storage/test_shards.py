@@ -278,3 +278,23 @@ def test_words_are_embedded_by_a_node_that_has_the_model_and_without_one_the_ans
             assert answer.shards_ok == PARTITIONS
 
     asyncio.run(main())
+
+
+def test_a_filter_follows_an_asset_whose_camera_or_kind_changes(tmp_path):
+    async def main():
+        async with searching(tmp_path, 1, 1) as (_, nodes):
+            one = nodes[0]
+            one.embedder.known = {"it": vectors(1)[0].tobytes()}
+            await fill(nodes, rows_of(1, vectors(1), camera="front"))
+
+            async def found(**filters):
+                return [hit.asset for hit in (await one.search.search("it", **filters)).hits]
+
+            assert await found(camera="front", kind="video") == [asset_id(1)]
+            assert await found(camera="back") == []
+            await one.catalogue.write(Change("assets", asset_id(1), set={"camera": "back", "kind": "take"}))
+            assert await found(camera="front") == []
+            assert await found(camera="back", kind="take") == [asset_id(1)]
+            assert await found(camera="back", kind="video") == []
+
+    asyncio.run(main())
