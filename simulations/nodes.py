@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+from mesh.core.identity import Authority
 from mesh.core.member import Member
 from mesh.ports import Discovery, Network
 from proto.ids import NodeId
@@ -22,6 +23,7 @@ from roles.proxy.cameras import WORKER_MODULE
 from simulations.world import eyes
 from simulations.world.announcing import Air, Announcement
 from simulations.world.film import Films, shoot
+from simulations.world.papers import MachinePapers
 from simulations.world.vectors import PlainIndex
 from simulations.world.workers import Script
 from simulations.world.world import Machine, World
@@ -29,7 +31,7 @@ from thatdam.capabilities import Machine as Capabilities
 from thatdam.config import Config, MeshConfig, NodeConfig
 from thatdam.identity import Standing
 from thatdam.node import Node
-from thatdam.world import Ports, Revoked
+from thatdam.world import Ports, Redeems, Revoked
 
 ALL_ROLES = ("proxy", "daemon", "storage", "encoder")
 
@@ -114,6 +116,10 @@ class Mesh(World[Node]):
         """Give the roles a machine's node takes."""
         return self.setup.roles.get(machine.name, ALL_ROLES)
 
+    def authority_at(self, machine: Machine[Node]) -> Authority | None:
+        """Give the authority that the world's secret makes, while that is the mesh's."""
+        return self.authority if self.authority.certificate() == machine.identity.authority else None
+
     def ports_of(self, machine: Machine[Node]) -> Ports:
         """Give the ports of a machine for its present life."""
         assert machine.network is not None
@@ -121,7 +127,7 @@ class Mesh(World[Node]):
         network = machine.network
         gib = 1 << 30
 
-        def make_network(revoked: Revoked) -> Network:
+        def make_network(revoked: Revoked, redeem: Redeems) -> Network:
             network.revoked = revoked
             return network
 
@@ -131,7 +137,7 @@ class Mesh(World[Node]):
         return Ports(
             machine.name,
             Path("/") / machine.name,
-            Standing(machine.identity, self.authority, shared=True),
+            Standing(machine.identity, self.authority_at(machine), shared=True),
             Capabilities(2, 4 * gib, 1024 * gib, analysis=True, scenes=True),
             machine.clock,
             machine.entropy,
@@ -144,6 +150,8 @@ class Mesh(World[Node]):
             NoProcess(),
             lambda: (),
             make_network,
+            lambda _: None,
+            MachinePapers(machine),
             discovery,
             lambda: None,
             PlainIndex,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from mesh.ports import Refused
 from thatdam.config import ROLES
 
 STORAGE_FREE_BYTES_MIN = 4 << 30
@@ -75,6 +76,24 @@ def choose(wanted: Sequence[str], machine: Machine) -> dict[str, tuple[bool, str
         "daemon": _by_room(machine.disk_free_bytes, DAEMON_FREE_BYTES_MIN, free),
         "storage": _by_room(machine.disk_free_bytes, STORAGE_FREE_BYTES_MIN, free),
         "encoder": (encoder and machine.analysis, encoder_why),
+    }
+
+
+def granted(
+    chosen: dict[str, tuple[bool, str]], wanted: Sequence[str], grant: Sequence[str] | None
+) -> dict[str, tuple[bool, str]]:
+    """Leave out the roles that the mesh did not grant this node; Refused when one of them was asked for by name."""
+    if grant is None:
+        return chosen
+    missing = [role for role in wanted if role not in grant]
+    if missing:
+        raise Refused(
+            f"this node was not granted the role {' or '.join(missing)} (its ticket grants {', '.join(grant)}); leave "
+            "it out, or have a ticket with it made by `thatdam invite --role` and join with another data folder"
+        )
+    return {
+        role: (taken, why) if role in grant else (False, "this node's ticket does not grant it")
+        for role, (taken, why) in chosen.items()
     }
 
 

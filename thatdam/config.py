@@ -19,6 +19,7 @@ from typing import Any
 
 import platformdirs
 
+from mesh.core.tickets import is_ticket
 from mesh.ports import Host
 
 ROLES = ("proxy", "daemon", "storage", "encoder")
@@ -51,7 +52,7 @@ class MeshConfig:
 
     host: str = _setting("", "address for QUIC; empty: loopback for a lone node, all addresses with a secret")
     port: int = _setting(DEFAULT_PORT, "UDP port for QUIC; 0 takes a free one")
-    join: tuple[str, ...] = _setting((), "host:port of nodes to join where multicast does not reach")
+    join: tuple[str, ...] = _setting((), "a ticket, or host:port of nodes to join where multicast does not reach")
     advertise: tuple[str, ...] = _setting((), "host:port other nodes shall try; empty: found out")
     mdns: bool = _setting(True, "find nodes of this mesh on the LAN by mDNS")
     zone: str = _setting("", "nodes of one zone fail together; copies spread over zones first")
@@ -112,6 +113,16 @@ class Config:
     encoder: EncoderConfig = field(default_factory=EncoderConfig)
     log: LogConfig = field(default_factory=LogConfig)
     secret: str = field(default="", repr=False)
+
+    @property
+    def ticket(self) -> str:
+        """The ticket to join with; empty: none was given."""
+        return next((text for text in self.mesh.join if is_ticket(text)), "")
+
+    @property
+    def seeds(self) -> tuple[Host, ...]:
+        """The nodes to join."""
+        return tuple(parse_host(text, "mesh.join") for text in self.mesh.join if not is_ticket(text))
 
     @property
     def data_folder(self) -> Path:
@@ -286,7 +297,8 @@ def _check(config: Config) -> None:
         raise ConfigError(f"log.format: {config.log.format!r}; write text or json")
     if config.log.level not in ("debug", "info", "warning", "error"):
         raise ConfigError(f"log.level: {config.log.level!r}; write debug, info, warning or error")
-    for text in config.mesh.join:
-        parse_host(text, "mesh.join")
+    if sum(is_ticket(text) for text in config.mesh.join) > 1:
+        raise ConfigError("mesh.join: a node joins with one ticket; give the one it shall use")
+    assert config.seeds is not None  # parsed, so that a slip is told before anything starts
     for text in config.mesh.advertise:
         parse_host(text, "mesh.advertise")

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mesh.actors.access import Access
+from mesh.actors.admission import Admission, Door, Papers
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
@@ -23,6 +24,7 @@ from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.search import Search
 from mesh.actors.system import ActorSystem
+from mesh.adapters.quic.addresses import is_loopback
 from mesh.ports import Clock, Discovery, Disk, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
@@ -42,7 +44,7 @@ from roles.storage.packer import Packer
 from roles.storage.repair import Repair
 from roles.storage.shards import Shards
 from thatdam import __version__, capabilities, world
-from thatdam.config import Config, parse_host
+from thatdam.config import Config
 from thatdam.identity import Standing
 from thatdam.reports import Overview, Reporter
 from thatdam.world import Ports, Safe
@@ -65,6 +67,8 @@ class Node:
     system: ActorSystem
     network: Network
     members: Members
+    roster: Roster
+    admission: Admission
     overview: Overview
     reporter: Reporter
     view: LayoutView
@@ -83,6 +87,7 @@ class Node:
     _disk: Disk
     _discovery: Discovery | None
     _clock: Clock
+    _papers: Papers
     _close_ports: Callable[[], None]
     _before_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
@@ -107,13 +112,17 @@ class Node:
         standing = ports.standing
         node, mesh = standing.identity.node, standing.identity.mesh
         name = config.node.name or ports.name or node[:8]
-        roles = capabilities.choose(config.node.roles, ports.machine)
+        roles = capabilities.granted(
+            capabilities.choose(config.node.roles, ports.machine), config.node.roles, standing.granted
+        )
         taken = tuple(role for role, (yes, _) in roles.items() if yes)
         rows = RowStore(tables)
         await rows.open()
         roster = Roster(mesh, standing.identity.authority, clock)
         await roster.open(rows)
-        network = ports.network(roster.revoked)
+        door = Door()
+        network = ports.network(roster.revoked, door.redeem)
+        roster.watch_revoked(lambda gone: network.drop(gone, "revoked"))
         system = ActorSystem(node, network, clock, entropy)
         capacity = int(config.storage.capacity_gb * 2**30) or (await disk.usage()).total_bytes
         info = NodeInfo(name, (), http_url, taken, config.mesh.zone, capacity, __version__)
@@ -122,7 +131,7 @@ class Node:
             network,
             clock,
             entropy,
-            tuple(parse_host(text, "mesh.join") for text in config.mesh.join),
+            (*config.seeds, *standing.met),
             info,
             DiskMemory(disk),
             away_after_s=config.mesh.away_after_s,
@@ -140,10 +149,24 @@ class Node:
         await server.open()
         if joining is not None:
             await catalogue.write(joining)
-        if standing.authority is not None:
+        if standing.authority is not None and standing.granted is None:
             entering = roster.entering(node, standing.authority, taken, config.mesh.zone)
             if entering is not None:
                 await catalogue.write(entering)
+        admission = Admission(
+            system,
+            tables,
+            catalogue,
+            roster,
+            standing.identity,
+            standing.authority,
+            ports.papers,
+            ports.present,
+            members.alive_ids,
+            network.listening,
+            clock,
+            entropy,
+        )
         await catalogue.open()
         ChunkServer(system, store, chunks.copier, takes=stores, view=view)
         await chunks.open()
@@ -195,6 +218,8 @@ class Node:
             raise
         members.update(_reachable(info, network))
         await members.start()
+        await admission.open()
+        door.open(admission)
         if "proxy" in taken:
             await proxy.open()
         if "daemon" in taken:
@@ -220,6 +245,8 @@ class Node:
             system,
             network,
             members,
+            roster,
+            admission,
             Overview(system, members, network),
             reporter,
             view,
@@ -238,6 +265,7 @@ class Node:
             disk,
             discovery,
             clock,
+            ports.papers,
             ports.close,
         )
 
@@ -248,6 +276,14 @@ class Node:
     async def free_bytes(self) -> int:
         """Give the room this node's disk has, less what is left to others."""
         return (await self._disk.usage()).free_bytes
+
+    def here_only(self) -> bool:
+        """Tell whether only this machine can reach this node."""
+        return all(is_loopback(host) for host, _ in self.network.listening())
+
+    async def keep_company(self) -> None:
+        """Remember that others were invited, so that this node listens for them from its next start."""
+        await self._papers.keep_company()
 
     def before_stop(self, close: Callable[[], Awaitable[None]]) -> None:
         """Have something that uses this node closed before it stops."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ import platformdirs
 import psutil
 
 from mesh.actors.access import Passwords
+from mesh.actors.admission import Papers
 from mesh.adapters import passwords, vectors
 from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.adapters.disk import FolderDisk
@@ -27,9 +28,11 @@ from mesh.adapters.quic.addresses import is_loopback
 from mesh.adapters.quic.network import QuicNetwork
 from mesh.adapters.tables import SqliteTables
 from mesh.adapters.workers import ProcessWorkers
+from mesh.core.identity import NodeIdentity
 from mesh.ports import Clock, Discovery, Disk, Entropy, Executor, Host, Network, Refused, Tables, VectorIndex, Workers
 from proto.ids import NodeId
 from proto.messages.cameras import Device
+from proto.messages.identity import Redeem, Redeemed
 from roles.proxy.adapters import v4l2
 from thatdam import capabilities, identity
 from thatdam.capabilities import Machine
@@ -41,6 +44,8 @@ EXECUTOR_THREADS = 8
 
 Revoked = Callable[[NodeId], str | None]
 """Gives why a node may have no link, or None."""
+Redeems = Callable[[Redeem, bytes], Awaitable[Redeemed]]
+"""Takes a newcomer's ticket, said for a nonce."""
 
 
 class Safe(Protocol):
@@ -66,8 +71,8 @@ class Process(Protocol):
 @dataclass(frozen=True)
 class Ports:
     """The ports of one node. ``network`` and ``discovery`` are made once the node knows whom it refuses and where it
-    listens; ``data`` is told to people, and only adapters open files in it; ``cache`` is a folder for what can be made
-    again, shared by the nodes of one person."""
+    listens; ``present`` has the network show a renewed identity; ``data`` is told to people, and only adapters open
+    files in it; ``cache`` is a folder for what can be made again, shared by the nodes of one person."""
 
     name: str
     data: Path
@@ -83,7 +88,9 @@ class Ports:
     passwords: Passwords
     process: Process
     devices: Callable[[], Sequence[Device]]
-    network: Callable[[Revoked], Network]
+    network: Callable[[Revoked, Redeems], Network]
+    present: Callable[[NodeIdentity], None]
+    papers: Papers
     discovery: Callable[[Network], Discovery | None]
     close: Callable[[], None]
     make_index: Callable[[int], VectorIndex] = vectors.best_index
@@ -115,14 +122,19 @@ async def real(config: Config) -> Ports:
         undo.callback(folder.release)
         executor = ThreadExecutor(EXECUTOR_THREADS)
         undo.callback(executor.close)
-        standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall())
+        met: tuple[Host, ...] = ()
+        if config.ticket:
+            met = await identity.join(folder, config.ticket, config.mesh.zone, clock, entropy)
+        standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall(), met)
         bind = _bind(config, standing)
         tables = SqliteTables(folder.root / DATABASE)
         undo.callback(tables.close)
         advertise = tuple(parse_host(text, "mesh.advertise") for text in config.mesh.advertise)
 
-        def network(revoked: Revoked) -> Network:
-            return QuicNetwork(
+        made: list[QuicNetwork] = []
+
+        def network(revoked: Revoked, redeem: Redeems) -> Network:
+            listening = QuicNetwork(
                 standing.identity,
                 bind,
                 clock,
@@ -130,7 +142,14 @@ async def real(config: Config) -> Ports:
                 revoked,
                 advertise,
                 datagram_bytes=config.mesh.datagram_bytes,
+                redeem=redeem,
             )
+            made.append(listening)
+            return listening
+
+        def present(renewed: NodeIdentity) -> None:
+            for listening in made:
+                listening.identity = renewed
 
         def discovery(listening: Network) -> Discovery | None:
             if not config.mesh.mdns or standing.alone or is_loopback(bind[0]):
@@ -153,6 +172,8 @@ async def real(config: Config) -> Ports:
             ThisProcess(),
             v4l2.devices,
             network,
+            present,
+            identity.FolderPapers(folder, executor),
             discovery,
             undo.close,
             cache=str(Path(platformdirs.user_cache_dir("thatdam", appauthor=False)) / "models"),
@@ -163,9 +184,10 @@ async def real(config: Config) -> Ports:
 
 
 def _bind(config: Config, standing: Standing) -> Host:
-    if config.mesh.join and standing.alone:
+    if config.seeds and standing.alone:
         raise Refused(
-            "--join needs the secret of the mesh to join: set THATDAM_SECRET (one that `thatdam secret` made) on both"
+            "--join with an address needs the secret of the mesh to join: set THATDAM_SECRET (one that `thatdam "
+            "secret` made) on both; or have a ticket made there with `thatdam invite`, and give that to --join"
         )
     host = config.mesh.host or ("127.0.0.1" if standing.alone else "0.0.0.0")  # noqa: S104 - peers prove themselves
     return host, config.mesh.port

@@ -1,8 +1,12 @@
 """Who is of the mesh and who is no more, as the mesh's authority signed it, in tables that are whole on every node.
 
-Decides over the mesh tables ``roster`` (pk: node id; ``sealed``: the signed entry) and ``revocations`` (the signed
-tombstone). Invariant: a row counts only when the authority signed it; a tombstone is for ever. What a row merely
-claims is ignored, and logged once.
+Decides over the mesh tables ``roster`` (pk: node id; ``sealed``: the signed entry), ``revocations`` (the signed
+tombstone), ``holders`` (who holds the authority and so can admit; ``holds`` says whether it does now) and
+``authorities`` (pk: an authority's key; ``sealed``: what it signed for its successor).
+
+Invariant: a row counts only when the present authority signed it; a tombstone, once seen, is for ever, whatever becomes
+of its row or of the authority that signed it. What a row merely claims is ignored, and logged. Of an authority, one
+successor is taken: the first that is heard of.
 """
 
 from __future__ import annotations
@@ -12,7 +16,14 @@ from typing import Protocol
 
 import structlog
 
-from mesh.core.identity import NotAMember, authority_key_of, open_roster_entry, open_tombstone
+from mesh.core.identity import (
+    NotAMember,
+    authority_key_of,
+    open_holder,
+    open_roster_entry,
+    open_succession,
+    open_tombstone,
+)
 from mesh.core.rows import Change, Entry
 from mesh.ports import Clock
 from proto import codec
@@ -21,6 +32,8 @@ from proto.ids import MeshId, NodeId
 from proto.messages.identity import RosterContent, Sealed
 
 ENTRY_LIFE_MS = 365 * 86_400_000
+WANING_S = 60.0
+"""How long a former authority's roster counts while the present one's entries are still on their way."""
 _log = structlog.get_logger("roster")
 
 
@@ -46,47 +59,115 @@ class Roster:
 
     def __init__(self, mesh: MeshId, authority: bytes, clock: Clock) -> None:
         self._mesh = mesh
+        self.authority = authority
+        """The present mesh CA, DER."""
+        self.heirs: list[bytes] = []
+        """The authorities that took its place since this node started, the latest last."""
         self._key = authority_key_of(authority)
         self._clock = clock
+        self._entries: dict[tuple[str, str, str], Entry] = {}
         self._members: dict[NodeId, RosterContent] = {}
+        self._waning: dict[NodeId, RosterContent] = {}
+        self._waning_until_s = 0.0
         self._revoked: dict[NodeId, str] = {}
+        self._holders: dict[NodeId, bool] = {}
+        self._watchers: list[Callable[[NodeId], None]] = []
+        self._heirs: list[Callable[[bytes], None]] = []
 
     async def open(self, rows: Rows) -> None:
-        """Read both tables and follow their changes."""
-        for entry in await rows.every("revocations"):
-            self._take_tombstone(entry)
-        for entry in await rows.every("roster"):
-            self._take_member(entry)
-        rows.watch("revocations", self._take_tombstone)
-        rows.watch("roster", self._take_member)
+        """Read the tables and follow their changes."""
+        for table in ("authorities", "revocations", "roster", "holders"):
+            for entry in await rows.every(table):
+                self._take(entry)
+            rows.watch(table, self._take)
+
+    def watch_revoked(self, handler: Callable[[NodeId], None]) -> None:
+        """Tell ``handler`` at once of nodes that are revoked from now on."""
+        self._watchers.append(handler)
+
+    def watch_authority(self, handler: Callable[[bytes], None]) -> None:
+        """Tell ``handler`` of the authority that took the last one's place: its CA, DER."""
+        self._heirs.append(handler)
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
 
-    def _take_member(self, entry: Entry) -> None:
-        sealed = _sealed(entry)
-        if sealed is None:
-            return
-        try:
-            # Expiry is judged when it is asked for, by the clock of that moment.
-            content = open_roster_entry(sealed, self._key, self._mesh, 0)
-        except NotAMember as error:
-            _log.warning("roster entry ignored", node=entry.pk[:8], reason=str(error))
-            return
-        if content.node == entry.pk:
-            self._members[NodeId(content.node)] = content
+    # ------------------------------------------------------------ rows
 
-    def _take_tombstone(self, entry: Entry) -> None:
+    def _take(self, entry: Entry) -> None:
+        self._entries[entry.key] = entry
+        if entry.table == "authorities":
+            self._succeed()
+        else:
+            self._judge(entry)
+
+    def _judge(self, entry: Entry) -> None:
         sealed = _sealed(entry)
         if sealed is None:
             return
+        node = NodeId(entry.pk)
         try:
-            content = open_tombstone(sealed, self._key, self._mesh)
+            match entry.table:
+                case "roster":
+                    # Expiry is judged when it is asked for, by the clock of that moment.
+                    content = open_roster_entry(sealed, self._key, self._mesh, 0)
+                    if content.node == node:
+                        self._members[node] = content
+                case "revocations":
+                    tombstone = open_tombstone(sealed, self._key, self._mesh)
+                    if tombstone.node == node and node not in self._revoked:
+                        self._bury(node, tombstone.reason)
+                case _:
+                    if open_holder(sealed, self._key, self._mesh) == node:
+                        self._holders[node] = entry.row().fields.get("holds") is not False
         except NotAMember as error:
-            _log.warning("revocation ignored", node=entry.pk[:8], reason=str(error))
-            return
-        if content.node == entry.pk:
-            self._revoked[NodeId(content.node)] = content.reason
+            # While an authority is succeeded, its rows are signed anew one after another.
+            expected = node in self._revoked or self._clock.monotonic() < self._waning_until_s
+            tell = _log.debug if expected else _log.warning
+            tell("row ignored", table=entry.table, claimed=entry.pk[:8], reason=str(error))
+
+    def _bury(self, node: NodeId, reason: str) -> None:
+        self._revoked[node] = reason
+        _log.warning("node revoked", claimed=node[:8], reason=reason)
+        for handler in self._watchers:
+            handler(node)
+
+    def _succeed(self) -> None:
+        """Go on to the latest authority whose chain of signatures begins at the present one."""
+        while True:
+            heir = self._heir()
+            if heir is None:
+                return
+            self.authority, self._key = heir, authority_key_of(heir)
+            self._waning, self._waning_until_s = self._members, self._clock.monotonic() + WANING_S
+            self._members, self._holders = {}, {}
+            _log.warning("the mesh has another authority", authority=self._key.hex()[:16])
+            for entry in self._entries.values():
+                if entry.table != "authorities":
+                    self._judge(entry)
+            self.heirs.append(heir)
+            for handler in self._heirs:
+                handler(heir)
+
+    def _heir(self) -> bytes | None:
+        claims = [entry for key, entry in sorted(self._entries.items()) if key[:2] == ("authorities", self._key.hex())]
+        for entry in claims:
+            sealed = _sealed(entry)
+            if sealed is None:
+                continue
+            try:
+                return open_succession(sealed, self._key, self._mesh)
+            except NotAMember as error:
+                _log.warning("succession ignored", reason=str(error))
+        return None
+
+    # ------------------------------------------------------------ questions
+
+    def _entry(self, node: NodeId) -> RosterContent | None:
+        entry = self._members.get(node)
+        if entry is None and self._clock.monotonic() < self._waning_until_s:
+            entry = self._waning.get(node)
+        return entry
 
     def revoked(self, node: NodeId) -> str | None:
         """Give why a node may have no link, or None. A node not in the roster yet may: its certificate says enough."""
@@ -98,10 +179,37 @@ class Roster:
         revoked = self.revoked(node)
         if revoked:
             return revoked
-        entry = self._members.get(node)
+        entry = self._entry(node)
         if entry is None:
             return "not a known member of this mesh"
         return "its roster entry has expired" if self._now_ms() >= entry.expires_ms else None
+
+    def listed(self, node: NodeId) -> bool:
+        """Tell whether the present authority has a node in its roster, in good standing."""
+        return self.refused(node) is None
+
+    def members(self) -> dict[NodeId, RosterContent]:
+        """Give the entries of the present authority, revoked nodes left out, by node id."""
+        return {node: entry for node, entry in sorted(self._members.items()) if node not in self._revoked}
+
+    def tombstones(self) -> dict[NodeId, str]:
+        """Give the revoked nodes, and why."""
+        return dict(sorted(self._revoked.items()))
+
+    def grants(self, node: NodeId, role: str) -> bool:
+        """Tell whether a node may take a role; one whose entry has not come yet may, by its certificate."""
+        entry = self._entry(node)
+        return node not in self._revoked and (entry is None or role in entry.roles)
+
+    def admitting(self) -> list[NodeId]:
+        """Give the nodes that can admit others now, in order."""
+        return [node for node, now in sorted(self._holders.items()) if now and node not in self._revoked]
+
+    def has_held(self, node: NodeId) -> bool:
+        """Tell whether a node holds the present authority, or did."""
+        return node in self._holders
+
+    # ------------------------------------------------------------ changes
 
     def entering(self, node: NodeId, authority: Admitting, roles: Sequence[str], zone: str) -> Change | None:
         """Give the change that enters a node or renews its entry, or None while its entry is good for half a year."""
@@ -110,7 +218,11 @@ class Roster:
         good = known is not None and known.expires_ms - now_ms > ENTRY_LIFE_MS / 2
         if good and known is not None and known.roles == tuple(roles) and known.zone == zone:
             return None
-        sealed = authority.roster_entry(node, tuple(roles), zone, now_ms + ENTRY_LIFE_MS)
+        return self.enter(node, authority, roles, zone)
+
+    def enter(self, node: NodeId, authority: Admitting, roles: Sequence[str], zone: str) -> Change:
+        """Give the change that enters a node for a year from now."""
+        sealed = authority.roster_entry(node, tuple(roles), zone, self._now_ms() + ENTRY_LIFE_MS)
         return Change("roster", node, set={"sealed": codec.encode(sealed)})
 
 
@@ -121,5 +233,5 @@ def _sealed(entry: Entry) -> Sealed | None:
     try:
         return codec.decode(Sealed, raw)
     except Malformed:
-        _log.warning("roster row malformed", node=entry.pk[:8])
+        _log.warning("roster row malformed", claimed=entry.pk[:8])
         return None

@@ -62,6 +62,8 @@ _STATEMENTS = (
     "CREATE TABLE IF NOT EXISTS chunk_assets (chunk BLOB, asset TEXT, PRIMARY KEY (chunk, asset)) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS chunk_assets_asset ON chunk_assets (asset)",
     # Chunks that were here and are damaged or gone: to be fetched again.
+    """CREATE TABLE IF NOT EXISTS tickets (secret BLOB PRIMARY KEY, roles TEXT NOT NULL, expires_s INTEGER NOT NULL,
+    node TEXT, answer BLOB) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS damaged (chunk BLOB PRIMARY KEY, asset TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS damaged_asset ON damaged (asset)",
 )

@@ -69,6 +69,12 @@ class DataFolder:
         finally:
             os.close(descriptor)
         os.replace(tmp, path)
+        if fcntl is not None:  # Windows cannot sync a folder
+            folder = os.open(self.root, os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
 
     def release(self) -> None:
         """Let another process have the folder."""

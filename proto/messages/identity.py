@@ -17,6 +17,8 @@ Signature = Annotated[bytes, Exactly(64)]
 
 NONCE_BYTES = 32
 LINK_BYTES = 16
+TICKET_BYTES = 16
+Ticket = Annotated[bytes, Exactly(TICKET_BYTES)]
 
 
 @message(200)
@@ -73,6 +75,31 @@ class ProofContent:
     server_versions: tuple[Version, Version]
 
 
+@message(205)
+class Redeem:
+    """Newcomer to server, once, on the tickets' ALPN: who wants to be admitted, and the ticket's secret.
+
+    ``signature`` is the newcomer's over ``RedeemContent``.
+    """
+
+    node: Node
+    ticket: Ticket
+    zone: Annotated[str, Max(64)]
+    signature: Signature
+
+
+@message(206)
+class RedeemContent:
+    """What a newcomer signs. ``server`` is the id that TLS verified, ``node`` its own."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    server: Node
+    node: Node
+    nonce: Annotated[bytes, Exactly(NONCE_BYTES)]
+    ticket: Ticket
+
+
 @message(210)
 class RosterContent:
     """What the authority signs to admit a node. ``expires_ms`` is UTC milliseconds since 1970."""
@@ -101,3 +128,55 @@ class Sealed:
 
     content: Annotated[bytes, Max(4096)]
     signature: Signature
+
+
+@message(207)
+class Redeemed:
+    """Server to newcomer: admitted. Its certificate, the mesh CA that signed it (both DER), and its roster entry."""
+
+    certificate: Annotated[bytes, Max(2048)]
+    authority: Annotated[bytes, Max(1024)]
+    entry: Sealed
+
+
+@message(213)
+class SuccessionContent:
+    """What an authority signs to be succeeded by another: that one's CA, DER."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    authority: Annotated[bytes, Max(1024)]
+
+
+@message(214)
+class HolderContent:
+    """What an authority signs of each node that holds it and so can admit others."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    node: Node
+
+
+@message(220)
+class AskCertificate:
+    """Member to a node that can admit: a new certificate, from the present authority."""
+
+
+@message(221)
+class GiveCertificate:
+    """The certificate and the mesh CA that signed it, both DER."""
+
+    certificate: Annotated[bytes, Max(2048)]
+    authority: Annotated[bytes, Max(1024)]
+
+
+@message(222)
+class TakeAuthority:
+    """A node that can admit to one that shall: the authority's seed. Over a link between the two only."""
+
+    seed: Annotated[bytes, Exactly(32)]
+
+
+@message(223)
+class AuthorityTaken:
+    """It is durable there."""

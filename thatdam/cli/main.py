@@ -10,7 +10,7 @@ import typer
 
 from thatdam import __version__
 from thatdam import config as settings
-from thatdam.cli import library, mesh, people, search, sources, transfer
+from thatdam.cli import admission, library, mesh, people, search, sources, transfer
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -45,14 +45,14 @@ def up(
         int | None, typer.Option(help="UDP port of the mesh and TCP port of the viewer; 0: free ones")
     ] = None,
     name: Annotated[str, typer.Option(help="what people call this node")] = "",
-    join: Annotated[list[str] | None, typer.Option(help="host:port of a node, where multicast does not reach")] = None,
+    join: Annotated[list[str] | None, typer.Option(help="a ticket of `thatdam invite`, or host:port of a node")] = None,
     copies: Annotated[int | None, typer.Option(help="copies wanted of everything kept")] = None,
     role: Annotated[list[str] | None, typer.Option(help="a role to take; without any, chosen from the machine")] = None,
     file_folder: Annotated[list[str] | None, typer.Option(help="folder whose files may be played as cameras")] = None,
     lan: Annotated[bool, typer.Option("--lan", help="serve the viewer by HTTPS on the LAN too, for phones")] = False,
     settings_file: Annotated[Path | None, typer.Option("--config", help="settings file")] = None,
 ) -> None:
-    """Start a node here. Alone it is a whole system; with THATDAM_SECRET it finds the others of its mesh."""
+    """Start a node here. Alone it is a whole system; with a ticket or THATDAM_SECRET it is one of a mesh."""
     from thatdam.cli import serve  # the node's libraries take a second to load; other verbs need none
 
     flags = {
@@ -85,6 +85,10 @@ app.command()(library.tag)
 app.command()(library.rm)
 app.command()(library.restore)
 app.command()(mesh.secret)
+app.command()(admission.invite)
+app.command()(admission.admit)
+app.command()(admission.revoke)
+app.command()(admission.authority)
 app.command()(mesh.nodes)
 app.command()(mesh.status)
 

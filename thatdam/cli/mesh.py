@@ -40,6 +40,10 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
     for node in listed:
         if node not in alive:
             out.print(f"            {node['name'] or node['id'][:8]} is {node['state']}", highlight=False)
+    able = answer["standing"]["admitting"]
+    if len(listed) > 1 and len(able) < 2:
+        told = "one node alone can admit others; let another: `thatdam admit NODE`" if able else "no node can any more"
+        out.print(f"admitting   {told}", highlight=False, soft_wrap=True)
     out.print(
         f"catalogue   {parts['ok']} of {parts['total']} partitions answer, {answer['assets']} assets", highlight=False
     )

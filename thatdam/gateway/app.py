@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from mesh.adapters.clock import SystemEntropy
 from thatdam import __version__
 from thatdam.gateway import (
+    admission,
     assets,
     cameras,
     events,
@@ -48,6 +49,7 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     feed = events.Events(node.system, node.catalogue, node.members, node.now_ms, traffic)
     events.install(app, feed, guard, traffic)
     nodes.install(app, node, guard)
+    admission.install(app, node, guard)
     people.install(app, node, guard)
     library = assets.Assets(node)
     cameras.install(app, node, guard, library)

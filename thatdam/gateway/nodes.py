@@ -25,6 +25,12 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         return {
             "nodes": [_shape(state, node) for state in states],
             "mesh": node.mesh,
+            "standing": {
+                "admitting": node.roster.admitting(),
+                "admits": node.admission.admits,
+                "revoked": [{"id": gone, "reason": why} for gone, why in node.roster.tombstones().items()],
+                "certificate_expires_at": shapes.moment(int(node.admission.certificate_expires_s() * 1000)),
+            },
             "copies": {
                 "wanted": node.view.copies(),
                 "at_risk": sum(report.chunks_short + report.chunks_damaged for report in told),
@@ -49,7 +55,7 @@ def _shape(state: NodeState, node: Node) -> Json:
     return {
         "id": member.id,
         "name": info.name,
-        "state": member.state.value,
+        "state": "revoked" if node.roster.revoked(member.id) else member.state.value,
         "self": member.id == node.node_id,
         "roles": list(info.roles),
         "role_reasons": dict(report.role_reasons) if report else {},

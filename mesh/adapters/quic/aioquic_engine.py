@@ -374,7 +374,7 @@ class AioquicEngine:
         configuration.alpn_protocols = [alpn]
         configuration.verify_mode = ssl.CERT_NONE if verify is None else ssl.CERT_REQUIRED
         configuration.server_name = verify
-        configuration.load_verify_locations(cadata=_pem(credentials.authority))
+        configuration.load_verify_locations(cadata=_pem(credentials.trusted(verify)))
         quic = _Quic(configuration=configuration)
         quic.prepare(windows)
         quic.connect(address, now_s)
@@ -477,8 +477,8 @@ def _plain(address: Address) -> tuple[str, int]:
 
 
 @lru_cache(maxsize=16)
-def _pem(der: bytes) -> bytes:
-    return x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+def _pem(ders: tuple[bytes, ...]) -> bytes:
+    return b"".join(x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM) for der in ders)
 
 
 @lru_cache(maxsize=16)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from proto.ids import MeshId, NodeId
@@ -30,6 +31,12 @@ class Credentials(Protocol):
     @property
     def authority(self) -> bytes:
         """The mesh CA, DER."""
+
+    def trusted(self, peer: NodeId | None) -> tuple[bytes, ...]:
+        """Give the CAs (DER) that TLS may find behind a peer's certificate."""
+
+    def faces(self) -> Sequence[Credentials]:
+        """Give the credentials to show when dialling, the next one where the one before is refused."""
 
     @property
     def versions(self) -> tuple[int, int]:

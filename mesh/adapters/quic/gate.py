@@ -2,7 +2,8 @@
 
 The server opens one stream and sends a ``Challenge``; the dialler answers with one ``Proof`` of at most 4096 bytes; the
 server checks it and sends ``Welcome``, or closes with a reason. The id question has an ALPN of its own: the server
-sends one ``IdAnswer``, and nothing is read from the dialler.
+sends one ``IdAnswer``, and nothing is read from the dialler. Tickets have one too: in place of the proof comes one
+``Redeem``, whose answer is ``Redeemed`` and the end.
 
 Invariant: from an unproven dialler only that one frame is parsed. It may open no stream, have at most
 ``UNPROVEN_WINDOWS`` bytes unread, and send datagrams only to the bin. A nonce belongs to its connection, is used once
@@ -26,13 +27,14 @@ from proto import codec
 from proto.codec import Malformed
 from proto.frames import PROOF_FRAME_BYTES_MAX, FrameReader, pack_frame
 from proto.ids import MeshId, NodeId, is_node_id
-from proto.messages.identity import NONCE_BYTES, Challenge, IdAnswer, Proof, Welcome
+from proto.messages.identity import NONCE_BYTES, Challenge, IdAnswer, Proof, Redeem, Redeemed, Welcome
 
 ALPN_MESH = "thatdam/1"
 ALPN_ID = "thatdam-id/1"
 ALPN_TICKET = "thatdam-ticket/1"
-"""Reserved for joining with a ticket; no node answers to it yet."""
 NONCE_LIFE_S = 5.0
+LINGER_S = 2.0
+"""How long a newcomer has to take its answer and close."""
 UNPROVEN_WINDOWS = Windows(1 << 20, 8 << 10, 0, 0)
 ASKING_WINDOWS = Windows(4096, 4096, 0, 1)
 CODE_BYE, CODE_REFUSED, CODE_CROSSED, CODE_BUSY, CODE_MALFORMED, CODE_REPLACED = 0x1, 0x2, 0x3, 0x4, 0x5, 0x6
@@ -60,6 +62,7 @@ class Gate:
         may_answer: Callable[[Carrier], bool],
         may_warn: Callable[[Carrier], bool],
         proven: Callable[[Gate, NodeId, Proof], str],
+        redeems: Callable[[Gate, Redeem, bytes], str],
         ended: Callable[[Gate], None],
     ) -> None:
         self.carrier = carrier
@@ -70,7 +73,9 @@ class Gate:
         self._may_answer = may_answer
         self._may_warn = may_warn
         self._proven = proven
+        self._redeems = redeems
         self._ended = ended
+        self._wanted: type[Proof] | type[Redeem] = Proof
         self._reader: FrameReader | None = None
         self._checked = False
         self._end = asyncio.get_running_loop().call_later(NONCE_LIFE_S, self._too_late)
@@ -80,6 +85,9 @@ class Gate:
         match event:
             case HandshakeDone(alpn):
                 if alpn == ALPN_MESH:
+                    self._challenge()
+                elif alpn == ALPN_TICKET:
+                    self._wanted = Redeem
                     self._challenge()
                 else:
                     self._answer_id()
@@ -118,12 +126,19 @@ class Gate:
                 return
             if len(frames) != 1 or self._reader.buffered_bytes:
                 raise Malformed("a proof is one frame")
-            proof = codec.decode(Proof, frames[0])
+            said = codec.decode(self._wanted, frames[0])
         except Malformed as error:
-            self.refuse(f"no proof: {error}", CODE_MALFORMED)
+            what = "proof" if self._wanted is Proof else "redeeming"
+            self.refuse(f"no {what}: {error}", CODE_MALFORMED)
             return
         # Whatever comes of it, this nonce has been used.
         self._checked = True
+        if isinstance(said, Redeem):
+            refused = self._redeems(self, said, self._nonce)
+            if refused:
+                self.refuse(refused, CODE_REFUSED, claimed=said.node)
+            return
+        proof = said
         try:
             node = self._credentials.check(proof, self._nonce, self._wall_s())
         except Refused as error:
@@ -139,6 +154,17 @@ class Gate:
         connection = self.carrier.connection
         connection.send(PROOF_STREAM, pack_frame(codec.encode(Welcome(link, version))), end=True)
         self.carrier.touch()
+
+    def admit(self, redeemed: Redeemed) -> None:
+        """Answer a newcomer whose ticket was taken; it closes once it has read that, and is closed if it does not."""
+        self._end.cancel()
+        self._end = asyncio.get_running_loop().call_later(LINGER_S, self._goodbye)
+        self.carrier.connection.send(PROOF_STREAM, pack_frame(codec.encode(redeemed)), end=True)
+        self.carrier.touch()
+
+    def _goodbye(self) -> None:
+        self.leave()
+        self.carrier.close(CODE_BYE, "")
 
     def refuse(self, reason: str, code: int, claimed: str = "") -> None:
         """Close, and say why here and there."""
@@ -198,6 +224,46 @@ class Asking:
                 self.answer.set_exception(_closed(code, reason, by_tls))
             case HandshakeDone() | StreamReset() | DatagramBytes():
                 pass
+
+
+class Redeeming:
+    """The newcomer's side of a ticket; a driver's ``Session``. ``answer`` is given the server's nonce once."""
+
+    def __init__(self, answer: Callable[[bytes], Redeem]) -> None:
+        self.redeemed: asyncio.Future[Redeemed] = asyncio.get_running_loop().create_future()
+        self.carrier: Carrier | None = None
+        self._answer = answer
+        self._said = False
+        self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
+        self.redeemed.add_done_callback(_seen)
+
+    def on_event(self, event: Event) -> None:
+        """Take an event of the connection."""
+        if self.redeemed.done():
+            return
+        match event:
+            case StreamBytes(stream, data, _) if stream == PROOF_STREAM:
+                self._heard(data)
+            case Closed(code, reason, by_tls):
+                self.redeemed.set_exception(_closed(code, reason, by_tls))
+            case _:
+                pass
+
+    def _heard(self, data: bytes) -> None:
+        assert self.carrier is not None
+        connection = self.carrier.connection
+        connection.consumed(PROOF_STREAM, len(data))
+        try:
+            for frame in self._reader.feed(data):
+                if not self._said:
+                    self._said = True
+                    said = self._answer(codec.decode(Challenge, frame).nonce)
+                    connection.send(PROOF_STREAM, pack_frame(codec.encode(said)), end=True)
+                elif not self.redeemed.done():
+                    self.redeemed.set_result(codec.decode(Redeemed, frame))
+        except Malformed as error:
+            if not self.redeemed.done():
+                self.redeemed.set_exception(Refused(f"the node does not speak our protocol: {error}"))
 
 
 class Dialling:

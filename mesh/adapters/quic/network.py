@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -27,10 +27,13 @@ from mesh.adapters.quic.engine import Address, Engine
 from mesh.adapters.quic.gate import (
     ALPN_ID,
     ALPN_MESH,
+    ALPN_TICKET,
     ASKING_WINDOWS,
+    CODE_BUSY,
     CODE_BYE,
     CODE_CROSSED,
     CODE_MALFORMED,
+    CODE_REFUSED,
     CODE_REPLACED,
     UNPROVEN_WINDOWS,
     Asking,
@@ -43,7 +46,7 @@ from mesh.adapters.quic.link import WINDOWS, QuicLink
 from mesh.adapters.quic.udp import UdpSocket, plain_host
 from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, Unavailable
 from proto.ids import NodeId
-from proto.messages.identity import LINK_BYTES, Proof
+from proto.messages.identity import LINK_BYTES, Proof, Redeem, Redeemed
 
 DATAGRAM_BYTES = 1350
 LOOPBACK_DATAGRAM_BYTES = 8900
@@ -55,6 +58,10 @@ UNPROVEN_RETRY = 24
 """From so many on, a dialler must first show that its address is its own (RFC 9000, section 8.1)."""
 ANSWERS_A_SECOND, ANSWERS_BURST = 8.0, 32.0
 """Answers to the id question for one host."""
+REDEMPTIONS_A_SECOND, REDEMPTIONS_BURST = 0.5, 10.0
+"""Tickets that one host may try."""
+REDEEMING_MAX = 8
+"""Tickets being redeemed at once: each waits for the disk."""
 WARNINGS_A_SECOND, WARNINGS_BURST = 0.2, 20.0
 """Refusals of one host that are warned of; further ones are logged as details, so that nobody can fill the log."""
 ASKERS_MAX = 1024
@@ -113,6 +120,7 @@ class QuicNetwork:
         datagram_bytes: int = DATAGRAM_BYTES,
         loopback_datagram_bytes: int = LOOPBACK_DATAGRAM_BYTES,
         engine: Engine | None = None,
+        redeem: Callable[[Redeem, bytes], Awaitable[Redeemed]] | None = None,
     ) -> None:
         if not 1200 <= datagram_bytes <= 16000:
             raise ValueError("datagram_bytes is 1200 to 16000")
@@ -122,6 +130,10 @@ class QuicNetwork:
         self._clock = clock
         self._entropy = entropy
         self._accepts = accepts
+        self.redeem = redeem
+        """Takes a ticket (the message, the nonce it answers); Refused says why not. None: this node admits nobody."""
+        self._redeeming: dict[asyncio.Task[None], None] = {}
+        self._redeemers = _Allowances()
         self._advertise = tuple(advertise)
         self._datagram_bytes = datagram_bytes
         self._loopback_datagram_bytes = max(datagram_bytes, loopback_datagram_bytes)
@@ -181,6 +193,10 @@ class QuicNetwork:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
             self._keeper = None
+        for task in list(self._redeeming):
+            task.cancel()
+        if self._redeeming:
+            await asyncio.wait(list(self._redeeming))
         for link in list(self._links.values()):
             self._down(link, "the node stops", CODE_BYE)
         for carrier in self._driver.carriers:
@@ -230,15 +246,22 @@ class QuicNetwork:
             return standing
         attempt = self._attempts[peer] = _Attempt()
         try:
-            link = await self._attempt(address, peer, attempt)
+            link = await self._attempts_of(address, peer, attempt)
         except BaseException as error:
             self._end_attempt(peer, attempt, error)
             raise
         self._end_attempt(peer, attempt, None)
         return link
 
-    async def _attempt(self, address: Address, peer: NodeId, attempt: _Attempt) -> QuicLink:
-        dialling = Dialling(self.identity, peer, Lane.MAIN, b"")
+    async def _attempts_of(self, address: Address, peer: NodeId, attempt: _Attempt) -> QuicLink:
+        *news, last = self.identity.faces()
+        for face in news:
+            with contextlib.suppress(Refused):
+                return await self._attempt(address, peer, attempt, face)
+        return await self._attempt(address, peer, attempt, last)
+
+    async def _attempt(self, address: Address, peer: NodeId, attempt: _Attempt, face: Credentials) -> QuicLink:
+        dialling = Dialling(face, peer, Lane.MAIN, b"")
         carrier = dialling.carrier = self._connect(address, ALPN_MESH, peer, dialling)
         try:
             either: list[asyncio.Future[Any]] = [dialling.welcomed, attempt.link]
@@ -250,6 +273,9 @@ class QuicNetwork:
                 welcome = dialling.welcomed.result()
             except Crossed:
                 return await asyncio.shield(attempt.link)
+            refused = self._accepts(peer)
+            if refused:  # since the dial began
+                raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
             link = self._stand(peer, welcome.link, carrier, dialled=True)
             self._replay(carrier, dialling)
         except BaseException:
@@ -279,7 +305,14 @@ class QuicNetwork:
 
     async def _more(self, link: QuicLink, lane: Lane) -> None:
         """Dial a further connection of a standing link."""
-        dialling = Dialling(self.identity, link.peer, lane, link.id)
+        *news, last = self.identity.faces()
+        for face in news:
+            with contextlib.suppress(Unavailable):
+                return await self._one_more(link, lane, face)
+        return await self._one_more(link, lane, last)
+
+    async def _one_more(self, link: QuicLink, lane: Lane, face: Credentials) -> None:
+        dialling = Dialling(face, link.peer, lane, link.id)
         address = link.main.carrier.connection.address
         carrier = dialling.carrier = self._connect(address, ALPN_MESH, link.peer, dialling)
         try:
@@ -306,7 +339,7 @@ class QuicNetwork:
         made = self._engine.accept(
             data,
             address,
-            (ALPN_MESH, ALPN_ID),
+            (ALPN_MESH, ALPN_ID, *((ALPN_TICKET,) if self.redeem is not None else ())),
             self.identity,
             UNPROVEN_WINDOWS,
             self._size_for(address),
@@ -324,6 +357,7 @@ class QuicNetwork:
             self._may_answer,
             self._may_warn,
             self._proven,
+            self._redeems,
             self._leave,
         )
         carrier.session = gate
@@ -338,6 +372,33 @@ class QuicNetwork:
 
     def _may_warn(self, carrier: Carrier) -> bool:
         return self._refused.take(carrier, self._clock.monotonic(), WARNINGS_A_SECOND, WARNINGS_BURST)
+
+    def _redeems(self, gate: Gate, said: Redeem, nonce: bytes) -> str:
+        """Begin to take a newcomer's ticket; gives why not, or nothing."""
+        if self.redeem is None:
+            return "this node admits nobody"
+        if not self._redeemers.take(gate.carrier, self._clock.monotonic(), REDEMPTIONS_A_SECOND, REDEMPTIONS_BURST):
+            return "too many tickets were tried from there; wait a minute"
+        if len(self._redeeming) >= REDEEMING_MAX:
+            return "many others are joining just now; try again"
+        task = asyncio.get_running_loop().create_task(self._take_ticket(gate, said, nonce))
+        self._redeeming[task] = None
+        task.add_done_callback(lambda done: self._redeeming.pop(done, None))
+        return ""
+
+    async def _take_ticket(self, gate: Gate, said: Redeem, nonce: bytes) -> None:
+        assert self.redeem is not None
+        try:
+            redeemed = await self.redeem(said, nonce)
+        except PortError as error:
+            gate.refuse(str(error), CODE_REFUSED if isinstance(error, Refused) else CODE_BUSY, claimed=said.node)
+            return
+        except Exception as error:  # noqa: BLE001 - a bug here must not leave the newcomer waiting
+            _log.error("ticket not taken", error=repr(error), exc_info=error)
+            gate.refuse("a bug of the node; its log has it", CODE_BUSY, claimed=said.node)
+            return
+        if not gate.carrier.gone:
+            gate.admit(redeemed)
 
     def _proven(self, gate: Gate, peer: NodeId, proof: Proof) -> str:
         """Take a dialler that has proven who it is; gives why it is refused, or nothing."""
@@ -370,6 +431,10 @@ class QuicNetwork:
         return newest if newest >= max(low, proof.version_min) else None
 
     def _admit(self, gate: Gate, peer: NodeId, proof: Proof) -> None:
+        refused = self._accepts(peer)
+        if refused:  # while it was held back
+            gate.refuse(refused, CODE_REFUSED, claimed=peer)
+            return
         version = self._version(proof)
         assert version is not None
         link_id = self._entropy.token(LINK_BYTES)

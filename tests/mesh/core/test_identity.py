@@ -17,6 +17,7 @@ from mesh.core.identity import (
     PROOF_LABEL,
     RELEASED_S,
     ROSTER_LABEL,
+    SKEW_S,
     TOMBSTONE_LABEL,
     VERSIONS,
     Authority,
@@ -134,7 +135,17 @@ def test_a_certificate_ends():
     ends_s = check_certificate(ALICE.certificate, AUTHORITY.certificate(), 0.0).expires_s
     check_certificate(ALICE.certificate, AUTHORITY.certificate(), ends_s)
     with pytest.raises(NotAMember, match="expired"):
-        check_certificate(ALICE.certificate, AUTHORITY.certificate(), ends_s + 1)
+        check_certificate(ALICE.certificate, AUTHORITY.certificate(), ends_s + SKEW_S + 1)
+
+
+def test_clocks_may_disagree_about_the_end_by_ten_minutes_for_tls_too():
+    ends_s = check_certificate(ALICE.certificate, AUTHORITY.certificate(), 0.0).expires_s
+    check_certificate(ALICE.certificate, AUTHORITY.certificate(), ends_s + SKEW_S)
+    assert (
+        x509.load_der_x509_certificate(ALICE.certificate).not_valid_after_utc.timestamp()
+        == ends_s + SKEW_S
+        == (ends_s + 600)
+    )
 
 
 def test_it_is_due_for_renewal_at_half_its_life():
