@@ -24,6 +24,8 @@ from mesh.ports import Host
 
 ROLES = ("proxy", "daemon", "storage", "encoder")
 DEFAULT_PORT = 8326
+SECONDS_MAX = 3_200_000_000.0
+"""A hundred years: who writes more means never."""
 
 
 class ConfigError(Exception):
@@ -83,6 +85,10 @@ class StorageConfig:
     """[storage]: this node's share."""
 
     capacity_gb: float = _setting(0.0, "GiB this node offers, which weighs its share; 0: the disk's size")
+    collect_after_s: float = _setting(1_209_600.0, "seconds that bytes nobody refers to stay on the disks (14 days)")
+    collect_packed_after_s: float = _setting(3600.0, "the same for small parts whose bytes are in a packed chunk")
+    trash_keep_s: float = _setting(2_592_000.0, "seconds until what is in the trash is deleted for good (30 days)")
+    scrub_days: float = _setting(7.0, "days in which every chunk on the disk is read and checked once")
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +299,10 @@ def _check(config: Config) -> None:
         raise ConfigError(f"mesh.copies: {config.mesh.copies}; write a number from 1 to 16")
     if not 1200 <= config.mesh.datagram_bytes <= 16000:
         raise ConfigError(f"mesh.datagram_bytes: {config.mesh.datagram_bytes}; write a number from 1200 to 16000")
+    for name in ("collect_after_s", "collect_packed_after_s", "trash_keep_s", "scrub_days"):
+        value = getattr(config.storage, name)
+        if not 0 < value <= SECONDS_MAX:
+            raise ConfigError(f"storage.{name}: {value:g}; write a number above 0, at most {SECONDS_MAX:g}")
     if config.log.format not in ("text", "json"):
         raise ConfigError(f"log.format: {config.log.format!r}; write text or json")
     if config.log.level not in ("debug", "info", "warning", "error"):

@@ -25,6 +25,7 @@ from mesh.actors.rowstore import RowStore
 from mesh.actors.search import Search
 from mesh.actors.system import ActorSystem
 from mesh.adapters.quic.addresses import is_loopback
+from mesh.core.collection import Graces
 from mesh.ports import Clock, Discovery, Disk, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
@@ -39,10 +40,12 @@ from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
+from roles.storage.collector import Collector
 from roles.storage.leases import LeaseServer
 from roles.storage.packer import Packer
 from roles.storage.repair import Repair
 from roles.storage.shards import Shards
+from roles.storage.trash import Trash
 from thatdam import __version__, capabilities, world
 from thatdam.config import Config
 from thatdam.identity import Standing
@@ -76,6 +79,8 @@ class Node:
     chunks: Chunks
     store: ChunkStore
     repair: Repair
+    collector: Collector
+    trash: Trash
     live: LiveHub
     access: Access
     recorder: Recorder
@@ -170,9 +175,16 @@ class Node:
         await catalogue.open()
         ChunkServer(system, store, chunks.copier, takes=stores, view=view)
         await chunks.open()
-        repair = Repair(system, rows, store, view, chunks, clock)
-        repair.open()
+        repair = Repair(system, rows, store, view, chunks, clock, config.storage.scrub_days)
+        await repair.open()
+        files = Files(catalogue, chunks, executor, lambda: config.mesh.copies, clock, config.storage.collect_after_s)
+        graces = Graces(int(config.storage.collect_after_s * 1000), int(config.storage.collect_packed_after_s * 1000))
+        collector = Collector(system, rows, store, view, members, catalogue, roster.standing, clock, graces)
+        keep_ms = int(config.storage.trash_keep_s * 1000)
+        trash = Trash(system, rows, catalogue, files, view, collector, clock, keep_ms)
         if stores:
+            await collector.open()
+            trash.open()
             Packer(system, rows, catalogue, chunks, view, clock).open()
         live = LiveHub(system, entropy)
         await live.open()
@@ -182,7 +194,6 @@ class Node:
         devices = DeviceLister(executor, ports.devices)
         proxy = CameraProxy(system, catalogue, live, ports.workers, devices, clock, entropy, config.proxy.file_folders)
         recorder = Recorder(system, catalogue, chunks, store, live, clock, entropy)
-        files = Files(catalogue, chunks, executor, lambda: config.mesh.copies)
         contents = Contents(catalogue, chunks, files)
         upload_max = int(config.http.upload_max_gb * 2**30)
         work = MediaWork(ports.workers)
@@ -210,7 +221,7 @@ class Node:
             lambda: encoder.problem if encoder is not None else "",
         )
         reasons = {role: why for role, (_, why) in roles.items()}
-        reporter = Reporter(system, clock, disk, store, rows, chunks, repair, ports.process, reasons)
+        reporter = Reporter(system, clock, disk, store, rows, chunks, repair, collector, ports.process, reasons)
         try:
             await network.start(system)
         except BaseException:
@@ -254,6 +265,8 @@ class Node:
             chunks,
             store,
             repair,
+            collector,
+            trash,
             live,
             access,
             recorder,

@@ -18,12 +18,14 @@ from mesh.ports import Clock, Disk, Network, NotFound, PortError
 from proto.ids import NodeId
 from proto.messages.membership import State
 from proto.messages.nodes import AskReport, NodeReport
+from roles.storage.collector import Reclaiming
 from roles.storage.repair import RepairReport
 from thatdam.world import Process
 
 ACTOR = "node"
 ASK_TIMEOUT_S = 1.5
 LAG_EVERY_S = 0.5
+HELD_UP_BY_MAX = 1024
 
 
 class Kept(Protocol):
@@ -54,6 +56,13 @@ class Repairing(Protocol):
         """Tell what is to be done."""
 
 
+class Collecting(Protocol):
+    """What a report needs of the collector."""
+
+    async def report(self) -> Reclaiming:
+        """Tell what can be given back."""
+
+
 class Reporter:
     """The actor ``node``: tells of this node."""
 
@@ -66,6 +75,7 @@ class Reporter:
         rows: Counted,
         chunks: Lagging,
         repair: Repairing,
+        collector: Collecting,
         process: Process,
         role_reasons: Mapping[str, str],
     ) -> None:
@@ -75,6 +85,7 @@ class Reporter:
         self._rows = rows
         self._chunks = chunks
         self._repair = repair
+        self._collector = collector
         self._role_reasons = dict(role_reasons)
         self._started_ms = int(clock.wall() * 1000)
         self._process = process
@@ -102,6 +113,7 @@ class Reporter:
         count, size = await self._store.totals()
         lag = self._chunks.lag()
         repair = await self._repair.report()
+        idle = await self._collector.report()
         return NodeReport(
             self._started_ms,
             self._process.cpu_percent(),
@@ -120,6 +132,13 @@ class Reporter:
             repair.chunks_repairing,
             repair.chunks_damaged,
             repair.partitions_behind,
+            idle.chunks,
+            idle.bytes,
+            idle.reclaimed_bytes,
+            idle.held_up_by[:HELD_UP_BY_MAX],
+            repair.scrub.began_ms,
+            repair.scrub.last_ended_ms,
+            repair.scrub.found,
         )
 
 

@@ -148,6 +148,37 @@ class Catalogue:
         found = [entry for entry in await self._entries(table, pk, sk) if entry.alive]
         return found[0].row() if found else None
 
+    async def surely(self, table: str, pk: str, sk: str = "") -> Entry | None:
+        """Give a row's whole state, a tombstone too, or None when there is surely none; as ``surely_all``."""
+        found = await self._surely(table, pk, sk)
+        return found[0] if found else None
+
+    async def surely_all(self, table: str, pk: str) -> list[Row]:
+        """Give all living rows of a key, by sort key.
+
+        Unavailable when no replica that counts answers: an absence is believed of none that may be behind.
+        """
+        return [entry.row() for entry in await self._surely(table, pk, None) if entry.alive]
+
+    async def _surely(self, table: str, pk: str, sk: str | None) -> list[Entry]:
+        partition = partition_for(table, pk)
+        me, here = self._system.node_id, await self._store.get(table, pk, sk)
+        present = self._view.present(partition)
+        if table in MESH_TABLES or (me in present and self._view.sync.counts(partition)):
+            return here
+        for node in present:
+            if node == me:
+                continue
+            try:
+                found, counts = await self._fetch(node, table, pk, sk)
+            except PortError:
+                continue
+            if counts:
+                known = {entry.sk: entry for entry in here}
+                known.update({entry.sk: _joined(entry, known.get(entry.sk)) or entry for entry in found})
+                return [known[key] for key in sorted(known)]
+        raise Unavailable(f"no replica of partition {partition} that counts answers")
+
     async def rows(self, table: str, pk: str) -> list[Row]:
         """Give the rows of a key, by sort key."""
         return [entry.row() for entry in await self._entries(table, pk, None) if entry.alive]
@@ -156,6 +187,10 @@ class Catalogue:
         """Give every row of a mesh table, which is whole here."""
         assert table in MESH_TABLES, table
         return [entry.row() for entry in await self._store.every(table)]
+
+    async def oldest_waiting_ms(self, table: str, peer: NodeId) -> int | None:
+        """Give when this node wrote (UTC) the oldest row of a table that a peer is to hold and has not confirmed."""
+        return await self._passing.oldest_waiting_ms(table, peer)
 
     async def counts(self) -> tuple[int, int]:
         """Give how many rows are on this node, and how many of its writes a holder has not confirmed."""

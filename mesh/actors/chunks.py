@@ -18,6 +18,7 @@ from mesh.actors.copier import Copier, Lag
 from mesh.actors.hedge import hedged
 from mesh.actors.placement import LayoutView, Peers
 from mesh.actors.system import ActorSystem
+from mesh.core.collection import CARRIED
 from mesh.core.copies import Counted, Told, merge
 from mesh.core.placement import partition_of
 from mesh.core.rows import Change
@@ -36,7 +37,17 @@ GET_HEDGE_S = 1.0
 KEEP_CONFIRMED_S = 60.0
 """How long bytes stay on a node that need not hold them, for those who watch what was just recorded there."""
 
-__all__ = ["ACTOR", "CHUNK_BYTES_MAX", "Chunks", "Lag", "dereference", "read_framed", "reference", "write_framed"]
+__all__ = [
+    "ACTOR",
+    "CHUNK_BYTES_MAX",
+    "Chunks",
+    "Lag",
+    "carry",
+    "dereference",
+    "read_framed",
+    "reference",
+    "write_framed",
+]
 
 _log = structlog.get_logger("chunks")
 
@@ -49,6 +60,11 @@ def reference(chunk: bytes, asset: AssetId, size: int) -> Change:
 def dereference(chunk: bytes, asset: AssetId) -> Change:
     """Give the change that says that an asset needs a chunk no longer."""
     return Change("references", chunk.hex(), asset, delete=True)
+
+
+def carry(chunk: bytes, asset: AssetId, packed: bytes) -> tuple[Change, Change]:
+    """Give the changes that say that an asset needs a chunk no longer, for its bytes are in a packed one."""
+    return Change("references", chunk.hex(), asset, set={CARRIED: packed}), dereference(chunk, asset)
 
 
 class Chunks:

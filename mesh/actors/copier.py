@@ -171,7 +171,14 @@ class Copier:
         return True
 
     async def _look_after(self, batch: Sequence[Held]) -> list[ChunkId]:
-        """Copy what holders lack; gives the chunks somebody may still lack."""
+        """Copy what holders lack; gives the chunks somebody may still lack.
+
+        What nobody needs any more is not copied; the collector has it looked after again should somebody.
+        """
+        spent = await self._store.spent([one.chunk for one in batch])
+        if spent:
+            await self._store.mark(done=sorted(spent))
+            batch = [one for one in batch if one.chunk not in spent]
         shares = self._view.shares()
         have = await self._ask(batch, owners=False)
         held = {one.chunk: one for one in batch}

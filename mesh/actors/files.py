@@ -21,7 +21,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks, dereference, reference
 from mesh.core.manifest import CHUNK_BYTES, FILE_BYTES_MAX, Manifest
 from mesh.core.rows import Row
-from mesh.ports import Executor, NotFound, PortError, Refused, Unavailable
+from mesh.ports import Clock, Executor, NotFound, PortError, Refused, Unavailable
 from proto.codec import Value
 from proto.ids import AssetId, ChunkId
 
@@ -40,15 +40,27 @@ class TooLargeError(Refused):
 
 
 class Files:
-    """Writes and reads files. ``copies_wanted`` gives the mesh's setting."""
+    """Writes and reads files. ``copies_wanted`` gives the mesh's setting.
+
+    ``grace_s``: how old a reference to an asset without a row may become before it is taken back; those of a file that
+    takes longer to come are renewed in time.
+    """
 
     def __init__(
-        self, catalogue: Catalogue, chunks: Chunks, executor: Executor, copies_wanted: Callable[[], int]
+        self,
+        catalogue: Catalogue,
+        chunks: Chunks,
+        executor: Executor,
+        copies_wanted: Callable[[], int],
+        clock: Clock,
+        grace_s: float,
     ) -> None:
         self._catalogue = catalogue
         self._chunks = chunks
         self._executor = executor
         self._copies_wanted = copies_wanted
+        self._clock = clock
+        self._grace_s = grace_s
 
     # ------------------------------------------------------------ writing
 
@@ -62,8 +74,10 @@ class Files:
         ids: list[ChunkId] = []
         running: deque[asyncio.Task[None]] = deque()
         size = 0
+        renewed_s = self._clock.wall()
         try:
             async for block in _blocks(source):
+                renewed_s = await self._renew(asset, ids, renewed_s)
                 size += len(block)
                 if size > min(size_max, FILE_BYTES_MAX):
                     raise TooLargeError(f"the file is over {min(size_max, FILE_BYTES_MAX)} bytes")
@@ -74,6 +88,7 @@ class Files:
                 running.append(asyncio.create_task(self._store(chunk, block, asset), name="files/chunk"))
             while running:
                 await running.popleft()
+            await self._renew(asset, ids, renewed_s)
         except BaseException:
             for task in running:
                 task.cancel()
@@ -81,6 +96,21 @@ class Files:
             await asyncio.shield(self.forget(asset, ids))
             raise
         return Manifest(size, tuple(ids), whole.digest())
+
+    async def _renew(self, asset: AssetId, ids: Sequence[ChunkId], renewed_s: float) -> float:
+        """Write the references of what came so far anew before they are too old; gives when that was last done.
+
+        Unavailable when they have been for too long: some of the bytes may have been collected meanwhile.
+        """
+        age_s = self._clock.wall() - renewed_s
+        if age_s < self._grace_s / 4:
+            return renewed_s
+        if age_s >= self._grace_s:
+            raise Unavailable("the upload stood still for so long that what came of it was given up; send it again")
+        for at in range(0, len(ids), REFERENCES_AT_ONCE):
+            batch = dict.fromkeys(ids[at : at + REFERENCES_AT_ONCE])
+            await self._catalogue.write(*(reference(chunk, asset, CHUNK_BYTES) for chunk in batch))
+        return self._clock.wall()
 
     async def put(self, data: bytes, asset: AssetId) -> ChunkId:
         """Store one chunk that belongs to ``asset`` (a poster, a long manifest), as durably as a file's."""

@@ -17,6 +17,7 @@ import structlog
 from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import Journaled, RowStore
 from mesh.actors.system import ActorSystem, Context
+from mesh.core.hlc import stamp_ms
 from mesh.ports import Clock, NotFound, PortError
 from proto.ids import MESH_PARTITION, NodeId, PartitionId
 from proto.messages.catalogue import PutRows, RowsTaken, WaitForWrites, WritesReadable
@@ -154,6 +155,19 @@ class Passing:
         """Tell whether a peer has confirmed what stands at a place of the journal, if it is the peer's to hold."""
         known = self._view.token() == self._token
         return known and self._confirmed.get(node, 0) >= seq and seq not in self._held.get(node, ())
+
+    async def oldest_waiting_ms(self, table: str, peer: NodeId) -> int | None:
+        """Give when the oldest row of a table was written (UTC) that a peer is to hold and has not confirmed."""
+        known = self._view.token() == self._token and not self._held.get(peer)
+        place = self._confirmed.get(peer, 0) if known else 0
+        oldest: int | None = None
+        while rows := await self._store.journal_of(table, place, CONFIRM_ROWS, PUSH_BYTES_MAX):
+            place = rows[-1].seq
+            for row in rows:
+                if peer in self._view.holders(row.partition) and not self.has(peer, row.seq):
+                    written_ms = stamp_ms(row.stamp)
+                    oldest = written_ms if oldest is None else min(oldest, written_ms)
+        return oldest
 
     async def _confirm(self) -> bool:
         """Take out what every holder has; tells whether something is left."""

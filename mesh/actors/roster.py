@@ -174,6 +174,10 @@ class Roster:
         reason = self._revoked.get(node)
         return None if reason is None else f"revoked: {reason}"
 
+    def standing(self) -> list[NodeId]:
+        """Give every node that was admitted and not removed by order, in the order of their ids."""
+        return sorted(node for node in self._members if node not in self._revoked)
+
     def refused(self, node: NodeId) -> str | None:
         """Give why what a node signed is not accepted, or None for a member in good standing."""
         revoked = self.revoked(node)

@@ -280,6 +280,17 @@ class RowStore:
 
         return await self._tables.read(work)
 
+    async def living(self, table: str, after: tuple[str, str], limit: int) -> list[tuple[str, str, PartitionId, int]]:
+        """Give (pk, sk, partition, UTC ms of its latest write) of a table's living rows after (pk, sk), in order."""
+        rows = await self._tables.read(
+            lambda sql: sql.execute(
+                "SELECT pk, sk, part, updated_ms FROM shown WHERE tbl = ? AND (pk, sk) > (?, ?) "
+                "ORDER BY pk, sk LIMIT ?",
+                (table, *after, limit),
+            ).fetchall()
+        )
+        return [(pk, sk, PartitionId(part), updated_ms) for pk, sk, part, updated_ms in rows]
+
     async def scan(self, query: Query, partitions: Sequence[int] | None = None, *, journaled: bool = False) -> Found:
         """Answer a query from the rows here; see ``rowscan.scan``."""
         return await self._tables.read(lambda sql: rowscan.scan(sql, query, partitions, journaled=journaled))
@@ -370,6 +381,18 @@ class RowStore:
                         rowsql.remove(sql, row.key)
 
         await self._tables.write(work)
+
+    async def oldest_ms(self, table: str, partitions: Sequence[PartitionId]) -> int | None:
+        """Give when the oldest row of a table in some partitions was last written (UTC); None when there is none."""
+
+        def work(sql: Sql) -> int | None:
+            found = [
+                sql.execute("SELECT MIN(newest_ms) FROM rows WHERE part = ? AND tbl = ?", (part, table)).fetchone()[0]
+                for part in partitions
+            ]
+            return min((ms for ms in found if ms is not None), default=None)
+
+        return await self._tables.read(work)
 
     # ------------------------------------------------------------ comparing and handing over
 

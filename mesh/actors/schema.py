@@ -66,6 +66,10 @@ _STATEMENTS = (
     node TEXT, answer BLOB) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS damaged (chunk BLOB PRIMARY KEY, asset TEXT NOT NULL) WITHOUT ROWID",
     "CREATE INDEX IF NOT EXISTS damaged_asset ON damaged (asset)",
+    # Chunks here that no asset refers to, since when that was seen, and what carries their bytes if packing did it.
+    """CREATE TABLE IF NOT EXISTS idle (chunk BLOB PRIMARY KEY, since_ms INTEGER NOT NULL, carried BLOB NOT NULL)
+       WITHOUT ROWID""",
+    "CREATE INDEX IF NOT EXISTS idle_since ON idle (since_ms, chunk)",
 )
 
 

@@ -108,3 +108,31 @@ class ChunkIds:
 
     chunks: Annotated[tuple[Hash, ...], Max(4096)]
     more: bool
+
+
+@message(430)
+class AskNeedless:
+    """For which of these chunks does this node know no need? Asked before they are deleted."""
+
+    chunks: Annotated[tuple[Hash, ...], Max(4096)]
+
+
+@message(431)
+class Needless:
+    """A byte a chunk asked for: 1 when no need for it is known there."""
+
+    said: Annotated[bytes, Max(4096)]
+
+
+@message(432)
+class AskSettled:
+    """Have I all references you wrote that are mine to hold, by this version of the layout, and hold you no others'?"""
+
+    layout: Annotated[str, Max(64)]
+
+
+@message(433)
+class Settled:
+    """The age in ms of the oldest reference that is not where it belongs, 0: all are; None: that cannot be told now."""
+
+    behind_ms: int | None

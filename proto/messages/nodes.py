@@ -20,8 +20,10 @@ class NodeReport:
 
     ``cpu_percent`` is of one core, over the time since the last report; sizes are bytes; ``lag`` is what is here and
     on no other node yet; ``chunks_short`` have fewer copies than wanted (each is told by one node), of these those
-    ``repairing`` are on their way; ``partitions_behind`` are catching up; ``started_ms`` is UTC milliseconds since
-    1970.
+    ``repairing`` are on their way; ``partitions_behind`` are catching up; ``idle`` is what nobody refers to,
+    ``reclaimed_bytes`` what of it was deleted so far, ``held_up_by`` the nodes for whose word that waits;
+    ``scrub_began_ms`` is when this round began, ``scrub_ended_ms`` when the last whole one ended (0: none yet),
+    ``scrub_found`` how many damaged chunks were found. Times are UTC milliseconds since 1970.
     """
 
     started_ms: int
@@ -41,3 +43,10 @@ class NodeReport:
     chunks_repairing: int = 0
     chunks_damaged: int = 0
     partitions_behind: int = 0
+    idle_chunks: int = 0
+    idle_bytes: int = 0
+    reclaimed_bytes: int = 0
+    held_up_by: Annotated[tuple[Annotated[str, Max(64)], ...], Max(1024)] = ()
+    scrub_began_ms: int = 0
+    scrub_ended_ms: int = 0
+    scrub_found: int = 0

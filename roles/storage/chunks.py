@@ -92,8 +92,7 @@ class ChunkServer:
 
     async def _take(self, message: PutChunk, stream: ByteStream) -> None:
         chunk, asset = ChunkId(message.chunk), AssetId(message.asset)
-        if chunk in self._store:
-            await self._store.refer(chunk, asset)
+        if chunk in self._store and await self._store.refer(chunk, asset):
             await self._answer_early(stream, ChunkStored(known=True), message.size)
             return
         refusal = await self._refusal(chunk, message.size)

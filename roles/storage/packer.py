@@ -8,11 +8,12 @@ read, that carry its every part; the new chunks are durable and referenced befor
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 
 import structlog
 
-from mesh.actors.catalogue import Catalogue
-from mesh.actors.chunks import Chunks, dereference, reference
+from mesh.actors.catalogue import CHANGES_MAX, Catalogue
+from mesh.actors.chunks import Chunks, carry, reference
 from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
@@ -121,12 +122,8 @@ class Packer:
             if isinstance(body, bytes):
                 pages[entry.sk] = Page.unpack(body)
         stretches = plan(pages, ended=ended)
-        released: set[bytes] = set()
         for stretch in stretches:
-            page = await self._pack_stretch(take, stretch)
-            settled.add(page.name())
-            released |= {entry.chunk for entry in stretch.page.entries} - {entry.chunk for entry in page.entries}
-        await self._let_go(take, released)
+            settled.add((await self._pack_stretch(take, stretch, pages)).name())
         if ended and not row.fields.get("packed"):
             await self._catalogue.write(Change("assets", take, set={"packed": True}))
         elif not ended:
@@ -134,7 +131,7 @@ class Packer:
         self.stretches_packed += len(stretches)
         return len(stretches)
 
-    async def _pack_stretch(self, take: AssetId, stretch: Stretch) -> Page:
+    async def _pack_stretch(self, take: AssetId, stretch: Stretch, pages: Mapping[str, Page]) -> Page:
         made: dict[int, bytes] = {}
         copies = min(COPIES_WAITED, self._view.copies())
         for number, run in enumerate(stretch.chunks):
@@ -148,19 +145,28 @@ class Packer:
         page = stretch.packed(made)
         name = page.name()
         removed = [Change("pages", take, old, delete=True) for old in stretch.names if old != name]
-        await self._catalogue.write(Change("pages", take, name, set={"body": page.pack()}), *removed)
+        # In one write: a crash leaves either the old pages with what they name, or nothing that nobody names.
+        old_pages = [pages[old] for old in stretch.names if old != name]
+        let_go = await self._let_go(take, stretch, page, old_pages)
+        at_once = CHANGES_MAX - len(removed) - 1
+        await self._catalogue.write(Change("pages", take, name, set={"body": page.pack()}), *removed, *let_go[:at_once])
+        for at in range(at_once, len(let_go), REFERENCES_AT_ONCE):
+            await self._catalogue.write(*let_go[at : at + REFERENCES_AT_ONCE])
         _log.info("packed", take=take, parts=len(page.entries), chunks=len(stretch.chunks))
         return page
 
-    async def _let_go(self, take: AssetId, chunks: set[bytes]) -> None:
-        """Take back the references of single parts that no page names any more."""
-        if not chunks:
-            return
-        for entry in await self._rows.get("pages", take, None):
-            body = entry.row().fields.get("body") if entry.alive else None
+    async def _let_go(self, take: AssetId, stretch: Stretch, packed: Page, old: Sequence[Page]) -> list[Change]:
+        """Take back the references of what no other page names any more; each says what carries its bytes now."""
+        carriers = {(entry.epoch, entry.group, entry.part): entry.chunk for entry in packed.entries}
+        named = {entry.chunk for entry in packed.entries}
+        for row in await self._rows.get("pages", take, None):
+            body = row.row().fields.get("body") if row.alive and row.sk not in stretch.names else None
             if isinstance(body, bytes):
-                chunks -= {one.chunk for one in Page.unpack(body).entries}
-        gone = sorted(chunks)
-        for at in range(0, len(gone), REFERENCES_AT_ONCE):
-            batch = gone[at : at + REFERENCES_AT_ONCE]
-            await self._catalogue.write(*(dereference(chunk, take) for chunk in batch))
+                named |= {one.chunk for one in Page.unpack(body).entries}
+        carried = {
+            entry.chunk: carriers[entry.epoch, entry.group, entry.part]
+            for page in old
+            for entry in page.entries
+            if entry.chunk not in named
+        }
+        return [change for chunk in sorted(carried) for change in carry(chunk, take, carried[chunk])]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Annotated
 
 import structlog
 
@@ -23,6 +24,8 @@ from mesh.actors.system import ActorSystem
 from mesh.core.placement import partition_of
 from mesh.core.replication import Key, plan_rows
 from mesh.ports import Clock, Corrupt, NotFound, PortError
+from proto import codec
+from proto.codec import Malformed, Max
 from proto.ids import MESH_PARTITION, AssetId, ChunkId, NodeId, PartitionId
 from proto.messages.chunks import ChunkIds, ChunksDiffer, CompareChunks, ListChunks
 from roles.storage.compare import listed_here, listed_there
@@ -35,10 +38,25 @@ HAND_OVER_PARTITIONS = 64
 """Partitions handed over in one go."""
 SCRUB_DAYS = 7.0
 SCRUB_WAIT_MAX_S = 600.0
-SCRUB_WAIT_MIN_S = 0.5
+SCRUB_WAIT_MIN_S = 0.01
+SCRUB_KEPT_EVERY_S = 60.0
+"""How much of a scrub is done again after a crash."""
 ASK_TIMEOUT_S = 10.0
+_SCRUB = "scrub"
 
 _log = structlog.get_logger("storage.repair")
+
+
+@dataclass(frozen=True, slots=True)
+class Scrub:
+    """Where the scrub is: the last chunk checked, when this round began, when the last whole one began and ended (UTC
+    ms, 0: none yet), and how many damaged chunks all rounds found."""
+
+    place: Annotated[bytes, Max(32)] = b""
+    began_ms: int = 0
+    last_began_ms: int = 0
+    last_ended_ms: int = 0
+    found: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +69,21 @@ class RepairReport:
     chunks_damaged: int
     rows_held: int
     rows_to_pass_on: int
+    scrub: Scrub
 
 
 class Repair:
     """Repairs what one node holds."""
 
     def __init__(
-        self, system: ActorSystem, rows: RowStore, store: ChunkStore, view: LayoutView, chunks: Chunks, clock: Clock
+        self,
+        system: ActorSystem,
+        rows: RowStore,
+        store: ChunkStore,
+        view: LayoutView,
+        chunks: Chunks,
+        clock: Clock,
+        scrub_days: float = SCRUB_DAYS,
     ) -> None:
         self._system = system
         self._rows = rows
@@ -66,12 +92,20 @@ class Repair:
         self._chunks = chunks
         self._clock = clock
         self._compared: dict[NodeId, float] = {}
-        self._scrubbed = b""
+        self._scrub_s = scrub_days * 86_400
+        self._scrub_kept_at = -SCRUB_KEPT_EVERY_S
+        self.scrub = Scrub()
         self.chunks_healed = 0
         self.chunks_scrubbed = 0
 
-    def open(self) -> None:
-        """Begin."""
+    async def open(self) -> None:
+        """Begin; the scrub goes on where it was."""
+        kept = await self._store.meta(_SCRUB)
+        if kept is not None:
+            try:
+                self.scrub = codec.decode(Scrub, kept)
+            except Malformed as error:
+                _log.warning("where the scrub was is not known: it begins anew", error=str(error))
         run = self._system.supervisor.run
         run("repair/heal", self._heal)
         run("repair/compare", self._compare)
@@ -88,6 +122,7 @@ class Repair:
             await self._store.damaged_count(),
             await self._rows.held(),
             await self._rows.journal_count(),
+            self.scrub,
         )
 
     # ------------------------------------------------------------ damaged and missing chunks
@@ -108,6 +143,10 @@ class Repair:
             try:
                 data = await self._chunks.fetch(chunk)
                 await self._store.add(data, AssetId(asset), chunk)
+            except NotFound:
+                if not await self._worth([chunk]):
+                    await self._store.healed(chunk)  # nobody has it and nobody needs it: it was collected
+                continue
             except PortError as error:
                 _log.debug("not healed", chunk=chunk.hex()[:12], error=str(error))
                 continue
@@ -144,8 +183,22 @@ class Repair:
             part = PartitionId(number)
             mine = set(await self._all_chunks(part))
             theirs = set(await self._listed(peer, part))
-            await self._store.mark(pending=sorted(mine - theirs))
-            await self._store.want(sorted(theirs - mine))
+            more = sorted(mine - theirs)
+            spent = await self._store.spent(more)
+            await self._store.mark(pending=[chunk for chunk in more if chunk not in spent])
+            await self._store.want(await self._worth(sorted(theirs - mine)))
+
+    async def _worth(self, chunks: list[ChunkId]) -> list[ChunkId]:
+        """Leave out what may have been collected here: an owner that counts wants only what is referred to."""
+        me = self._system.node_id
+        referred = await self._store.referred(chunks)
+        return [
+            chunk
+            for chunk in chunks
+            if chunk in referred
+            or me not in self._view.owners(partition_of(chunk))
+            or not self._view.sync.counts(partition_of(chunk))
+        ]
 
     async def _all_chunks(self, part: PartitionId) -> list[ChunkId]:
         found: list[ChunkId] = []
@@ -197,23 +250,36 @@ class Repair:
 
     async def _scrub(self) -> None:
         while True:
-            wait_s = SCRUB_DAYS * 86_400 / max(1, len(self._store))
+            wait_s = self._scrub_s / max(1, len(self._store))
             await asyncio.sleep(min(SCRUB_WAIT_MAX_S, max(SCRUB_WAIT_MIN_S, wait_s)))
             await self.scrub_once()
+            if self._clock.monotonic() - self._scrub_kept_at >= SCRUB_KEPT_EVERY_S:
+                await self._keep_scrub()
+
+    async def _keep_scrub(self) -> None:
+        """Keep where the scrub is, so that it goes on there after a restart."""
+        self._scrub_kept_at = self._clock.monotonic()
+        await self._store.set_meta(_SCRUB, codec.encode(self.scrub))
 
     async def scrub_once(self) -> bool:
-        """Check the next chunk; False when it was damaged (it is fetched again)."""
-        page = await self._store.page(self._scrubbed, 1)
+        """Check the next chunk; False when it was damaged (it is put aside and fetched again)."""
+        now_ms = int(self._clock.wall() * 1000)
+        page = await self._store.page(self.scrub.place, 1)
         if not page:
-            self._scrubbed = b""
+            if self.scrub.place:
+                self.scrub = Scrub(b"", now_ms, self.scrub.began_ms, now_ms, self.scrub.found)
+                await self._keep_scrub()
             return True
-        self._scrubbed = page[0].chunk
-        self.chunks_scrubbed += 1
+        began_ms = self.scrub.began_ms if self.scrub.place else now_ms
+        good = True
         try:
             await self._store.read(page[0].chunk)
         except Corrupt as error:
             _log.warning("a chunk was damaged on this disk", chunk=page[0].chunk.hex()[:12], error=str(error))
-            return False
+            good = False
         except NotFound:
             pass  # let go of meanwhile
-        return True
+        found = self.scrub.found + (0 if good else 1)
+        self.scrub = Scrub(page[0].chunk, began_ms, self.scrub.last_began_ms, self.scrub.last_ended_ms, found)
+        self.chunks_scrubbed += 1
+        return good

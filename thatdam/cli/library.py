@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import enum
 import json
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -149,9 +150,24 @@ def tag(
     _each(assets, "PATCH", "", data, as_json, json=change)
 
 
-def rm(assets: Assets, data: Data = "", as_json: AsJson = False) -> None:
+def rm(
+    assets: Assets,
+    now: Annotated[bool, typer.Option("--now", help="delete for good, whether in the trash already or not")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask before deleting for good")] = False,
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
     """Put assets into the trash; `restore` takes them out again."""
-    _each(assets, "DELETE", "", data, as_json)
+    if not now:
+        _each(assets, "DELETE", "", data, as_json)
+        return
+    if not yes:
+        count = "1 asset" if len(assets) == 1 else f"{len(assets)} assets"
+        if not sys.stdin.isatty():
+            raise fail(f"this deletes {count} for good, on every node; say --yes to mean it", 2)
+        if not typer.confirm(f"Delete {count} for good, on every node? Nothing brings them back"):
+            raise typer.Exit(1)
+    _each(assets, "DELETE", "", data, as_json, params={"now": True})
 
 
 def restore(assets: Assets, data: Data = "", as_json: AsJson = False) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from mesh.adapters.clock import SystemEntropy
 from mesh.core.secret import RANDOM_BYTES, make_secret
 from thatdam.cli.client import Client
+from thatdam.cli.library import size_text
 from thatdam.cli.show import AsJson, Data, out, show
 
 _COLUMNS = ("node", "name", "state", "roles", "disk free", "chunks", "cpu %", "rtt ms", "version")
@@ -56,6 +57,35 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
     else:
         told = "everything kept has them"
     out.print(f"copies      {copies['wanted']} wanted; {told}", highlight=False)
+    for line in collection_told(answer["collection"]):
+        out.print(line, highlight=False)
+    for line in scrubs_told(alive):
+        out.print(line, highlight=False)
+
+
+def collection_told(collection: dict[str, Any]) -> list[str]:
+    """Say what can be given back, and who holds that up."""
+    waiting, gone = collection["reclaimable_bytes"], collection["reclaimed_bytes"]
+    lines = [f"collection  {size_text(waiting)} that nobody needs any more, {size_text(gone)} given back so far"]
+    for node in collection["held_up_by"]:
+        name = node["name"] or node["id"][:8]
+        lines.append(
+            f"            {name} holds it up: it may know of a need, and has not been heard since. "
+            "Start it again, or remove it from the mesh"
+        )
+    return lines
+
+
+def scrubs_told(nodes: list[dict[str, Any]]) -> list[str]:
+    """Say when the disks were last read and checked as a whole."""
+    told = [node for node in nodes if node["scrub_began_at"] or node["scrub_ended_at"]]
+    lines = []
+    for number, node in enumerate(told):
+        name = node["name"] or node["id"][:8]
+        last = f"whole at {node['scrub_ended_at']}" if node["scrub_ended_at"] else "not whole yet"
+        found = f", {node['scrub_found']} damaged found and fetched again" if node["scrub_found"] else ""
+        lines.append(f"{'scrub' if not number else '':<12}{name}: {last}{found}")
+    return lines
 
 
 def _row(node: dict[str, Any]) -> dict[str, Any]:

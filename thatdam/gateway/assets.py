@@ -223,15 +223,20 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         row = await assets.row(asset)
         if row.fields.get("state") == "recording":
             raise problems.Problem(409, "this take is still being recorded; stop it first")
+        if not ms and row.fields.get("trashed_ms") and node.trash.lies_too_long(row):
+            raise problems.Problem(409, "its time in the trash is over: it is being deleted for good")
         if bool(row.fields.get("trashed_ms")) != bool(ms):
             written = Change("assets", AssetId(asset), set={"trashed_ms": ms})
             response.headers[CURSOR_HEADER] = await node.catalogue.write(written)
         return await assets.shown(asset)
 
     @app.delete("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
-    async def throw_away(asset: _Asset, response: Response) -> Json:
-        """Put an asset into the trash, from which it can be restored."""
-        return await trash(asset, node.now_ms(), response)
+    async def throw_away(asset: _Asset, response: Response, now: bool = False) -> Json:
+        """Put an asset into the trash, from which it can be restored; with ``now`` delete it for good."""
+        shown = await trash(asset, node.now_ms(), response)
+        if now:
+            await node.trash.empty(AssetId(asset))
+        return shown
 
     @app.post("/api/v1/assets/{asset}/restore", tags=["assets"], dependencies=[guard.require("operator")])
     async def restore(asset: _Asset, response: Response) -> Json:

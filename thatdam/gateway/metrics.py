@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from mesh.actors.chunks import Lag
+from roles.storage.collector import Reclaiming
 from thatdam import __version__
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.pulse import Pulse
@@ -39,6 +40,7 @@ class Gathered:
     rows: int
     rows_waiting: int
     lag: Lag
+    reclaiming: Reclaiming
     disk_total_bytes: int
     disk_free_bytes: int
 
@@ -47,7 +49,7 @@ async def gather(node: Node) -> Gathered:
     """Ask the node's stores."""
     rows, waiting = await node.catalogue.counts()
     disk = await asyncio.to_thread(shutil.disk_usage, node.data)
-    return Gathered(rows, waiting, node.chunks.lag(), disk.total, disk.free)
+    return Gathered(rows, waiting, node.chunks.lag(), await node.collector.report(), disk.total, disk.free)
 
 
 class NodeCollector(Collector):
@@ -82,6 +84,14 @@ class NodeCollector(Collector):
         yield _gauge(
             "thatdam_copy_lag_seconds", "Age of the oldest chunk that too few nodes have", gathered.lag.seconds
         )
+        idle, scrub = gathered.reclaiming, self._node.repair.scrub
+        yield _gauge("thatdam_reclaimable_bytes", "Bytes here that nobody refers to any more", idle.bytes)
+        yield _counter("thatdam_reclaimed_bytes", "Bytes that were collected here", idle.reclaimed_bytes)
+        yield _gauge("thatdam_collection_held_up_by", "Nodes for whose word collection waits", len(idle.held_up_by))
+        yield _gauge(
+            "thatdam_scrub_ended_seconds", "When the last whole scrub ended, Unix time", scrub.last_ended_ms / 1000
+        )
+        yield _counter("thatdam_scrub_damaged_chunks", "Damaged chunks that scrubs found here", scrub.found)
         yield _gauge("thatdam_disk_size_bytes", "Size of the data folder's disk", gathered.disk_total_bytes)
         yield _gauge("thatdam_disk_free_bytes", "Room left on the data folder's disk", gathered.disk_free_bytes)
         yield _gauge("thatdam_takes_recording", "Takes this node records now", len(self._node.recorder.running()))

@@ -22,6 +22,8 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         """List the nodes of the mesh and how each is doing, and how many copies there are of what is kept."""
         states, page = await asyncio.gather(node.overview.nodes(), node.catalogue.scan(Rows("assets", limit=1)))
         told = [state.report for state in states if state.report is not None]
+        names = {str(state.member.id): state.member.info.name for state in states}
+        holding = sorted({one for report in told for one in report.held_up_by})
         return {
             "nodes": [_shape(state, node) for state in states],
             "mesh": node.mesh,
@@ -38,6 +40,12 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
                 "waiting": sum(report.lag_chunks for report in told),
                 "lag_bytes": sum(report.lag_bytes for report in told),
                 "lag_s": max((report.lag_s for report in told), default=0.0),
+            },
+            "collection": {
+                "reclaimable_bytes": sum(report.idle_bytes for report in told),
+                "reclaimable_chunks": sum(report.idle_chunks for report in told),
+                "reclaimed_bytes": sum(report.reclaimed_bytes for report in told),
+                "held_up_by": [{"id": one, "name": names.get(one, "")} for one in holding],
             },
             "assets": page.total,
             "partitions": {"ok": page.partitions_ok, "total": page.partitions_total},
@@ -74,6 +82,11 @@ def _shape(state: NodeState, node: Node) -> Json:
         "chunks_short": report.chunks_short if report else None,
         "chunks_damaged": report.chunks_damaged if report else None,
         "partitions_behind": report.partitions_behind if report else None,
+        "reclaimable_bytes": report.idle_bytes if report else None,
+        "reclaimed_bytes": report.reclaimed_bytes if report else None,
+        "scrub_began_at": shapes.moment(report.scrub_began_ms) if report else None,
+        "scrub_ended_at": shapes.moment(report.scrub_ended_ms) if report else None,
+        "scrub_found": report.scrub_found if report else None,
         "lag_bytes": report.lag_bytes if report else None,
         "lag_s": report.lag_s if report else None,
         "rtt_ms": round(state.rtt_s * 1000, 2) if state.rtt_s is not None and report is not None else None,

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mesh.actors.files import WINDOW, FileReader, Files, TooLargeError
+from mesh.adapters.clock import SystemClock
 from mesh.core.manifest import CHUNK_BYTES, INLINE_CHUNKS_MAX, Manifest
 from mesh.ports import DiskFull, Unavailable
 from proto.ids import AssetId, ChunkId
@@ -66,7 +67,7 @@ class Chunks:
 def files(fail=None, wanted=3):
     told = []
     rows, chunks = Rows(told), Chunks(told, fail)
-    return Files(rows, chunks, Inline(), lambda: wanted), rows, chunks, told
+    return Files(rows, chunks, Inline(), lambda: wanted, SystemClock(), 3600.0), rows, chunks, told
 
 
 async def stream(data, cuts):

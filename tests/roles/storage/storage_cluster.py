@@ -9,6 +9,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
+from mesh.actors.files import Files
 from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
@@ -16,11 +17,14 @@ from mesh.adapters.clock import SystemClock
 from mesh.adapters.disk import FolderDisk
 from mesh.adapters.executor import ThreadExecutor
 from mesh.adapters.tables import SqliteTables
+from mesh.core.collection import Graces
 from mesh.core.rows import Change
 from proto.ids import node_id_of
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
+from roles.storage.collector import Collector
 from roles.storage.repair import Repair
+from roles.storage.trash import Trash
 from simulations.world.network import FakeFabric, FakeNetwork
 
 
@@ -58,7 +62,12 @@ class Peers:
         return self.gone - set(self.alive_ids())
 
 
-async def start(fabric, folder, number, copies=2, *, stores=True, off_s=0.0, keep_confirmed_s=60.0):
+LONG = Graces(86_400_000, 86_400_000)
+
+
+async def start(
+    fabric, folder, number, copies=2, *, stores=True, off_s=0.0, keep_confirmed_s=60.0, graces=LONG, admitted=()
+):
     node = node_id_of(bytes([number + 1]) * 32)
     network = FakeNetwork(fabric, node, ("10.0.0.1", 8000 + number))
     machine, entropy, executor = Skewed(off_s), Seeded(number), ThreadExecutor(2)
@@ -87,8 +96,14 @@ async def start(fabric, folder, number, copies=2, *, stores=True, off_s=0.0, kee
     await catalogue.open()
     await chunks.open()
     repair = Repair(system, rows, store, view, chunks, clock)
-    repair.open()
+    await repair.open()
+    files = Files(catalogue, chunks, executor, lambda: copies, clock, graces.idle_ms / 1000)
+    collector = Collector(system, rows, store, view, peers, catalogue, lambda: admitted, clock, graces)
+    trash = Trash(system, rows, catalogue, files, view, collector, clock, graces.idle_ms)
     return SimpleNamespace(
+        files=files,
+        collector=collector,
+        trash=trash,
         number=number,
         node=node,
         network=network,
