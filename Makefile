@@ -48,8 +48,9 @@ check: venv                           ## format, lint, types, imports and the fa
 bench: venv system                    ## the figures, each beside its baseline; NAMES="startup storage" picks some
 	$(BIN)/python -m simulations.benchmarks $(NAMES)
 
-docs: venv                            ## write the references made from the code, and golden bytes of new messages
+docs: venv                            ## write the references made from the code, the viewer's types, and golden bytes of new messages
 	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/build_web.py --types
 
 fmt: venv                             ## format the code
 	$(BIN)/ruff format .

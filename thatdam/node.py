@@ -49,6 +49,7 @@ from roles.storage.trash import Trash
 from thatdam import __version__, capabilities, world
 from thatdam.config import Config
 from thatdam.identity import Standing
+from thatdam.pulse import Pulse
 from thatdam.reports import Overview, Reporter
 from thatdam.world import Ports, Safe
 
@@ -74,6 +75,7 @@ class Node:
     admission: Admission
     overview: Overview
     reporter: Reporter
+    pulse: Pulse
     view: LayoutView
     catalogue: Catalogue
     chunks: Chunks
@@ -89,6 +91,10 @@ class Node:
     ingest: Ingest
     search: Search
     encoder: Encoder | None
+    packer: Packer | None
+    shards: Shards | None
+    leases: LeaseServer | None
+    runner: JobRunner | None
     _disk: Disk
     _discovery: Discovery | None
     _clock: Clock
@@ -185,7 +191,9 @@ class Node:
         if stores:
             await collector.open()
             trash.open()
-            Packer(system, rows, catalogue, chunks, view, clock).open()
+        packer = Packer(system, rows, catalogue, chunks, view, clock) if stores else None
+        if packer is not None:
+            packer.open()
         live = LiveHub(system, entropy)
         await live.open()
         access = Access(
@@ -199,7 +207,7 @@ class Node:
         work = MediaWork(ports.workers)
         ingest = Ingest(system, catalogue, files, contents, work, clock, entropy, upload_max)
         models = MeshModels(members)
-        encoder = None
+        encoder, runner = None, None
         if "encoder" in taken:
             runner = JobRunner(system, view, clock, {}, config.encoder.workers)
             encoder = Encoder(
@@ -221,7 +229,9 @@ class Node:
             lambda: encoder.problem if encoder is not None else "",
         )
         reasons = {role: why for role, (_, why) in roles.items()}
-        reporter = Reporter(system, clock, disk, store, rows, chunks, repair, collector, ports.process, reasons)
+        pulse = Pulse()
+        system.supervisor.run("node/loop-lag", pulse.run)
+        reporter = Reporter(system, clock, disk, store, rows, chunks, repair, collector, ports.process, pulse, reasons)
         try:
             await network.start(system)
         except BaseException:
@@ -236,10 +246,13 @@ class Node:
         if "daemon" in taken:
             await recorder.open()
         await ingest.open()
+        shards, leases = None, None
         if stores:
-            await Shards(system, rows, executor, ports.make_index, view.counting, view.held).open()
-            await LeaseServer(system, rows, catalogue, view, clock, models.known, view.counting).open()
-        if encoder is not None:
+            shards = Shards(system, rows, executor, ports.make_index, view.counting, view.held)
+            await shards.open()
+            leases = LeaseServer(system, rows, catalogue, view, clock, models.known, view.counting)
+            await leases.open()
+        if encoder is not None and runner is not None:
             encoder.open()
             runner.open()
         discovery = ports.discovery(network)
@@ -260,6 +273,7 @@ class Node:
             admission,
             Overview(system, members, network),
             reporter,
+            pulse,
             view,
             catalogue,
             chunks,
@@ -275,6 +289,10 @@ class Node:
             ingest,
             search,
             encoder,
+            packer,
+            shards,
+            leases,
+            runner,
             disk,
             discovery,
             clock,

@@ -20,11 +20,11 @@ from proto.messages.membership import State
 from proto.messages.nodes import AskReport, NodeReport
 from roles.storage.collector import Reclaiming
 from roles.storage.repair import RepairReport
+from thatdam.pulse import Pulse
 from thatdam.world import Process
 
 ACTOR = "node"
 ASK_TIMEOUT_S = 1.5
-LAG_EVERY_S = 0.5
 HELD_UP_BY_MAX = 1024
 
 
@@ -77,6 +77,7 @@ class Reporter:
         repair: Repairing,
         collector: Collecting,
         process: Process,
+        pulse: Pulse,
         role_reasons: Mapping[str, str],
     ) -> None:
         self._clock = clock
@@ -89,17 +90,8 @@ class Reporter:
         self._role_reasons = dict(role_reasons)
         self._started_ms = int(clock.wall() * 1000)
         self._process = process
-        self.loop_lag_ms: float | None = None
+        self._pulse = pulse
         system.spawn(ACTOR, self, concurrency=2)
-        system.supervisor.run("node/loop-lag", self._measure)
-
-    async def _measure(self) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            began = loop.time()
-            await asyncio.sleep(LAG_EVERY_S)
-            late_ms = max(0.0, (loop.time() - began - LAG_EVERY_S) * 1000)
-            self.loop_lag_ms = late_ms if self.loop_lag_ms is None else 0.8 * self.loop_lag_ms + 0.2 * late_ms
 
     async def receive(self, message: Any, context: Context) -> Any | None:
         """Tell of this node."""
@@ -114,6 +106,7 @@ class Reporter:
         lag = self._chunks.lag()
         repair = await self._repair.report()
         idle = await self._collector.report()
+        late_s = self._pulse.usual_s
         return NodeReport(
             self._started_ms,
             self._process.cpu_percent(),
@@ -126,7 +119,7 @@ class Reporter:
             lag.chunks,
             lag.bytes,
             lag.seconds,
-            self.loop_lag_ms,
+            late_s * 1000 if late_s is not None else None,
             self._role_reasons,
             repair.chunks_short,
             repair.chunks_repairing,

@@ -39,10 +39,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--force", action="store_true", help="build even if nothing changed")
     parser.add_argument("--test", action="store_true", help="run the viewer's unit tests instead")
+    parser.add_argument("--types", action="store_true", help="write the client's types from docs/openapi.json instead")
     options = parser.parse_args()
     try:
         if options.test:
             test()
+        elif options.types:
+            types()
         else:
             build(force=options.force)
     except BuildError as error:
@@ -96,6 +99,13 @@ def test() -> None:
     node = Node()
     install(node)
     node.run("unit tests", "--test", "src/**/*.test.ts")
+
+
+def types() -> None:
+    """Write web/src/api/openapi.d.ts."""
+    node = Node()
+    install(node)
+    node.run("types of the API", "scripts/types.mjs")
 
 
 def install(node: Node) -> None:

@@ -6,6 +6,8 @@
 | docs/CONFIG.md | thatdam.config |
 | docs/CLI.md | the verbs of thatdam.cli.main |
 | docs/API.md | the routes of the gateway |
+| docs/METRICS.md | the metrics of a node |
+| docs/SHAPES.md, docs/openapi.json | the models of what the gateway takes and gives |
 
 It also adds golden bytes for messages that have none (tests/golden).
 """
@@ -27,6 +29,9 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/CONFIG.md": reference.configuration,
     "docs/CLI.md": reference.verbs,
     "docs/API.md": reference.routes,
+    "docs/METRICS.md": reference.metrics,
+    "docs/SHAPES.md": reference.shapes,
+    "docs/openapi.json": reference.openapi_text,
 }
 
 

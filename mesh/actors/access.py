@@ -1,8 +1,9 @@
 """Signing people in, and telling who asks.
 
-Decides over the mesh tables ``users`` (pk: name; password hash, role, epoch) and ``tokens`` (pk: hash of the token;
-name, role, expiry), which are whole on every node, so that any node answers alone, cut off or not. The first admin is
-one row of a fixed name, so that however many nodes start at once it is one.
+Decides over the mesh tables ``users`` (pk: name; password hash, role, epoch), ``tokens`` (pk: hash of the token; name,
+role, expiry) and ``ended_sessions`` (pk: hash of the session; until_ms), which are whole on every node, so that any
+node answers alone, cut off or not. The first admin is one row of a fixed name, so that however many nodes start at once
+it is one. Who signs out is out on every node that has heard of it; one that is cut off hears of it when it is back.
 
 Invariant: a password, a token or a link is never kept, logged or sent: only hashes are. A link is used once.
 """
@@ -27,6 +28,7 @@ from mesh.core.access import (
     Session,
     TooManyTries,
     seal,
+    session_name,
     token_hash,
     unseal,
 )
@@ -52,6 +54,9 @@ HASHING_WAITING_MAX = 16
 HASHING_WAITING_EACH_MAX = 8
 """Of these, those from one address."""
 LINKS_MAX = 100
+ENDED_KEPT_MS = 3_600_000
+"""How long the end of a session is remembered after it would have expired: clocks of nodes differ."""
+FORGOTTEN_AT_ONCE = 100
 
 
 class Rows(Protocol):
@@ -207,6 +212,17 @@ class Access:
         )
         return seal(session, self._sign)
 
+    async def end_session(self, text: str) -> None:
+        """End one session, on every node; Denied when it is none. Forgets those that are over by themselves."""
+        session = unseal(text, self._mesh, self._now_ms(), self._refused)
+        ended = Change("ended_sessions", session_name(session), set={"until_ms": session.expires_ms})
+        over = [
+            Change("ended_sessions", row.pk, delete=True)
+            for row in await self._rows.rows_of("ended_sessions")
+            if _number(row, "until_ms") + ENDED_KEPT_MS < self._now_ms()
+        ]
+        await self._rows.write(ended, *over[:FORGOTTEN_AT_ONCE])
+
     # ------------------------------------------------------------ who asks
 
     async def whose_session(self, text: str) -> Person:
@@ -217,6 +233,8 @@ class Access:
             raise Denied("this user is not known here; sign in again")
         if _number(row, "epoch") != session.user_epoch:
             raise Denied("the sessions of this user were ended; sign in again")
+        if await self._rows.get("ended_sessions", session_name(session)) is not None:
+            raise Denied("this session was ended; sign in again")
         return Person(session.user, _role(row), session.expires_ms)
 
     async def whose_token(self, token: str) -> Person:

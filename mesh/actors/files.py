@@ -64,8 +64,12 @@ class Files:
 
     # ------------------------------------------------------------ writing
 
-    async def write(self, source: AsyncIterator[bytes], asset: AssetId, size_max: int = FILE_BYTES_MAX) -> Manifest:
+    async def write(
+        self, source: AsyncIterator[bytes], asset: AssetId, size_max: int = FILE_BYTES_MAX, *, keeps: bool = False
+    ) -> Manifest:
         """Store a stream for ``asset``; when it breaks off or does not fit, nothing of it stays referenced.
+
+        With ``keeps`` its references stay: another stream for the same asset may have come to its end meanwhile.
 
         TooLargeError over ``size_max`` bytes; DiskFull or Unavailable when it cannot be kept; what ``source`` raises
         comes through.
@@ -93,7 +97,8 @@ class Files:
             for task in running:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
-            await asyncio.shield(self.forget(asset, ids))
+            if not keeps:
+                await asyncio.shield(self.forget(asset, ids))
             raise
         return Manifest(size, tuple(ids), whole.digest())
 

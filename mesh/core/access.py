@@ -2,7 +2,8 @@
 
 A session is CBOR of {label, mesh id, issuer, user, user epoch, role, expiry}, signed by the issuing node. Any node
 that knows the issuer (its id is its key) and the mesh table ``users`` checks it without asking anybody. Raising a
-user's epoch ends all of that user's sessions; a revoked issuer's sessions are refused.
+user's epoch ends all of that user's sessions; a revoked issuer's sessions are refused. One session is ended by a row
+under its name in the mesh table ``ended_sessions``, which is needed until the session would have expired by itself.
 
 Invariant: deny by default. What is not a valid session or token of this mesh gives nothing.
 """
@@ -103,6 +104,14 @@ def unseal(text: str, mesh: MeshId, now_ms: int, issuer_refused: Callable[[NodeI
     if session.expires_ms - now_ms > (SESSION_LIFE_S + 3600) * 1000:
         raise Denied("the session claims too long a life; sign in again")
     return session
+
+
+def session_name(session: Session) -> str:
+    """Give the name a session has when it is ended: of what was signed, not of the text, which has several spellings.
+
+    Two sessions that one node opened for one person in the same millisecond are one, and end together.
+    """
+    return blake3(codec.encode(session)).hexdigest()
 
 
 def token_hash(token: str) -> str:

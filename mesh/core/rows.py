@@ -22,7 +22,18 @@ from mesh.ports import Refused
 from proto import codec
 from proto.codec import Malformed, Max, Value
 
-MESH_TABLES = ("authorities", "holders", "layout", "revocations", "roster", "secrets", "settings", "tokens", "users")
+MESH_TABLES = (
+    "authorities",
+    "ended_sessions",
+    "holders",
+    "layout",
+    "revocations",
+    "roster",
+    "secrets",
+    "settings",
+    "tokens",
+    "users",
+)
 """Tables that are whole on every node."""
 ROW_BYTES_MAX = 512 * 1024
 TABLE_MAX = 32

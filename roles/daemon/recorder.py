@@ -31,7 +31,7 @@ from proto.ids import AssetId, CameraId, ChunkId, short_id
 from proto.messages.cameras import ListRecordings, Recording, Recordings, StartRecording, StopRecording, TakeIs
 from roles.daemon.take import Take
 from roles.media.cmaf import PartName, describe_part, name_of_part, timescale
-from roles.media.timeline import Entry, Page, timeline
+from roles.media.timeline import Entry, Page, Placer, timeline
 from roles.media.units import MediaKind
 
 ACTOR = "recorder"
@@ -169,6 +169,9 @@ class Recorder:
             or placed.entry.epoch != first[0]
             or (placed.entry.group, placed.entry.part) < (first[1], first[2])
         ]
+        line = Placer()
+        for entry in earlier:
+            line.place(entry)
         row = await self._catalogue.get("cameras", camera)
         started = row.fields.get("record_ms") if row is not None else 0
         made.goes_on(
@@ -176,6 +179,7 @@ class Recorder:
             sum(entry.size for entry in earlier),
             sum(entry.duration_us for entry in earlier),
             started if isinstance(started, int) else 0,
+            line,
         )
 
     async def _note(self) -> None:

@@ -1,8 +1,9 @@
 """One take: a camera's track to durable parts and manifest pages, while it runs.
 
 Decides when a page is written: at once for a new configuration, then every PAGE_EVERY_S. A part is durable here before
-it is in a page. Invariant: what is not recorded is stated: a gap of the source is a gap of the timeline, a full disk is
-the take's error, and groups lost on the way are counted.
+it is in a page. Invariant: what is not recorded is stated: a gap of the source is a gap of the timeline, what a full
+disk kept from being recorded is told with the take (the set ``lost``, and its error), and groups lost on the way are
+counted.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from mesh.ports import Clock, DiskFull
 from proto.codec import Malformed, Value
 from proto.ids import AssetId, CameraId, ChunkId
 from roles.media.segmenter import Part, Segmenter
-from roles.media.timeline import Entry, Page
+from roles.media.timeline import GAP_US, Entry, Loss, Page, Placer
 from roles.media.units import AccessUnit, GroupInfo, MediaKind
 
 PAGE_EVERY_S = 1.0
@@ -30,6 +31,8 @@ PAGE_EVERY_S = 1.0
 SOURCE_POLL_S = 0.1
 RECENT_PARTS = 128
 SETTLED_PARTS = 8
+LOSSES_MAX = 256
+"""Stretches lost to a full disk that are told one by one; of further ones only how long they were in all."""
 
 _log = structlog.get_logger("daemon")
 
@@ -63,6 +66,12 @@ class Take:
         self.groups_lost = 0
         self.bytes = 0
         self.duration_us = 0
+        """What is recorded, without the holes."""
+        self._line = Placer()
+        self._before_us = 0
+        self._began: Entry | None = None
+        self._lost: list[Loss] = []
+        self._lost_told = 0
         self.first: tuple[int, int, int] | None = None
         """Epoch, group and part this run began with."""
         self._recent: deque[tuple[float, ChunkId]] = deque(maxlen=RECENT_PARTS)
@@ -73,8 +82,15 @@ class Take:
         if self._following is not None:
             self._following.offer(Ended("stopped"))
 
-    def goes_on(self, parts: int, size_bytes: int, duration_us: int, started_ms: int) -> None:
-        """Add what an earlier run of the node has recorded of this take; it may be running again by now."""
+    def goes_on(self, parts: int, size_bytes: int, duration_us: int, started_ms: int, line: Placer) -> None:
+        """Add what an earlier run of the node has recorded of this take; it may be running again by now.
+
+        ``line`` has placed what it recorded.
+        """
+        if self._began is None:
+            self._line = line
+        else:
+            self._before_us = line.place(self._began)[0]
         self.parts += parts
         self.bytes += size_bytes
         self.duration_us += duration_us
@@ -90,6 +106,11 @@ class Take:
         """How fast it grows; 0 before that is known."""
         return self.bytes / (self.duration_us / 1e6) if self.duration_us else 0.0
 
+    @property
+    def length_us(self) -> int:
+        """How long it is on its timeline, holes included, in microseconds."""
+        return self._before_us + self._line.end_us
+
     async def run(self) -> None:
         """Record; returns once stopped and whole."""
         while not self._stopping.is_set():
@@ -101,6 +122,7 @@ class Take:
                         await self._stopping.wait()
         await self._keep(self._segmenter.flush())
         await self._write_page()
+        await self._tell_losses(ended=True)
         if self.lost_us:
             await self._tell_error(f"{self.lost_us / 1e6:.1f} s of this take were not recorded: the disk was full")
         self.ended.set()
@@ -141,9 +163,32 @@ class Take:
                 # The take so far is whole; recording goes on as soon as there is room again.
                 self.parts_lost += 1
                 self.lost_us += part.duration_us
+                self._lose(part)
                 await self._tell_error(f"not recording: {error}")
             else:
                 await self._tell_error("")
+                await self._tell_losses()
+
+    def _lose(self, part: Part) -> None:
+        end_us = part.start_us + part.duration_us
+        last = self._lost[-1] if self._lost else None
+        if last is not None and last.epoch == part.epoch and abs(part.start_us - last.end_us) <= GAP_US:
+            self._lost[-1] = Loss(last.epoch, last.start_us, end_us)
+        elif len(self._lost) < LOSSES_MAX:
+            self._lost.append(Loss(part.epoch, part.start_us, end_us))
+
+    async def _tell_losses(self, *, ended: bool = False) -> None:
+        """Tell what is known to be lost, once it goes on or has ended: a stretch is told when it is whole."""
+        if self._lost_told == len(self._lost):
+            return
+        told = tuple(loss.text() for loss in self._lost[self._lost_told :])
+        try:
+            await self._catalogue.write(Change("assets", self.take, add={"lost": told}))
+        except DiskFull:
+            if ended:
+                _log.error("the disk is full, and what is lost could not be written", take=self.take)
+            return
+        self._lost_told = len(self._lost)
 
     async def _keep_part(self, part: Part) -> None:
         init = part.init()
@@ -155,20 +200,21 @@ class Take:
             self._page_at = 0.0
         chunk = await self._chunks.keep(part.data, self.take)
         self._recent.append((self._clock.monotonic(), chunk))
-        self._open.append(
-            Entry(
-                chunk,
-                len(part.data),
-                part.epoch,
-                part.group,
-                part.part,
-                part.key,
-                part.start_us,
-                part.duration_us,
-                part.captured_us,
-                part.samples,
-            )
+        entry = Entry(
+            chunk,
+            len(part.data),
+            part.epoch,
+            part.group,
+            part.part,
+            part.key,
+            part.start_us,
+            part.duration_us,
+            part.captured_us,
+            part.samples,
         )
+        self._open.append(entry)
+        self._began = self._began or entry
+        self._line.place(entry)
         self.first = self.first or (part.epoch, part.group, part.part)
         self.parts += 1
         self.bytes += len(part.data)
@@ -184,7 +230,11 @@ class Take:
             return
         base = self._page
         page = Page(base.take, base.init, base.init_size, base.tracks, tuple(self._open))
-        fields: dict[str, Value] = {"size_bytes": self.bytes, "duration_s": self.duration_us / 1e6}
+        fields: dict[str, Value] = {
+            "size_bytes": self.bytes,
+            "duration_s": self.length_us / 1e6,
+            "recorded_s": self.duration_us / 1e6,
+        }
         video = next((track for track in base.tracks if track.kind is MediaKind.VIDEO), None)
         if video is not None:
             fields |= {

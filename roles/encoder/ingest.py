@@ -86,17 +86,22 @@ class Ingest:
 
     # ------------------------------------------------------------ in
 
-    async def take_in(self, name: str, tags: tuple[str, ...], source: AsyncIterator[bytes]) -> AssetId:
+    async def take_in(
+        self, name: str, tags: tuple[str, ...], source: AsyncIterator[bytes], given: AssetId | None = None
+    ) -> AssetId:
         """Keep a file; its chunks are durable, and its row too, on return. L0 has run if it was quick.
+
+        ``given`` is the id it gets; of an upload that may be sent again, here or elsewhere at the same time, nothing is
+        taken back when it breaks off, since the other may have succeeded by then: what has no row is collected.
 
         Raises what ``source`` raises, TooLargeError, DiskFull, Unavailable; then there is no asset.
         """
         if self._uploads >= UPLOADS_MAX:
             raise Unavailable(f"{UPLOADS_MAX} uploads are running here; try again in a moment, or at another node")
-        asset = AssetId(short_id(self._entropy.token(16)))
+        asset = given or AssetId(short_id(self._entropy.token(16)))
         self._uploads += 1
         try:
-            manifest = await self._files.write(source, asset, self.size_bytes_max)
+            manifest = await self._files.write(source, asset, self.size_bytes_max, keeps=given is not None)
             fields: dict[str, Value] = {
                 "kind": "other",
                 "name": clean_name(name),
@@ -111,7 +116,8 @@ class Ingest:
                 await self._catalogue.write(Change("assets", asset, set=fields, add={"tags": tags} if tags else {}))
             except BaseException:
                 self._waiting.pop(asset, None)
-                await asyncio.shield(self._files.forget(asset, manifest.ids()))
+                if given is None:
+                    await asyncio.shield(self._files.forget(asset, manifest.ids()))
                 raise
         finally:
             self._uploads -= 1

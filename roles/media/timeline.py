@@ -7,7 +7,8 @@ pages, not on their order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,6 +23,8 @@ GAP_US = 250_000
 """A hole shorter than this between two parts is the source's jitter, not a gap."""
 CLOCK_SET_US = 1_793_491_200_000_000
 """1 November 2026, UTC: a machine that shows an earlier time has lost it, and its times say nothing."""
+MISSING = "parts are missing"
+DISK_FULL = "the disk was full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,11 @@ class Timeline:
         return self.parts[-1].at_us + self.parts[-1].entry.duration_us if self.parts else 0
 
     @property
+    def recorded_us(self) -> int:
+        """Microseconds that are kept, holes left out."""
+        return sum(placed.entry.duration_us for placed in self.parts)
+
+    @property
     def size_bytes(self) -> int:
         """Bytes of all parts."""
         return sum(placed.entry.size for placed in self.parts)
@@ -117,33 +125,98 @@ def timeline(pages: Iterable[Page]) -> Timeline:
             known.setdefault((entry.epoch, entry.group, entry.part), (entry, page))
     placed: list[Placed] = []
     gaps: list[Gap] = []
-    end_us = 0
-    shift_us = 0
-    epoch: int | None = None
-    ended_us = 0
+    placer = Placer()
     for key in sorted(known):
         entry, page = known[key]
-        after_gap = False
-        if entry.epoch != epoch:
+        at_us, gap, after_gap = placer.place(entry)
+        if gap is not None:
+            gaps.append(gap)
+        placed.append(Placed(entry, page, at_us, placer.shift_us, after_gap))
+    return Timeline(tuple(placed), tuple(gaps))
+
+
+class Placer:
+    """Says where each next part of a take lies on its timeline, all in microseconds."""
+
+    def __init__(self) -> None:
+        self.end_us = 0
+        """Where the timeline ends so far, holes included."""
+        self.shift_us = 0
+        self._epoch: int | None = None
+        self._ended_us = 0
+
+    def place(self, entry: Entry) -> tuple[int, Gap | None, bool]:
+        """Give where a part begins, the hole before it if any, and whether it begins a stretch of its own."""
+        gap, after_gap = None, False
+        if entry.epoch != self._epoch:
             # How long a source was gone only its machine's clock can tell, from the part before to this one.
-            away_us = entry.captured_us - ended_us if min(entry.captured_us, ended_us) >= CLOCK_SET_US else None
-            at_us = end_us + max(0, away_us or 0)
-            shift_us = at_us - entry.start_us
-            if epoch is not None:
+            known = min(entry.captured_us, self._ended_us) >= CLOCK_SET_US
+            away_us = entry.captured_us - self._ended_us if known else None
+            at_us = self.end_us + max(0, away_us or 0)
+            self.shift_us = at_us - entry.start_us
+            if self._epoch is not None:
                 after_gap = True
                 if away_us is None or away_us < -GAP_US:
-                    gaps.append(Gap(end_us, end_us, "the source was gone; its clock cannot tell how long"))
+                    gap = Gap(self.end_us, self.end_us, "the source was gone; its clock cannot tell how long")
                 elif away_us > GAP_US:
-                    gaps.append(Gap(end_us, at_us, "the source was gone"))
-            epoch = entry.epoch
-        at_us = entry.start_us + shift_us
-        if not after_gap and placed and at_us - end_us > GAP_US:
-            gaps.append(Gap(end_us, at_us, "parts are missing"))
+                    gap = Gap(self.end_us, at_us, "the source was gone")
+            self._epoch = entry.epoch
+        at_us = entry.start_us + self.shift_us
+        if not after_gap and at_us - self.end_us > GAP_US:
+            gap = Gap(self.end_us, at_us, MISSING)
             after_gap = True
-        placed.append(Placed(entry, page, at_us, shift_us, after_gap))
-        end_us = at_us + entry.duration_us
-        ended_us = entry.captured_us + entry.duration_us
-    return Timeline(tuple(placed), tuple(gaps))
+        self.end_us = at_us + entry.duration_us
+        self._ended_us = entry.captured_us + entry.duration_us
+        return at_us, gap, after_gap
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a recorder could not store of a track because its disk was full, in microseconds on the epoch's clock."""
+
+    epoch: int
+    start_us: int
+    end_us: int
+
+    def text(self) -> str:
+        """Give it as the asset's set ``lost`` has it."""
+        return f"{self.epoch}/{self.start_us}/{self.end_us}"
+
+    @classmethod
+    def read(cls, text: str) -> Loss | None:
+        """Read what ``text`` gave; None when it is none."""
+        parts = text.split("/")
+        if len(parts) != 3 or not all(part.isascii() and part.isdecimal() and len(part) < 20 for part in parts):
+            return None
+        return cls(*(int(part) for part in parts))
+
+
+def explained(line: Timeline, losses: Iterable[Loss]) -> tuple[Gap, ...]:
+    """Give the holes of a take, those that a full disk made said to be so."""
+    told = sorted(losses, key=lambda one: (one.epoch, one.start_us, one.end_us))
+    reasons: dict[int, str] = {}
+    for before, after in itertools.pairwise(line.parts) if told else ():
+        if after.after_gap and before.entry.epoch == after.entry.epoch:
+            hole = (before.entry.start_us + before.entry.duration_us, after.entry.start_us)
+            full_us = _covered_us(hole, [one for one in told if one.epoch == after.entry.epoch])
+            if full_us >= hole[1] - hole[0] - GAP_US:
+                reasons[after.at_us] = DISK_FULL
+            elif full_us:
+                reasons[after.at_us] = f"{DISK_FULL} for {full_us / 1e6:.1f} s of it, and {MISSING}"
+    return tuple(
+        Gap(gap.start_us, gap.end_us, reasons.get(gap.end_us, gap.why)) if gap.why == MISSING else gap
+        for gap in line.gaps
+    )
+
+
+def _covered_us(hole: tuple[int, int], losses: Sequence[Loss]) -> int:
+    covered, at_us = 0, hole[0]
+    for loss in losses:
+        begin_us, end_us = max(at_us, loss.start_us), min(hole[1], loss.end_us)
+        if end_us > begin_us:
+            covered += end_us - begin_us
+            at_us = end_us
+    return covered
 
 
 def consolidate(pages: Iterable[Page]) -> list[Page]:

@@ -62,6 +62,11 @@ class Packer:
         self._rows.watch("assets", self._changed)
         self._system.supervisor.run("takes/pack", self._run)
 
+    @property
+    def waiting(self) -> int:
+        """How many takes wait to be looked at."""
+        return len(self._due)
+
     def _changed(self, entry: Entry) -> None:
         take = AssetId(entry.pk)
         if take in self._due or len(self._due) >= TAKES_MAX:

@@ -5,41 +5,26 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import FastAPI, Path
-from pydantic import BaseModel, Field
 
-from mesh.actors.admission import LIFE_S_MAX, LIFE_S_MIN, REASON_MAX
-from mesh.core.tickets import ROLES_MAX, write_ticket
+from mesh.core.tickets import write_ticket
 from mesh.ports import NotFound
 from proto.ids import NodeId, is_node_id
 from thatdam.config import ROLES
 from thatdam.gateway import shapes
+from thatdam.gateway.answers.admission import Admitting, AuthorityRenewed, Ending, NewTicket, Revoked, TicketMade
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.problems import Problem
-from thatdam.gateway.shapes import Json
+from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 
 NodeName = Annotated[str, Path(max_length=64)]
-
-
-class NewTicket(BaseModel):
-    """A ticket to make: it lets one machine in, with these roles at most."""
-
-    roles: list[Annotated[str, Field(max_length=16)]] = Field(default=list(ROLES), max_length=ROLES_MAX)
-    expires_s: float = Field(default=3600.0, ge=LIFE_S_MIN, le=LIFE_S_MAX)
-
-
-class Ending(BaseModel):
-    """Why a node is revoked; everybody can read it."""
-
-    reason: str = Field(default="", max_length=REASON_MAX)
 
 
 def install(app: FastAPI, node: Node, guard: Guard) -> None:
     """Add the routes."""
     admin = [guard.require("admin")]
 
-    @app.post("/api/v1/tickets", tags=["nodes"], status_code=201, dependencies=admin)
-    async def add_ticket(body: NewTicket) -> Json:
+    @app.post("/api/v1/tickets", tags=["nodes"], status_code=201, dependencies=admin, responses=failing(409, 503, 507))
+    async def add_ticket(body: NewTicket) -> TicketMade:
         """Make a ticket: `thatdam up --join TICKET` on one other machine, once, before it expires."""
         for role in body.roles:
             if role not in ROLES:
@@ -47,39 +32,39 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         roles = tuple(role for role in ROLES if role in body.roles)
         ticket = await node.admission.invite(roles, body.expires_s)
         await node.keep_company()
-        return {
-            "ticket": write_ticket(ticket),
-            "mesh": node.mesh,
-            "node": node.node_id,
-            "addresses": [f"{host}:{port}" for host, port in ticket.addresses],
-            "here_only": node.here_only(),
-            "roles": list(roles),
-            "expires_at": shapes.moment(ticket.expires_s * 1000),
-        }
+        return TicketMade(
+            ticket=write_ticket(ticket),
+            mesh=node.mesh,
+            node=node.node_id,
+            addresses=[f"{host}:{port}" for host, port in ticket.addresses],
+            here_only=node.here_only(),
+            roles=list(roles),
+            expires_at=shapes.moment(ticket.expires_s * 1000),
+        )
 
-    @app.post("/api/v1/nodes/{name}/revoke", tags=["nodes"], dependencies=admin)
-    async def revoke(name: NodeName, body: Ending) -> Json:
+    @app.post("/api/v1/nodes/{name}/revoke", tags=["nodes"], dependencies=admin, responses=failing(404, 409, 503, 507))
+    async def revoke(name: NodeName, body: Ending) -> Revoked:
         """End a node for ever: its links are cut everywhere, and what it says or signed is refused from now on."""
         done = await node.admission.revoke(_node(node, name), body.reason)
-        return {
-            "node": done.node,
-            "already": done.already,
-            "authority_renewed": done.renewed,
-            "admitting": node.roster.admitting(),
-        }
+        return Revoked(
+            node=done.node,
+            already=done.already,
+            authority_renewed=done.renewed,
+            admitting=list(node.roster.admitting()),
+        )
 
-    @app.post("/api/v1/nodes/{name}/admit", tags=["nodes"], dependencies=admin)
-    async def admit(name: NodeName) -> Json:
+    @app.post("/api/v1/nodes/{name}/admit", tags=["nodes"], dependencies=admin, responses=failing(404, 409, 503, 507))
+    async def admit(name: NodeName) -> Admitting:
         """Let another node admit too, so that the mesh does not hang on this one."""
         wanted = _node(node, name)
         await node.admission.grant(wanted)
-        return {"node": wanted, "admitting": sorted({*node.roster.admitting(), wanted})}
+        return Admitting(node=wanted, admitting=sorted({*node.roster.admitting(), wanted}))
 
-    @app.post("/api/v1/authority", tags=["nodes"], dependencies=admin)
-    async def renew_authority() -> Json:
+    @app.post("/api/v1/authority", tags=["nodes"], dependencies=admin, responses=failing(409, 503, 507))
+    async def renew_authority() -> AuthorityRenewed:
         """Give the mesh a new authority: a secret or key that got into wrong hands is worth nothing afterwards."""
         await node.admission.renew_authority()
-        return {"mesh": node.mesh, "admitting": node.roster.admitting()}
+        return AuthorityRenewed(mesh=node.mesh, admitting=list(node.roster.admitting()))
 
 
 def _node(node: Node, said: str) -> NodeId:

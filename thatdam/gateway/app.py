@@ -16,6 +16,7 @@ from thatdam.gateway import (
     live,
     metrics,
     nodes,
+    openapi,
     operations,
     people,
     problems,
@@ -27,7 +28,6 @@ from thatdam.gateway import (
 from thatdam.gateway.bodies import Bounded
 from thatdam.gateway.correlate import Correlate
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.pulse import Pulse
 from thatdam.gateway.traffic import Traffic
 from thatdam.node import Node
 
@@ -38,13 +38,13 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
         title="ThatDAM", version=__version__, openapi_url="/api/v1/openapi.json", docs_url=None, redoc_url=None
     )
     problems.install(app)
+    openapi.install(app)
     guard = Guard(node.access, lambda: names)
-    pulse, traffic = Pulse(), Traffic()
-    node.system.supervisor.run("gateway/pulse", pulse.run)
+    traffic = Traffic()
     app.add_middleware(Bounded)
     app.add_middleware(Correlate, entropy=SystemEntropy(), traffic=traffic)
-    operations.install(app, node, guard, pulse)
-    metrics.install(app, node, guard, pulse, traffic)
+    operations.install(app, node, guard)
+    metrics.install(app, node, guard, traffic)
     sessions.install(app, node, guard)
     feed = events.Events(node.system, node.catalogue, node.members, node.now_ms, traffic)
     events.install(app, feed, guard, traffic)

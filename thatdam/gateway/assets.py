@@ -9,21 +9,20 @@ from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from fastapi import FastAPI, Path, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
 
 from mesh.actors.files import DURABLE_COPIES
-from mesh.core.names import NAME_CHARS_MAX, clean_name
+from mesh.core.names import clean_name
 from mesh.core.query import Query as Rows
 from mesh.core.query import Where
 from mesh.core.rows import Change, Row
 from mesh.ports import NotFound, PortError
 from proto.codec import Malformed, Value
 from proto.ids import AssetId, is_short_id
-from roles.media.timeline import Timeline
-from thatdam.gateway import problems, shapes
+from roles.media.timeline import Loss, Timeline, explained
+from thatdam.gateway import shapes
+from thatdam.gateway.answers.assets import Asset, AssetChange, AssetDetails, AssetPage
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.problems import Problem
-from thatdam.gateway.shapes import Json
+from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 
 CURSOR_HEADER = "Thatdam-Cursor"
@@ -39,16 +38,6 @@ Order = Literal[
     "created_ms", "started_ms", "ended_ms", "updated_ms", "name", "size_bytes", "duration_s", "kind", "rank"
 ]
 _CONTENT = re.compile(r"[0-9a-f]{64}\Z")
-
-
-class AssetChange(BaseModel):
-    """What to change of an asset."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str | None = Field(None, min_length=1, max_length=NAME_CHARS_MAX)
-    tags_add: tuple[str, ...] = ()
-    tags_remove: tuple[str, ...] = ()
 
 
 def checked_tags(tags: Sequence[str]) -> tuple[str, ...]:
@@ -86,31 +75,35 @@ class Assets:
             raise NotFound(f"there is no asset {asset[:80]}")
         return row
 
-    async def shown(self, asset: str) -> Json:
+    async def shown(self, asset: str) -> AssetDetails:
         """Give one asset with its scenes and gaps."""
         row = await self.row(asset)
         line = await self._line(row)
         copies = await self._copies([row])
         scenes = await self._node.catalogue.rows("scenes", asset)
-        gaps = line.gaps if line is not None else ()
-        return {
-            **shapes.asset(
-                row, copies[0], self._node.view.copies(), await self._jobs(row), await self._camera_names([row])
-            ),
-            "scenes": [shapes.scene(one) for one in scenes],
-            "gaps": [{"start": gap.start_us / 1e6, "end": gap.end_us / 1e6, "why": gap.why} for gap in gaps],
-        }
+        gaps = explained(line, filter(None, map(Loss.read, row.sets.get("lost", ())))) if line is not None else ()
+        told = shapes.asset(
+            row, copies[0], self._node.view.copies(), await self._jobs(row), await self._camera_names([row])
+        )
+        if line is not None and line.parts:
+            # What there is now: the row is a moment behind, or its recorder went before it could tell.
+            told |= {"duration": line.duration_us / 1e6, "recorded": line.recorded_us / 1e6}
+        return AssetDetails(
+            **told,
+            scenes=[one for one in map(shapes.scene, scenes) if one is not None],
+            gaps=[shapes.gap(one) for one in gaps],
+        )
 
-    async def shown_copied(self, asset: str) -> Json:
+    async def shown_copied(self, asset: str) -> AssetDetails:
         """Give an asset that has just been taken in, once the copies it waited for are counted, or soon after."""
         for _ in range(int(COUNTED_S / COUNTED_POLL_S)):
             shown = await self.shown(asset)
-            if shown["copies"] is None or shown["copies"] >= min(DURABLE_COPIES, shown["copies_wanted"]):
+            if shown.copies is None or shown.copies >= min(DURABLE_COPIES, shown.copies_wanted):
                 return shown
             await asyncio.sleep(COUNTED_POLL_S)
         return await self.shown(asset)
 
-    async def listed(self, rows: Sequence[Row]) -> list[Json]:
+    async def listed(self, rows: Sequence[Row]) -> list[Asset]:
         """Give a page of assets."""
         gate = asyncio.Semaphore(DETAILS_AT_ONCE)
 
@@ -123,7 +116,8 @@ class Assets:
         names = await self._camera_names(rows)
         wanted = self._node.view.copies()
         return [
-            shapes.asset(row, count, wanted, jobs, names) for row, count, jobs in zip(rows, copies, found, strict=True)
+            Asset(**shapes.asset(row, count, wanted, jobs, names))
+            for row, count, jobs in zip(rows, copies, found, strict=True)
         ]
 
     async def _line(self, row: Row) -> Timeline | None:
@@ -165,7 +159,9 @@ _Asset = Annotated[str, Path(max_length=256)]
 def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     """Add the routes."""
 
-    @app.get("/api/v1/assets", tags=["assets"], dependencies=[guard.require("viewer")])
+    @app.get(
+        "/api/v1/assets", tags=["assets"], dependencies=[guard.require("viewer")], responses=failing(400, 409, 503)
+    )
     async def listed(
         text: Annotated[str, Query(max_length=1024)] = "",
         kind: Kind = "",
@@ -181,7 +177,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         trashed: bool = False,
         descending: bool = True,
         limit: Annotated[int, Query(ge=1, le=1000)] = 50,
-    ) -> Json:
+    ) -> AssetPage:
         """List what is kept, in the whole mesh: by words, kind, camera, tag, state and time; a page at a time."""
         if content and not _CONTENT.match(content):
             raise Problem(422, "content: write the 64 hex digits of a blake3 hash")
@@ -194,22 +190,29 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         where += [Where("created_ms", "ge", moment_ms(since, "since"))] if since else []
         where += [Where("created_ms", "le", moment_ms(until, "until"))] if until else []
         found = await node.catalogue.scan(Rows("assets", tuple(where), text, order, descending, limit, page, after))
-        return {
-            "assets": await assets.listed(found.rows),
-            "next": found.next or None,
-            "total": found.total,
-            "partitions_ok": found.partitions_ok,
-            "partitions_total": found.partitions_total,
-            "stale": found.stale,
-        }
+        return AssetPage(
+            assets=await assets.listed(found.rows),
+            next=found.next or None,
+            total=found.total,
+            partitions_ok=found.partitions_ok,
+            partitions_total=found.partitions_total,
+            stale=found.stale,
+        )
 
-    @app.get("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("viewer")])
-    async def one(asset: _Asset) -> Json:
+    @app.get(
+        "/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("viewer")], responses=failing(404, 503)
+    )
+    async def one(asset: _Asset) -> AssetDetails:
         """Give an asset, with its scenes, its gaps and how many copies there are."""
         return await assets.shown(asset)
 
-    @app.patch("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
-    async def change(asset: _Asset, body: AssetChange, response: Response) -> Json:
+    @app.patch(
+        "/api/v1/assets/{asset}",
+        tags=["assets"],
+        dependencies=[guard.require("operator")],
+        responses=failing(404, 503, 507),
+    )
+    async def change(asset: _Asset, body: AssetChange, response: Response) -> AssetDetails:
         """Rename an asset, or change its tags."""
         await assets.row(asset)
         fields: dict[str, Value] = {} if body.name is None else {"name": clean_name(body.name)}
@@ -219,26 +222,36 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             response.headers[CURSOR_HEADER] = await node.catalogue.write(written)
         return await assets.shown(asset)
 
-    async def trash(asset: str, ms: int, response: Response) -> Json:
+    async def trash(asset: str, ms: int, response: Response) -> AssetDetails:
         row = await assets.row(asset)
         if row.fields.get("state") == "recording":
-            raise problems.Problem(409, "this take is still being recorded; stop it first")
+            raise Problem(409, "this take is still being recorded; stop it first")
         if not ms and row.fields.get("trashed_ms") and node.trash.lies_too_long(row):
-            raise problems.Problem(409, "its time in the trash is over: it is being deleted for good")
+            raise Problem(409, "its time in the trash is over: it is being deleted for good")
         if bool(row.fields.get("trashed_ms")) != bool(ms):
             written = Change("assets", AssetId(asset), set={"trashed_ms": ms})
             response.headers[CURSOR_HEADER] = await node.catalogue.write(written)
         return await assets.shown(asset)
 
-    @app.delete("/api/v1/assets/{asset}", tags=["assets"], dependencies=[guard.require("operator")])
-    async def throw_away(asset: _Asset, response: Response, now: bool = False) -> Json:
+    @app.delete(
+        "/api/v1/assets/{asset}",
+        tags=["assets"],
+        dependencies=[guard.require("operator")],
+        responses=failing(404, 409, 503, 507),
+    )
+    async def throw_away(asset: _Asset, response: Response, now: bool = False) -> AssetDetails:
         """Put an asset into the trash, from which it can be restored; with ``now`` delete it for good."""
         shown = await trash(asset, node.now_ms(), response)
         if now:
             await node.trash.empty(AssetId(asset))
         return shown
 
-    @app.post("/api/v1/assets/{asset}/restore", tags=["assets"], dependencies=[guard.require("operator")])
-    async def restore(asset: _Asset, response: Response) -> Json:
+    @app.post(
+        "/api/v1/assets/{asset}/restore",
+        tags=["assets"],
+        dependencies=[guard.require("operator")],
+        responses=failing(404, 409, 503, 507),
+    )
+    async def restore(asset: _Asset, response: Response) -> AssetDetails:
         """Take an asset out of the trash."""
         return await trash(asset, 0, response)

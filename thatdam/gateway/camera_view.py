@@ -10,18 +10,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from typing import get_args
 
 from mesh.core.rows import Row
 from mesh.ports import NotFound, PortError
 from proto.ids import NodeId
-from proto.messages.cameras import ListRecordings, Recording, Recordings
+from proto.messages.cameras import ListRecordings, Recordings
+from proto.messages.cameras import Recording as Running
 from thatdam.gateway import shapes
-from thatdam.gateway.shapes import Json
+from thatdam.gateway.answers.cameras import Camera, CameraState, Recording
 from thatdam.gateway.webrtc_media import B_FRAMES, NO_H265
 from thatdam.node import Node
 
 RECORDINGS_TIMEOUT_S = 1.5
 VIDEO = ("h264", "hevc")
+_STATES: tuple[CameraState, ...] = get_args(CameraState)
 
 
 def text(row: Row, field: str) -> str:
@@ -61,16 +64,16 @@ class CameraView:
             return f"{called} is on node {self.called(home)}, which does not answer now"
         return f"{called} shows nothing now; it is {state or 'offline'}" + (f": {error}" if error else "")
 
-    async def shown(self, rows: Sequence[Row]) -> list[Json]:
+    async def shown(self, rows: Sequence[Row]) -> list[Camera]:
         """Give cameras as JSON."""
         recordings = await self._recordings(rows)
         return [self._shape(row, recordings.get(row.pk)) for row in rows]
 
-    async def _recordings(self, rows: Sequence[Row]) -> dict[str, Recording]:
+    async def _recordings(self, rows: Sequence[Row]) -> dict[str, Running]:
         recorders = dict.fromkeys(recorder_of(row) for row in rows if text(row, "record"))
         alive = self._node.members.alive()
 
-        async def ask(node: NodeId) -> tuple[Recording, ...]:
+        async def ask(node: NodeId) -> tuple[Running, ...]:
             try:
                 told = await self._node.system.ask(
                     node, "recorder", ListRecordings(), Recordings, timeout_s=RECORDINGS_TIMEOUT_S
@@ -82,59 +85,59 @@ class CameraView:
         told = await asyncio.gather(*(ask(node) for node in recorders if node in alive))
         return {one.camera: one for some in told for one in some}
 
-    def _shape(self, row: Row, recording: Recording | None) -> Json:
+    def _shape(self, row: Row, running: Running | None) -> Camera:
         field = row.fields.get
         home = text(row, "node")
         there = NodeId(home) in self._node.members.alive()
-        state, error = text(row, "state") or "offline", text(row, "error")
+        state, error = _state(row), text(row, "error")
         if not there:
             state, error = "offline", f"its node {self.called(home)} does not answer"
         track = self._node.live.tracks().get(f"{row.pk}/main")
         codec = text(row, "codec")
         seen = state == "online" and codec in VIDEO
         reason = _webrtc_reason(row, codec) if state == "online" else None
-        return {
-            "id": row.pk,
-            "name": field("name"),
-            "node": home,
-            "node_name": self.node_name(home),
-            "node_there": there,
-            "source": field("source"),
-            "state": state,
-            "error": error or None,
-            "codec": codec or None,
-            "width": field("width") or None,
-            "height": field("height") or None,
-            "frame_rate": field("frame_rate") or None,
-            "bit_rate": (field("bit_rate") or None) if state == "online" else None,
-            "hops": track.hops if track is not None and state == "online" else None,
-            "recording": self._recording(row, recording),
-            "webrtc": seen and reason is None,
-            "webrtc_reason": reason,
-            "hls": state == "online" and bool(codec),
-            "mjpeg": seen,
-            "jumps": field_int(row, "jumps"),
-        }
+        return Camera(
+            id=row.pk,
+            name=text(row, "name"),
+            node=home,
+            node_name=self.node_name(home),
+            node_there=there,
+            source=text(row, "source"),
+            state=state,
+            error=error or None,
+            codec=codec or None,
+            width=shapes.whole(field("width")) or None,
+            height=shapes.whole(field("height")) or None,
+            frame_rate=shapes.number(field("frame_rate")) or None,
+            bit_rate=(shapes.number(field("bit_rate")) or None) if state == "online" else None,
+            hops=track.hops if track is not None and state == "online" else None,
+            recording=self._recording(row, running),
+            webrtc=seen and reason is None,
+            webrtc_reason=reason,
+            hls=state == "online" and bool(codec),
+            mjpeg=seen,
+            jumps=field_int(row, "jumps"),
+        )
 
-    def _recording(self, row: Row, told: Recording | None) -> Json | None:
+    def _recording(self, row: Row, told: Running | None) -> Recording | None:
         take = text(row, "record")
         if not take:
             return None
         if told is not None and told.take != take:
             told = None  # the row is a moment behind, or ahead
-        return {
-            "take": take,
-            "node": recorder_of(row),
-            "started_at": shapes.moment(told.started_ms if told else field_int(row, "record_ms")),
-            "size_bytes": told.size_bytes if told else None,
-            "lag_bytes": told.lag_bytes if told else None,
-            "lag_s": round(told.lag_ms / 1000, 3) if told else None,
-            "copies": told.copies if told else None,
-            "copies_wanted": self._node.view.copies(),
-            "seconds_left": told.seconds_left if told and told.seconds_left >= 0 else None,
-            "lost_s": told.lost_ms / 1000 if told else None,
-            "error": (told.error or None) if told else None,
-        }
+        return Recording(
+            take=take,
+            node=recorder_of(row),
+            started_at=shapes.moment(told.started_ms if told else field_int(row, "record_ms")),
+            size_bytes=told.size_bytes if told else None,
+            lag_bytes=told.lag_bytes if told else None,
+            lag_s=round(told.lag_ms / 1000, 3) if told else None,
+            copies=told.copies if told else None,
+            copies_wanted=self._node.view.copies(),
+            seconds_left=told.seconds_left if told and told.seconds_left >= 0 else None,
+            lost_s=told.lost_ms / 1000 if told else None,
+            error=(told.error or None) if told else None,
+        )
 
 
 def recorder_of(row: Row) -> NodeId:
@@ -151,6 +154,10 @@ def field_int(row: Row, field: str) -> int:
     """Give a field that is a whole number, or 0."""
     found = row.fields.get(field)
     return found if isinstance(found, int) else 0
+
+
+def _state(row: Row) -> CameraState:
+    return next((one for one in _STATES if one == row.fields.get("state")), "offline")
 
 
 def _webrtc_reason(row: Row, codec: str) -> str | None:

@@ -10,7 +10,6 @@ import asyncio
 
 from blake3 import blake3
 from fastapi import FastAPI, Query
-from pydantic import BaseModel, ConfigDict, Field
 
 from mesh.core.member import Member
 from mesh.core.names import is_line
@@ -29,11 +28,20 @@ from proto.messages.cameras import (
     StopRecording,
     TakeIs,
 )
+from thatdam.gateway.answers.cameras import (
+    Camera,
+    CameraChange,
+    Cameras,
+    Device,
+    DeviceFormat,
+    NewCamera,
+    TakeOf,
+)
+from thatdam.gateway.answers.cameras import Devices as DevicesThere
 from thatdam.gateway.assets import Assets
 from thatdam.gateway.camera_view import CameraView, is_camera, recorder_of, text
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.problems import Problem
-from thatdam.gateway.shapes import Json
+from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 
 ADD_TIMEOUT_S = 10.0
@@ -44,24 +52,6 @@ SEEN_S = 3.0
 SEEN_POLL_S = 0.05
 CAMERAS_MAX = 1000
 NAME_WRONG = "a camera's name is printable text on one line"
-
-
-class NewCamera(BaseModel):
-    """A source to add. ``node`` is an id, the beginning of one, or a name; empty: the node that is asked."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    url: str = Field(max_length=4096)
-    name: str = Field("", max_length=200)
-    node: str = Field("", max_length=64)
-
-
-class CameraChange(BaseModel):
-    """What to change of a camera."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: str = Field(min_length=1, max_length=200)
 
 
 def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
@@ -108,25 +98,25 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             await asyncio.sleep(SEEN_POLL_S)
         return None
 
-    async def take_shown(take: str) -> Json:
+    async def take_shown(take: str) -> TakeOf:
         if await seen("assets", take) is None:
             raise Problem(503, f"the take {take} runs, but its row is not seen from this node yet; ask for it again")
-        return {"take": await assets.shown(take)}
+        return TakeOf(take=await assets.shown(take))
 
-    @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[viewer])
-    async def cameras() -> Json:
+    @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[viewer], responses=failing(503))
+    async def cameras() -> Cameras:
         """List the cameras of the mesh."""
         page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=CAMERAS_MAX))
         rows = [row for row in page.rows if is_camera(row)]
-        return {"cameras": await view.shown(rows), "complete": page.partitions_ok == page.partitions_total}
+        return Cameras(cameras=await view.shown(rows), complete=page.partitions_ok == page.partitions_total)
 
-    @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[viewer])
-    async def one(camera: str) -> Json:
+    @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[viewer], responses=failing(404, 503))
+    async def one(camera: str) -> Camera:
         """Give a camera."""
         return (await view.shown([await view.row(camera)]))[0]
 
-    @app.patch("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[admin])
-    async def change(camera: str, body: CameraChange) -> Json:
+    @app.patch("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[admin], responses=failing(404, 503, 507))
+    async def change(camera: str, body: CameraChange) -> Camera:
         """Rename a camera."""
         await view.row(camera)
         name = body.name.strip()
@@ -135,8 +125,8 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         await node.catalogue.write(Change("cameras", CameraId(camera), set={"name": name}))
         return (await view.shown([await view.row(camera)]))[0]
 
-    @app.get("/api/v1/devices", tags=["cameras"], dependencies=[viewer])
-    async def devices(node_: str = Query("", alias="node", max_length=64)) -> Json:
+    @app.get("/api/v1/devices", tags=["cameras"], dependencies=[viewer], responses=failing(404, 409))
+    async def devices(node_: str = Query("", alias="node", max_length=64)) -> DevicesThere:
         """List the capture devices of a node, or of all nodes."""
         asked = [there(node_)] if node_ else list(node.members.alive().values())
         told = await asyncio.gather(*(_devices(node, member) for member in asked))
@@ -145,10 +135,16 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             for member, (_, note) in zip(asked, told, strict=True)
             if note
         ]
-        return {"devices": [one for listed, _ in told for one in listed], "note": "; ".join(notes)}
+        return DevicesThere(devices=[one for listed, _ in told for one in listed], note="; ".join(notes))
 
-    @app.post("/api/v1/cameras", tags=["cameras"], status_code=201, dependencies=[admin])
-    async def add(body: NewCamera) -> Json:
+    @app.post(
+        "/api/v1/cameras",
+        tags=["cameras"],
+        status_code=201,
+        dependencies=[admin],
+        responses=failing(404, 409, 503, 507),
+    )
+    async def add(body: NewCamera) -> Camera:
         """Open a source as a camera, on this node or on the one named. Credentials in the URL are kept apart."""
         if body.name.strip() and not is_line(body.name.strip()):
             raise Problem(422, NAME_WRONG)
@@ -162,7 +158,13 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             raise Problem(503, f"the camera {added.camera} was added, but is not seen from this node yet")
         return (await view.shown([row]))[0]
 
-    @app.delete("/api/v1/cameras/{camera}", tags=["cameras"], status_code=204, dependencies=[admin])
+    @app.delete(
+        "/api/v1/cameras/{camera}",
+        tags=["cameras"],
+        status_code=204,
+        dependencies=[admin],
+        responses=failing(404, 409, 503, 507),
+    )
     async def remove(camera: str) -> None:
         """Forget a camera; its takes stay."""
         row = await view.row(camera)
@@ -174,8 +176,13 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             return
         await node.system.ask(home_of(row).id, "proxy", RemoveCamera(camera), Done, timeout_s=ADD_TIMEOUT_S)
 
-    @app.post("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
-    async def record(camera: str) -> Json:
+    @app.post(
+        "/api/v1/cameras/{camera}/record",
+        tags=["cameras"],
+        dependencies=[operator],
+        responses=failing(404, 409, 503, 507),
+    )
+    async def record(camera: str) -> TakeOf:
         """Record a camera until told to stop; a start asked twice is one take."""
         row = await view.row(camera)
         recorded = bool(text(row, "record")) and recorder_of(row) in node.members.alive()
@@ -183,8 +190,13 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         started = await node.system.ask(where, "recorder", StartRecording(camera), TakeIs)
         return await take_shown(started.take)
 
-    @app.delete("/api/v1/cameras/{camera}/record", tags=["cameras"], dependencies=[operator])
-    async def stop(camera: str) -> Json:
+    @app.delete(
+        "/api/v1/cameras/{camera}/record",
+        tags=["cameras"],
+        dependencies=[operator],
+        responses=failing(404, 409, 503, 507),
+    )
+    async def stop(camera: str) -> TakeOf:
         """End a recording; answered once every part of it is durable."""
         row = await view.row(camera)
         # The row may be a moment behind: the one who would record knows whether it does.
@@ -204,7 +216,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         return await take_shown(stopped.take)
 
 
-async def _devices(node: Node, member: Member) -> tuple[list[Json], str]:
+async def _devices(node: Node, member: Member) -> tuple[list[Device], str]:
     if "proxy" not in member.info.roles:
         return [], "it does not take the role proxy, so it opens no cameras"
     try:
@@ -212,18 +224,18 @@ async def _devices(node: Node, member: Member) -> tuple[list[Json], str]:
     except PortError as error:
         return [], f"its devices are not known: {error}"
     listed = [
-        {
-            "node": member.id,
-            "node_name": member.info.name or None,
-            "url": device.url,
-            "name": device.name,
-            "stable_id": device.stable_id,
-            "formats": [
-                {"format": one.format, "width": one.width, "height": one.height, "rates": list(one.rates)}
+        Device(
+            node=member.id,
+            node_name=member.info.name or None,
+            url=device.url,
+            name=device.name,
+            stable_id=device.stable_id,
+            formats=[
+                DeviceFormat(format=one.format, width=one.width, height=one.height, rates=list(one.rates))
                 for one in device.formats
             ],
-            "error": device.error or None,
-        }
+            error=device.error or None,
+        )
         for device in answer.devices
     ]
     return listed, answer.note

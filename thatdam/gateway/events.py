@@ -10,10 +10,9 @@ comes back and looks again. A listener whose session ended is closed within ``CH
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 
@@ -25,10 +24,26 @@ from mesh.core.member import Member
 from mesh.core.rows import Change
 from mesh.ports import PortError
 from proto.messages.events import RowChanged
+from proto.messages.membership import State
 from thatdam.gateway import shapes
+from thatdam.gateway.answers import Answer
+from thatdam.gateway.answers.events import (
+    AssetEvent,
+    AssetTold,
+    CameraEvent,
+    CameraTold,
+    CaptureEvent,
+    CaptureTold,
+    Event,
+    JobEvent,
+    JobTold,
+    MissedEvent,
+    MissedTold,
+    NodeEvent,
+    NodeTold,
+)
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.problems import Problem, problem_response
-from thatdam.gateway.shapes import Json
 from thatdam.gateway.traffic import Traffic
 
 TOPIC = "rows"
@@ -43,30 +58,26 @@ CHECK_S = 30.0
 TEXT_TOLD_MAX = 120
 CLOSE_SLOW = 4008
 CLOSE_OVER = 4401
-TOLD: dict[str, tuple[str, ...]] = {
-    "cameras": ("name", "node", "state", "record"),
-    "assets": ("kind", "name", "camera", "state"),
-    "jobs": ("kind", "state", "holder"),
-}
-"""What of each watched table's fields is told. Never what an address or a secret could be in."""
-NAMES = {"cameras": "camera", "assets": "asset", "jobs": "job"}
+_MODELS: dict[str, type[Answer]] = {"cameras": CameraTold, "assets": AssetTold, "jobs": JobTold}
+TOLD = {table: tuple(name for name in model.model_fields if name != "id") for table, model in _MODELS.items()}
+"""What of each watched table's fields is told."""
 
 
 class Feed:
     """One listener's queue."""
 
     def __init__(self) -> None:
-        self._waiting: asyncio.Queue[Json] = asyncio.Queue(FEED_WAITING_MAX)
+        self._waiting: asyncio.Queue[str] = asyncio.Queue(FEED_WAITING_MAX)
         self.missed = 0
 
-    def offer(self, event: Json) -> None:
+    def offer(self, event: str) -> None:
         """Queue an event, or count it as missed."""
         try:
             self._waiting.put_nowait(event)
         except asyncio.QueueFull:
             self.missed += 1
 
-    async def next(self) -> Json:
+    async def next(self) -> str:
         """Give the next event."""
         return await self._waiting.get()
 
@@ -102,11 +113,21 @@ class Events:
         self._feeds.discard(feed)
         self._traffic.event_clients = len(self._feeds)
 
-    def emit(self, topic: str, data: Json) -> None:
+    def emit(self, event: Event) -> None:
         """Tell every listener of this node."""
-        event = {"topic": topic, "at": shapes.moment(self._now_ms()), "data": data}
+        if not self._feeds:
+            return
+        text = event.model_dump_json(exclude_unset=True)
         for feed in self._feeds:
-            feed.offer(event)
+            feed.offer(text)
+
+    def missed(self, count: int) -> str:
+        """Give the last event of a feed that was too slow."""
+        lost = MissedEvent(topic="feed.missed", at=self._now(), data=MissedTold(missed=count))
+        return lost.model_dump_json()
+
+    def _now(self) -> str:
+        return shapes.moment(self._now_ms()) or shapes.BEGINNING
 
     def _wrote(self, changes: tuple[Change, ...]) -> None:
         for change in changes:
@@ -137,14 +158,33 @@ class Events:
             return
         del context
         told = {name: value or None for name, value in event.told.items() if name in TOLD[event.table]}
-        name = NAMES[event.table]
-        self.emit(f"{name}.{'removed' if event.removed else 'changed'}", {"id": event.pk, **told})
-        if event.table == "cameras" and "record" in told:
-            take = told["record"]
-            self.emit(f"capture.{'started' if take else 'stopped'}", {"camera": event.pk, "take": take})
+        at, pk, removed = self._now(), event.pk, event.removed
+        match event.table:
+            case "cameras":
+                topic: Literal["camera.changed", "camera.removed"] = "camera.removed" if removed else "camera.changed"
+                self.emit(CameraEvent(topic=topic, at=at, data=CameraTold(id=pk, **told)))
+                if "record" in told:
+                    began: Literal["capture.started", "capture.stopped"]
+                    began = "capture.started" if told["record"] else "capture.stopped"
+                    self.emit(CaptureEvent(topic=began, at=at, data=CaptureTold(camera=pk, take=told["record"])))
+            case "assets":
+                asset = AssetTold(id=pk, **told)
+                self.emit(AssetEvent(topic="asset.removed" if removed else "asset.changed", at=at, data=asset))
+            case "jobs":
+                job = JobTold(id=pk, **told)
+                self.emit(JobEvent(topic="job.removed" if removed else "job.changed", at=at, data=job))
 
     def _member(self, member: Member) -> None:
-        self.emit(f"node.{member.state.value}", {"id": member.id, "name": member.info.name})
+        told = NodeTold(id=member.id, name=member.info.name)
+        self.emit(NodeEvent(topic=_BELIEVED[member.state], at=self._now(), data=told))
+
+
+_BELIEVED: dict[State, Literal["node.alive", "node.suspect", "node.dead", "node.left"]] = {
+    State.ALIVE: "node.alive",
+    State.SUSPECT: "node.suspect",
+    State.DEAD: "node.dead",
+    State.LEFT: "node.left",
+}
 
 
 def install(app: FastAPI, events: Events, guard: Guard, traffic: Traffic) -> None:
@@ -191,11 +231,10 @@ async def _send(socket: WebSocket, feed: Feed, events: Events, traffic: Traffic)
         if feed.missed:
             traffic.events_missed += 1
             events.close(feed)
-            lost = {"topic": "feed.missed", "at": event["at"], "data": {"missed": feed.missed}}
-            await socket.send_text(json.dumps(lost))
+            await socket.send_text(events.missed(feed.missed))
             await socket.close(CLOSE_SLOW, "you were too slow and missed events; connect again and look anew")
             return
-        await socket.send_text(json.dumps(event))
+        await socket.send_text(event)
 
 
 async def _still_known(socket: WebSocket, guard: Guard) -> None:

@@ -24,7 +24,7 @@ from mesh.ports import NotFound
 from proto.ids import ChunkId
 from roles.media.mp4 import VirtualMp4
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.problems import Problem, problem_response
+from thatdam.gateway.problems import BYTES, Problem, failing, media, problem_response
 from thatdam.gateway.takes import Takes
 from thatdam.node import Node
 
@@ -32,6 +32,8 @@ PIECE_BYTES = 256 * 1024
 """Bytes handed to the server at once; a chunk is verified whole and goes out in these."""
 POSTER_BYTES_MAX = 4 << 20
 JPEG = "image/jpeg"
+PICTURE = media({JPEG: BYTES}, 304)
+FILE = media({"*/*": BYTES}, 206, 304)
 _MIME = re.compile(r"(?:video|audio|image)/[a-z0-9][a-z0-9.+-]{0,60}\Z")
 _CHUNK = re.compile(r"[0-9a-f]{64}\Z")
 _BytesOf = Callable[[int, int], AsyncIterator[bytes]]
@@ -87,8 +89,20 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
             raise NotFound(f"there is no asset {asset[:80]}")
         return row
 
-    @app.head("/api/v1/assets/{asset}/file", tags=["assets"], dependencies=[guard.require("viewer")])
-    @app.get("/api/v1/assets/{asset}/file", tags=["assets"], dependencies=[guard.require("viewer")])
+    @app.head(
+        "/api/v1/assets/{asset}/file",
+        tags=["assets"],
+        dependencies=[guard.require("viewer")],
+        response_class=Response,
+        responses=FILE | failing(404, 416, 502, 503),
+    )
+    @app.get(
+        "/api/v1/assets/{asset}/file",
+        tags=["assets"],
+        dependencies=[guard.require("viewer")],
+        response_class=Response,
+        responses=FILE | failing(404, 416, 502, 503),
+    )
     async def file(asset: str, request: Request) -> Response:
         """Give the bytes of an asset, with Range; a take comes as one MP4."""
         row = await row_of(asset)
@@ -138,7 +152,13 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         body = await _begun(bytes_of(start, end))
         return StreamingResponse(body, 206 if wanted else 200, headers, media_type=kind)
 
-    @app.get("/api/v1/assets/{asset}/poster.jpg", tags=["assets"], dependencies=[guard.require("viewer")])
+    @app.get(
+        "/api/v1/assets/{asset}/poster.jpg",
+        tags=["assets"],
+        dependencies=[guard.require("viewer")],
+        response_class=Response,
+        responses=PICTURE | failing(404, 502, 503),
+    )
     async def poster(asset: str, request: Request) -> Response:
         """Give an asset's poster as JPEG."""
         chunk = (await row_of(asset)).fields.get("poster")
@@ -147,7 +167,13 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         # The URL stays while the poster may change: the browser asks again, and is told that nothing did.
         return await picture(chunk, request, "private, no-cache")
 
-    @app.get("/api/v1/chunks/{chunk}.jpg", tags=["assets"], dependencies=[guard.require("viewer")])
+    @app.get(
+        "/api/v1/chunks/{chunk}.jpg",
+        tags=["assets"],
+        dependencies=[guard.require("viewer")],
+        response_class=Response,
+        responses=PICTURE | failing(404, 502, 503),
+    )
     async def frame(chunk: str, request: Request, asset: Annotated[str, Query(max_length=64)]) -> Response:
         """Give a picture of an asset, a scene's hero frame, as JPEG."""
         named = {str((await row_of(asset)).fields.get("poster"))}

@@ -31,29 +31,11 @@ class Guard:
 
     def require(self, role: Role | str) -> Any:
         """Give the dependency of a route that needs at least ``role``; it gives the Person."""
-        needed = Role(role)
-
-        async def check(connection: HTTPConnection) -> Person:
-            person = await self.who(connection)
-            if not person.role.includes(needed):
-                raise Problem(403, f"this needs the role {needed.value}; you are {person.role.value}")
-            return person
-
-        return Depends(check)
+        return Depends(Needs(self, Role(role)))
 
     def local_or(self, role: Role | str) -> Any:
         """Give the dependency of a route that this machine may ask unnamed, and others with ``role``."""
-        needed = Role(role)
-
-        async def check(connection: HTTPConnection) -> None:
-            self.check_host(connection)
-            if connection.client is not None and _is_loopback(connection.client.host):
-                return
-            person = await self.who(connection)
-            if not person.role.includes(needed):
-                raise Problem(403, f"this needs the role {needed.value}; you are {person.role.value}")
-
-        return Depends(check)
+        return Depends(Needs(self, Role(role), here=True))
 
     async def who(self, connection: HTTPConnection) -> Person:
         """Tell who asks; Denied when nobody known."""
@@ -89,6 +71,26 @@ class Guard:
         # Compared as text: a browser sends exactly this, and what else there may be need not be understood.
         if connection.headers.get("origin", "") != f"{scheme}://{connection.headers.get('host', '')}":
             raise Problem(403, "a request with a session cookie must come from this node's own pages (Origin)")
+
+
+class Needs:
+    """What a route needs of who asks it: at least ``role``, or nothing of programs on this machine (``here``)."""
+
+    def __init__(self, guard: Guard, role: Role, *, here: bool = False) -> None:
+        self._guard = guard
+        self.role = role
+        self.here = here
+
+    async def __call__(self, connection: HTTPConnection) -> Person | None:
+        """Give the one who asks, or raise what is to be answered; None: a program of this machine."""
+        if self.here:
+            self._guard.check_host(connection)
+            if connection.client is not None and _is_loopback(connection.client.host):
+                return None
+        person = await self._guard.who(connection)
+        if not person.role.includes(self.role):
+            raise Problem(403, f"this needs the role {self.role.value}; you are {person.role.value}")
+        return person
 
 
 def _is_loopback(host: str) -> bool:

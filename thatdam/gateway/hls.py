@@ -26,7 +26,7 @@ from roles.media.segmenter import Part, Segmenter
 from roles.media.timeline import Entry, Page, Placed
 from roles.media.units import AccessUnit, GroupInfo
 from thatdam.gateway.guard import Present, Require
-from thatdam.gateway.problems import Problem
+from thatdam.gateway.problems import BYTES, TEXT, Problem, failing, media
 from thatdam.gateway.takes import Takes
 
 WINDOW_SEGMENTS = 6
@@ -278,7 +278,12 @@ def router(hls: LiveHls, takes: Takes, require: Require, present: Present) -> AP
     routes = APIRouter(tags=["live"])
     viewer = [require("viewer")]
 
-    @routes.get("/hls/{name}/index.m3u8", dependencies=viewer)
+    @routes.get(
+        "/hls/{name}/index.m3u8",
+        dependencies=viewer,
+        response_class=Response,
+        responses=media({_PLAYLIST: TEXT}) | failing(404, 502, 503),
+    )
     async def playlist(name: str) -> Response:
         """Give the HLS playlist of a camera (live) or of a take (growing while it runs, then whole)."""
         if hls.knows(name):
@@ -290,13 +295,23 @@ def router(hls: LiveHls, takes: Takes, require: Require, present: Present) -> AP
             text = await hls.playlist(name)
         return Response(text, media_type=_PLAYLIST, headers={"Cache-Control": "no-cache"})
 
-    @routes.get("/hls/{name}/{segment}.m4s", dependencies=viewer)
+    @routes.get(
+        "/hls/{name}/{segment}.m4s",
+        dependencies=viewer,
+        response_class=Response,
+        responses=media({"video/iso.segment": BYTES}) | failing(404, 502, 503),
+    )
     async def segment(name: str, segment: str) -> Response:
         """Give a segment of an HLS playlist."""
         data = hls.segment(name, segment) if hls.knows(name) else await takes.segment(name, segment)
         return Response(data, media_type="video/iso.segment", headers={"Cache-Control": "private, max-age=3600"})
 
-    @routes.get("/hls/{name}/init-{init}.mp4", dependencies=viewer)
+    @routes.get(
+        "/hls/{name}/init-{init}.mp4",
+        dependencies=viewer,
+        response_class=Response,
+        responses=media({"video/mp4": BYTES}) | failing(404, 502, 503),
+    )
     async def initialisation(name: str, init: str) -> Response:
         """Give what an HLS player needs before the first segment."""
         data = hls.init(name, init) if hls.knows(name) else await takes.init(name, init)

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Literal
 
 from fastapi import FastAPI
 from fastapi import Query as Parameter
 
+from mesh.core.jobs import Job as Mine
 from mesh.core.jobs import job_of
 from mesh.core.query import Query, Where
-from mesh.core.rows import Row
 from mesh.ports import PortError
 from proto.ids import NodeId
+from thatdam.gateway.answers.jobs import Job, Jobs
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.shapes import Json, moment
+from thatdam.gateway.problems import failing
+from thatdam.gateway.shapes import moment
 from thatdam.node import Node
 
 State = Literal["", "queued", "leased", "done", "failed"]
@@ -26,22 +28,28 @@ NAMES_TIMEOUT_S = 1.5
 _ORDER = {"leased": 0, "failed": 1, "queued": 2, "done": 3}
 
 
-def job(row: Row) -> Json:
-    """Give a job's JSON; ``holder`` is the node at work on it, ``node`` also the one that did it; null when none."""
-    one = job_of(row)
-    return {
-        "id": one.job,
-        "asset": one.asset,
-        "kind": one.kind,
-        "version": one.version,
-        "state": one.state,
-        "holder": one.holder if one.state == "leased" else None,
-        "node": (one.holder or None) if one.state in ("leased", "done") else None,
-        "attempts": one.attempts,
-        "error": one.error or None,
-        "created_at": moment(one.created_ms),
-        "retry_at": moment(one.after_ms) if one.state == "queued" else None,
-    }
+def shown(one: Mine, called: Mapping[str, str], node_name: str | None) -> Job:
+    """Give a job's answer; ``called`` are names of assets by id."""
+    return Job(
+        id=one.job,
+        asset=one.asset,
+        asset_name=called.get(one.asset),
+        kind=one.kind,
+        version=one.version,
+        state=one.state,
+        holder=one.holder if one.state == "leased" else None,
+        node=at_work(one),
+        node_name=node_name,
+        attempts=one.attempts,
+        error=one.error or None,
+        created_at=moment(one.created_ms),
+        retry_at=moment(one.after_ms) if one.state == "queued" else None,
+    )
+
+
+def at_work(one: Mine) -> str | None:
+    """Give the node that is at work on a job, or did it."""
+    return (one.holder or None) if one.state in ("leased", "done") else None
 
 
 async def names(node: Node, assets: Iterable[str]) -> dict[str, str]:
@@ -68,30 +76,31 @@ async def names(node: Node, assets: Iterable[str]) -> dict[str, str]:
 def install(app: FastAPI, node: Node, guard: Guard) -> None:
     """Add the route."""
 
-    @app.get("/api/v1/jobs", tags=["jobs"], dependencies=[guard.require("viewer")])
+    @app.get("/api/v1/jobs", tags=["jobs"], dependencies=[guard.require("viewer")], responses=failing(400, 409, 503))
     async def jobs(
         state: State = "",
         asset: Annotated[str, Parameter(max_length=64)] = "",
         limit: Annotated[int, Parameter(ge=1, le=1000)] = 200,
-    ) -> Json:
+    ) -> Jobs:
         """Give what is open or failed first, then what is done."""
+        ok = total = None
         if asset:
-            rows = await node.catalogue.rows("jobs", asset)
-            shown = [one for one in map(job, rows) if state in ("", one["state"])]
-            ok = total = None
+            found = [one for one in map(job_of, await node.catalogue.rows("jobs", asset)) if state in ("", one.state)]
         else:
             where = Where("state", "eq", state) if state else Where("state", "ne", "done")
             page = await node.catalogue.scan(Query("jobs", (where,), order="created_ms", limit=limit))
             ok, total = page.partitions_ok, page.partitions_total
-            shown = [job(row) for row in page.rows]
-            if not state and len(shown) < limit:
-                rest = Query("jobs", (Where("state", "eq", "done"),), order="created_ms", limit=limit - len(shown))
-                shown += [job(row) for row in (await node.catalogue.scan(rest)).rows]
-        shown.sort(key=lambda one: _ORDER[one["state"]])
-        shown = shown[:limit]
-        called, members = await names(node, (one["asset"] for one in shown)), node.members.all()
-        for one in shown:
-            one["asset_name"] = called.get(one["asset"])
-            member = members.get(NodeId(one["node"])) if one["node"] else None
-            one["node_name"] = (member.info.name or None) if member is not None else None
-        return {"jobs": shown, "partitions_ok": ok, "partitions_total": total}
+            found = [job_of(row) for row in page.rows]
+            if not state and len(found) < limit:
+                rest = Query("jobs", (Where("state", "eq", "done"),), order="created_ms", limit=limit - len(found))
+                found += [job_of(row) for row in (await node.catalogue.scan(rest)).rows]
+        found.sort(key=lambda one: _ORDER[one.state])
+        found = found[:limit]
+        called, members = await names(node, (one.asset for one in found)), node.members.all()
+
+        def name_of(who: str | None) -> str | None:
+            member = members.get(NodeId(who)) if who else None
+            return (member.info.name or None) if member is not None else None
+
+        jobs = [shown(one, called, name_of(at_work(one))) for one in found]
+        return Jobs(jobs=jobs, partitions_ok=ok, partitions_total=total)

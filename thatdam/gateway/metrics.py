@@ -26,9 +26,10 @@ from prometheus_client.registry import Collector
 
 from mesh.actors.chunks import Lag
 from roles.storage.collector import Reclaiming
+from roles.storage.repair import RepairReport
 from thatdam import __version__
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.pulse import Pulse
+from thatdam.gateway.problems import TEXT, failing, media
 from thatdam.gateway.traffic import BUCKETS_S, Traffic
 from thatdam.node import Node
 
@@ -43,21 +44,37 @@ class Gathered:
     reclaiming: Reclaiming
     disk_total_bytes: int
     disk_free_bytes: int
+    repair: RepairReport
 
 
 async def gather(node: Node) -> Gathered:
     """Ask the node's stores."""
     rows, waiting = await node.catalogue.counts()
     disk = await asyncio.to_thread(shutil.disk_usage, node.data)
-    return Gathered(rows, waiting, node.chunks.lag(), await node.collector.report(), disk.total, disk.free)
+    return Gathered(
+        rows,
+        waiting,
+        node.chunks.lag(),
+        await node.collector.report(),
+        disk.total,
+        disk.free,
+        await node.repair.report(),
+    )
+
+
+async def registry(node: Node, traffic: Traffic) -> CollectorRegistry:
+    """Give everything that is told of a node now."""
+    made = CollectorRegistry()
+    made.register(NodeCollector(node, traffic, await gather(node)))
+    ProcessCollector(namespace="thatdam", registry=made)
+    return made
 
 
 class NodeCollector(Collector):
     """One picture of a node, as metric families."""
 
-    def __init__(self, node: Node, pulse: Pulse, traffic: Traffic, gathered: Gathered) -> None:
+    def __init__(self, node: Node, traffic: Traffic, gathered: Gathered) -> None:
         self._node = node
-        self._pulse = pulse
         self._traffic = traffic
         self._gathered = gathered
 
@@ -67,6 +84,9 @@ class NodeCollector(Collector):
         info.add_metric([], {"version": __version__, "node": self._node.node_id})
         yield info
         yield from self._stores()
+        yield from self._repair()
+        yield from self._index()
+        yield from self._jobs()
         yield from self._live()
         yield from self._tasks()
         yield from self._actors()
@@ -95,6 +115,45 @@ class NodeCollector(Collector):
         yield _gauge("thatdam_disk_size_bytes", "Size of the data folder's disk", gathered.disk_total_bytes)
         yield _gauge("thatdam_disk_free_bytes", "Room left on the data folder's disk", gathered.disk_free_bytes)
         yield _gauge("thatdam_takes_recording", "Takes this node records now", len(self._node.recorder.running()))
+
+    def _repair(self) -> Iterator[Metric]:
+        repair = self._gathered.repair
+        yield _gauge("thatdam_chunks_short", "Chunks with too few copies that this node tells of", repair.chunks_short)
+        yield _gauge("thatdam_chunks_repairing", "Of these, those being copied", repair.chunks_repairing)
+        yield _gauge("thatdam_chunks_damaged", "Chunks found damaged here and not mended yet", repair.chunks_damaged)
+        yield _gauge(
+            "thatdam_partitions_behind", "Partitions this node is still catching up with", repair.partitions_behind
+        )
+        yield _gauge("thatdam_rows_held", "Rows too far ahead of the clock, held until stamped again", repair.rows_held)
+        yield _gauge(
+            "thatdam_rows_to_pass_on", "Rows kept for owners that have not confirmed them", repair.rows_to_pass_on
+        )
+        packer = self._node.packer
+        yield _gauge("thatdam_takes_to_pack", "Takes to be looked at for packing", packer.waiting if packer else None)
+        yield _counter(
+            "thatdam_stretches_packed", "Stretches of takes packed here", packer.stretches_packed if packer else None
+        )
+
+    def _index(self) -> Iterator[Metric]:
+        shards = self._node.shards
+        vectors = GaugeMetricFamily(
+            "thatdam_index_vectors", "Vectors this node answers searches from", labels=["model"]
+        )
+        for model, count in (shards.sizes() if shards is not None else {}).items():
+            vectors.add_metric([model], count)
+        yield vectors
+        yield _gauge(
+            "thatdam_index_changes_waiting", "Vectors to be put into or out of it", shards.behind if shards else None
+        )
+
+    def _jobs(self) -> Iterator[Metric]:
+        leases, runner = self._node.leases, self._node.runner
+        yield _gauge(
+            "thatdam_jobs_open", "Jobs this node may lease out that are not done", leases.waiting if leases else None
+        )
+        yield _gauge("thatdam_jobs_running", "Jobs this node is at work on", len(runner.running()) if runner else None)
+        yield _counter("thatdam_jobs_done", "Jobs this node did", runner.done if runner else None)
+        yield _counter("thatdam_jobs_failed", "Attempts at jobs that failed here", runner.failed if runner else None)
 
     def _live(self) -> Iterator[Metric]:
         tracks = self._node.live.report()
@@ -127,9 +186,13 @@ class NodeCollector(Collector):
             errors.add_metric([family], failed[family])
         yield restarts
         yield errors
-        for which, value in (("worst", self._pulse.worst_s), ("median", self._pulse.usual_s)):
-            if value is not None:
-                yield _gauge(f"thatdam_loop_lag_{which}_seconds", "Lateness of the event loop over ten seconds", value)
+        pulse = self._node.pulse
+        yield _gauge(
+            "thatdam_loop_lag_worst_seconds", "Most that the event loop was late in ten seconds", pulse.worst_s
+        )
+        yield _gauge(
+            "thatdam_loop_lag_median_seconds", "How late the event loop usually was in ten seconds", pulse.usual_s
+        )
 
     def _actors(self) -> Iterator[Metric]:
         waiting = GaugeMetricFamily("thatdam_actor_waiting", "Messages in a mailbox", labels=["actor"])
@@ -164,21 +227,25 @@ class NodeCollector(Collector):
         )
 
 
-def install(app: FastAPI, node: Node, guard: Guard, pulse: Pulse, traffic: Traffic) -> None:
+def install(app: FastAPI, node: Node, guard: Guard, traffic: Traffic) -> None:
     """Add the route."""
 
-    @app.get("/metrics", tags=["operations"], dependencies=[guard.local_or("viewer")])
+    @app.get(
+        "/metrics",
+        tags=["operations"],
+        dependencies=[guard.local_or("viewer")],
+        response_class=Response,
+        responses=media({"text/plain": TEXT}) | failing(503),
+    )
     async def metrics() -> Response:
         """Give the node's metrics for Prometheus."""
-        registry = CollectorRegistry()
-        registry.register(NodeCollector(node, pulse, traffic, await gather(node)))
-        ProcessCollector(namespace="thatdam", registry=registry)
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+        return Response(generate_latest(await registry(node, traffic)), media_type=CONTENT_TYPE_LATEST)
 
 
-def _gauge(name: str, told: str, value: float) -> GaugeMetricFamily:
+def _gauge(name: str, told: str, value: float | None) -> GaugeMetricFamily:
+    """Give a gauge; a value of None is one that a node without that role does not have."""
     return GaugeMetricFamily(name, told, value=value)
 
 
-def _counter(name: str, told: str, value: float) -> CounterMetricFamily:
+def _counter(name: str, told: str, value: float | None) -> CounterMetricFamily:
     return CounterMetricFamily(name, told, value=value)

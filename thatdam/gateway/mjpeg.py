@@ -16,7 +16,7 @@ from fastapi.responses import StreamingResponse
 from mesh.actors.live import Ended, LiveHub, Object, Subscription
 from mesh.ports import NotFound
 from thatdam.gateway.guard import Present, Require
-from thatdam.gateway.problems import Problem
+from thatdam.gateway.problems import BYTES, Problem, failing, media
 
 BOUNDARY = "thatdam-picture"
 FIRST_PICTURE_S = 12.0
@@ -97,13 +97,23 @@ def router(pictures: Pictures, require: Require, present: Present) -> APIRouter:
     routes = APIRouter(tags=["live"])
     viewer = [require("viewer"), Depends(present)]
 
-    @routes.get("/api/v1/cameras/{camera}/snapshot.jpg", dependencies=viewer)
+    @routes.get(
+        "/api/v1/cameras/{camera}/snapshot.jpg",
+        dependencies=viewer,
+        response_class=Response,
+        responses=media({"image/jpeg": BYTES}) | failing(404, 503),
+    )
     async def snapshot(camera: str) -> Response:
         """Give a camera's present picture as JPEG."""
         picture = await pictures.snapshot(camera)
         return Response(picture, media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    @routes.get("/api/v1/cameras/{camera}/live.mjpeg", dependencies=viewer)
+    @routes.get(
+        "/api/v1/cameras/{camera}/live.mjpeg",
+        dependencies=viewer,
+        response_class=Response,
+        responses=media({"multipart/x-mixed-replace": BYTES}) | failing(404, 503),
+    )
     async def mjpeg(camera: str) -> Response:
         """Give a camera as a stream of JPEG pictures."""
         parts = await pictures.open(camera)

@@ -10,9 +10,8 @@ import shutil
 
 from fastapi import FastAPI, Response
 
+from thatdam.gateway.answers.operations import Health, Readiness
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.pulse import Pulse
-from thatdam.gateway.shapes import Json
 from thatdam.node import Node
 
 NEEDED = ("actor", "catalogue", "chunks", "membership", "network")
@@ -21,16 +20,21 @@ LAG_MAX_S = 2.0
 DISK_FREE_MIN_BYTES = 64 << 20
 
 
-def install(app: FastAPI, node: Node, guard: Guard, pulse: Pulse) -> None:
+def install(app: FastAPI, node: Node, guard: Guard) -> None:
     """Add the routes."""
 
     @app.get("/health", tags=["operations"])
-    async def health() -> Json:
+    async def health() -> Health:
         """Tell that the process lives."""
-        return {"status": "alive"}
+        return Health(status="alive")
 
-    @app.get("/ready", tags=["operations"], dependencies=[guard.local_or("viewer")])
-    async def ready(response: Response) -> Json:
+    @app.get(
+        "/ready",
+        tags=["operations"],
+        dependencies=[guard.local_or("viewer")],
+        responses={503: {"model": Readiness, "description": "It is not; the reasons say why."}},
+    )
+    async def ready(response: Response) -> Readiness:
         """Tell whether the node is ready (200) or not (503), with the reasons."""
         reasons: list[str] = []
         notes: list[str] = []
@@ -41,10 +45,10 @@ def install(app: FastAPI, node: Node, guard: Guard, pulse: Pulse) -> None:
         disk = await asyncio.to_thread(shutil.disk_usage, node.data)
         if disk.free < DISK_FREE_MIN_BYTES:
             reasons.append(f"the disk of {node.data} has {disk.free >> 20} MiB left; free some space")
-        lag_s = pulse.usual_s
+        lag_s = node.pulse.usual_s
         if lag_s is not None and lag_s > LAG_MAX_S:
             reasons.append(f"the node is {lag_s:.1f} s late with everything; the machine is overloaded")
         if reasons:
             response.status_code = 503
         response.headers["Cache-Control"] = "no-store"
-        return {"status": "not ready" if reasons else "ready", "reasons": reasons, "notes": notes}
+        return Readiness(status="not ready" if reasons else "ready", reasons=reasons, notes=notes)

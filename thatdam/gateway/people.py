@@ -5,33 +5,19 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import FastAPI, Path
-from pydantic import BaseModel, Field
 
-from mesh.actors.access import NAME_MAX, PASSWORD_MAX
+from mesh.actors.access import NAME_MAX
 from mesh.core.access import LINK_LIFE_S, Role
 from mesh.core.rows import Row
 from mesh.ports import NotFound
 from thatdam.gateway import shapes
+from thatdam.gateway.answers import RoleName
+from thatdam.gateway.answers.access import LoginLink, NewToken, NewTokenMade, NewUser, Token, Tokens, User, Users
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.problems import Problem
-from thatdam.gateway.shapes import Json
+from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 
-
-class NewUser(BaseModel):
-    """A person to add, or whose password and role to change; the sessions of that person end."""
-
-    name: str = Field(max_length=NAME_MAX)
-    password: str = Field(max_length=PASSWORD_MAX)
-    role: Role = Role.VIEWER
-
-
-class NewToken(BaseModel):
-    """A program's token to make."""
-
-    name: str = Field(max_length=NAME_MAX)
-    role: Role = Role.VIEWER
-    days: float = 90.0
+ROLES: dict[Role, RoleName] = {Role.VIEWER: "viewer", Role.OPERATOR: "operator", Role.ADMIN: "admin"}
 
 
 def install(app: FastAPI, node: Node, guard: Guard) -> None:
@@ -39,25 +25,27 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
     admin = [guard.require("admin")]
 
     @app.get("/api/v1/users", tags=["access"], dependencies=admin)
-    async def users() -> Json:
+    async def users() -> Users:
         """List the people who may sign in."""
-        return {
-            "users": [
-                {"name": user.name, "role": user.role.value, "has_password": user.has_password}
+        return Users(
+            users=[
+                User(name=user.name, role=ROLES[user.role], has_password=user.has_password)
                 for user in await node.access.users()
             ]
-        }
+        )
 
-    @app.post("/api/v1/users", tags=["access"], status_code=201, dependencies=admin)
-    async def add_user(body: NewUser) -> Json:
+    @app.post("/api/v1/users", tags=["access"], status_code=201, dependencies=admin, responses=failing(507))
+    async def add_user(body: NewUser) -> User:
         """Let somebody sign in, on every node of the mesh."""
         try:
             await node.access.add_user(body.name, body.password, body.role)
         except ValueError as error:
             raise Problem(422, str(error)) from error
-        return {"name": body.name, "role": body.role.value, "has_password": True}
+        return User(name=body.name, role=ROLES[body.role], has_password=True)
 
-    @app.delete("/api/v1/users/{name}", tags=["access"], status_code=204, dependencies=admin)
+    @app.delete(
+        "/api/v1/users/{name}", tags=["access"], status_code=204, dependencies=admin, responses=failing(404, 409, 507)
+    )
     async def remove_user(name: Annotated[str, Path(max_length=NAME_MAX)]) -> None:
         """Let somebody sign in no more; their sessions end on every node."""
         if all(user.name != name for user in await node.access.users()):
@@ -68,20 +56,22 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
             raise Problem(409, str(error)) from error
 
     @app.get("/api/v1/tokens", tags=["access"], dependencies=admin)
-    async def tokens() -> Json:
+    async def tokens() -> Tokens:
         """List the tokens of programs; what they are is not shown again."""
-        return {"tokens": [_token(row) for row in await node.access.tokens()]}
+        return Tokens(tokens=[_token(row) for row in await node.access.tokens()])
 
-    @app.post("/api/v1/tokens", tags=["access"], status_code=201, dependencies=admin)
-    async def add_token(body: NewToken) -> Json:
+    @app.post("/api/v1/tokens", tags=["access"], status_code=201, dependencies=admin, responses=failing(507))
+    async def add_token(body: NewToken) -> NewTokenMade:
         """Make a token for a program; it is shown this once."""
         try:
             token = await node.access.add_token(body.name, body.role, body.days)
         except ValueError as error:
             raise Problem(422, str(error)) from error
-        return {"token": token}
+        return NewTokenMade(token=token)
 
-    @app.delete("/api/v1/tokens/{token}", tags=["access"], status_code=204, dependencies=admin)
+    @app.delete(
+        "/api/v1/tokens/{token}", tags=["access"], status_code=204, dependencies=admin, responses=failing(404, 507)
+    )
     async def remove_token(token: Annotated[str, Path(max_length=64)]) -> None:
         """Let a token be worth nothing any more."""
         try:
@@ -90,17 +80,17 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
             raise NotFound(str(error)) from error
 
     @app.post("/api/v1/links", tags=["access"], status_code=201, dependencies=admin)
-    async def add_link() -> Json:
+    async def add_link() -> LoginLink:
         """Make a login link of this node; it works once, for ten minutes."""
-        return {"link": node.access.login_link_token(), "lives_s": LINK_LIFE_S}
+        return LoginLink(link=node.access.login_link_token(), lives_s=LINK_LIFE_S)
 
 
-def _token(row: Row) -> Json:
+def _token(row: Row) -> Token:
     field = row.fields.get
-    return {
-        "id": row.pk,
-        "name": field("name"),
-        "role": field("role"),
-        "created_at": shapes.moment(field("created_ms")),
-        "expires_at": shapes.moment(field("expires_ms")),
-    }
+    return Token(
+        id=row.pk,
+        name=shapes.text(field("name")) or "",
+        role=next((name for role, name in ROLES.items() if role == field("role")), "viewer"),
+        created_at=shapes.moment(field("created_ms")),
+        expires_at=shapes.moment(field("expires_ms")),
+    )

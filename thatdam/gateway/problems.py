@@ -16,7 +16,57 @@ from mesh.core.access import Denied, TooManyTries
 from mesh.ports import Corrupt, DiskFull, NotFound, PortError, Refused, Unavailable
 from proto.codec import Malformed
 
+PROBLEM = "application/problem+json"
+WHY: dict[int, str] = {
+    400: "What was sent cannot be read.",
+    401: "Nobody known asks: sign in, or send a token.",
+    403: "The role does not allow it, or the request came from a foreign page.",
+    404: "There is no such thing.",
+    408: "Nothing came for too long.",
+    409: "It cannot be done as things are.",
+    413: "The body is too large.",
+    415: "The body is of another type than this takes.",
+    416: "The range begins after the last byte.",
+    421: "This node is not called by this host name.",
+    422: "A parameter or field is wrong; the detail names it.",
+    429: "Too much at once, or too many tries; come again later.",
+    500: "A bug of this node; its log has it by the correlation id.",
+    502: "What another node gave, or a disk, is damaged.",
+    503: "It cannot be done now, or those who know do not answer; try again.",
+    507: "There is no room for it.",
+}
+"""What each status of a problem means, whatever route gives it."""
+
 _log = structlog.get_logger("http")
+
+
+BYTES = {"type": "string", "format": "binary"}
+TEXT = {"type": "string"}
+
+
+def media(kinds: dict[str, Any], *others: int, code: int = 200) -> dict[int | str, dict[str, Any]]:
+    """Give what a route that answers otherwise than JSON says of its answers in the OpenAPI: schemas by media type.
+
+    ``others`` are statuses beside ``code``: 206 has a part of the same, 304 nothing.
+    """
+    content = {"content": {kind: {"schema": schema} for kind, schema in kinds.items()}}
+    told: dict[int, dict[str, Any]] = {
+        206: {"description": "The part that was asked for.", **content},
+        304: {"description": "As it was."},
+    }
+    return {code: {"description": "Done.", **content}, **{status: told[status] for status in others}}
+
+
+def sent(kind: str, told: str) -> dict[str, Any]:
+    """Give what a route says of a body that is not JSON."""
+    schema = TEXT if kind != "application/octet-stream" else BYTES
+    body = {"required": True, "description": told, "content": {kind: {"schema": schema}}}
+    return {"requestBody": body}
+
+
+def failing(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Give what a route says of its own failures in the OpenAPI."""
+    return {status: {"description": WHY[status]} for status in statuses}
 
 
 class Problem(Exception):
@@ -42,7 +92,7 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
     shown = {"Cache-Control": "no-store", **(headers or {})}
     if correlation.get():
         shown["X-Correlation-Id"] = correlation.get()
-    return JSONResponse(body, status_code=status, media_type="application/problem+json", headers=shown)
+    return JSONResponse(body, status_code=status, media_type=PROBLEM, headers=shown)
 
 
 _PORT_STATUS: tuple[tuple[type[PortError], int], ...] = (

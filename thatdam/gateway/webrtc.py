@@ -37,7 +37,7 @@ from proto.codec import Malformed
 from proto.ids import short_id
 from roles.media.units import AccessUnit, GroupInfo, TrackInfo
 from thatdam.gateway.guard import Present, Require
-from thatdam.gateway.problems import Problem
+from thatdam.gateway.problems import TEXT, Problem, failing, media, sent
 from thatdam.gateway.webrtc_media import (
     AUDIO_HZ,
     B_FRAMES,
@@ -433,7 +433,14 @@ def router(sessions: WhepSessions, require: Require, present: Present) -> APIRou
     routes = APIRouter(tags=["live"])
     viewer = [require("viewer")]
 
-    @routes.post("/whep/{camera}", status_code=201, dependencies=[*viewer, Depends(present)])
+    @routes.post(
+        "/whep/{camera}",
+        status_code=201,
+        dependencies=[*viewer, Depends(present)],
+        response_class=Response,
+        responses=media({"application/sdp": TEXT}, code=201) | failing(400, 404, 413, 415, 503),
+        openapi_extra=sent("application/sdp", "An SDP offer."),
+    )
     async def offer(camera: str, request: Request) -> Response:
         """Begin to watch a camera by WHEP: an SDP offer for an SDP answer."""
         sdp = await _body(request, "application/sdp", "an offer")
@@ -442,14 +449,21 @@ def router(sessions: WhepSessions, require: Require, present: Present) -> APIRou
         headers = {"Location": f"/whep/{camera}/{session.id}", "Accept-Patch": TRICKLE}
         return Response(answer, 201, headers, media_type="application/sdp")
 
-    @routes.patch("/whep/{camera}/{session}", status_code=204, dependencies=viewer)
+    @routes.patch(
+        "/whep/{camera}/{session}",
+        status_code=204,
+        dependencies=viewer,
+        response_class=Response,
+        responses=failing(400, 404, 413, 415, 422),
+        openapi_extra=sent(TRICKLE, "Further ICE candidates."),
+    )
     async def trickle(camera: str, session: str, request: Request) -> Response:
         """Take further ICE candidates of a WHEP session."""
         fragment = await _body(request, TRICKLE, "what comes after an offer")
         await sessions.trickle(camera, session, fragment)
         return Response(status_code=204)
 
-    @routes.delete("/whep/{camera}/{session}", status_code=204, dependencies=viewer)
+    @routes.delete("/whep/{camera}/{session}", status_code=204, dependencies=viewer, responses=failing(404))
     async def end(camera: str, session: str) -> None:
         """End a WHEP session."""
         await sessions.end(camera, session)

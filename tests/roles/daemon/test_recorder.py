@@ -34,7 +34,7 @@ from proto.messages.cameras import (
 )
 from roles.daemon.recorder import Recorder
 from roles.media.mp4 import VirtualMp4
-from roles.media.timeline import Page, timeline
+from roles.media.timeline import Loss, Page, explained, timeline
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
@@ -265,6 +265,11 @@ def test_a_full_disk_keeps_the_take_says_so_and_recording_goes_on_when_there_is_
         assert abs(lost_s - running.lost_us / 1e6) < 0.3
         row = await one.catalogue.get("assets", take)
         assert row.fields["state"] == "ready"
+        (gap,) = explained(line, [Loss.read(text) for text in row.sets["lost"]])
+        assert gap.why == "the disk was full"
+        assert abs(row.fields["duration_s"] - line.duration_us / 1e6) < 0.3
+        assert abs(row.fields["recorded_s"] - line.recorded_us / 1e6) < 0.3
+        assert row.fields["duration_s"] - row.fields["recorded_s"] > 0.9
         assert row.fields["error"] == f"{running.lost_us / 1e6:.1f} s of this take were not recorded: the disk was full"
 
         one.disk.full = True

@@ -1,6 +1,8 @@
 """The timeline of a take over several openings of its source, with clocks that are right, wrong, and set meanwhile."""
 
-from roles.media.timeline import Entry, Page, timeline
+import pytest
+
+from roles.media.timeline import Entry, Loss, Page, Placer, explained, timeline
 from roles.media.units import MediaKind, TrackInfo
 
 NOW_US = 1_795_000_000_000_000
@@ -43,3 +45,42 @@ def test_a_clock_that_was_put_back_between_two_openings_states_a_hole_too():
 def test_the_hole_after_a_lost_clock_was_set_is_measured_from_the_part_before():
     line = timeline([page(1, 12_000_000), page(2, NOW_US), page(3, NOW_US + 5_000_000)])
     assert [(gap.start_us, gap.end_us) for gap in line.gaps] == [(2_000_000, 2_000_000), (4_000_000, 7_000_000)]
+
+
+def without(whole, *lost):
+    """Give a page without some of its parts."""
+    kept = tuple(entry for entry in whole.entries if entry.part not in lost)
+    return Page(whole.take, whole.init, whole.init_size, whole.tracks, kept)
+
+
+def test_a_hole_that_a_full_disk_made_says_so_and_others_do_not():
+    line = timeline([without(page(1, NOW_US, 12), 2, 3, 7), page(2, NOW_US + 9_000_000)])
+    assert [gap.why for gap in line.gaps] == ["parts are missing", "parts are missing", "the source was gone"]
+    told = explained(line, [Loss(1, 1_000_000, 2_000_000), Loss(2, 3_500_000, 4_000_000)])
+    assert [gap.why for gap in told] == ["the disk was full", "parts are missing", "the source was gone"]
+    assert [(gap.start_us, gap.end_us) for gap in told] == [(gap.start_us, gap.end_us) for gap in line.gaps]
+    assert explained(line, []) == line.gaps
+
+
+def test_a_hole_that_a_full_disk_made_in_part_says_of_how_much():
+    line = timeline([without(page(1, NOW_US, 12), 2, 3, 4)])
+    (gap,) = explained(line, [Loss(1, 1_000_000, 1_500_000), Loss(1, 1_200_000, 1_500_000)])
+    assert gap.why == "the disk was full for 0.5 s of it, and parts are missing"
+
+
+@pytest.mark.parametrize("text", ["", "1/2", "1/2/3/4", "a/b/c", "-1/2/3", "1/2/" + "9" * 30, "١/٢/٣"])
+def test_a_loss_that_is_none_is_passed_over(text):
+    assert Loss.read(text) is None
+
+
+def test_a_loss_is_read_as_it_was_written():
+    assert Loss.read(Loss(3, 1_000, 2_000).text()) == Loss(3, 1_000, 2_000)
+
+
+def test_what_is_recorded_and_how_long_it_is_differ_by_the_holes():
+    pages = [without(page(1, NOW_US, 6), 2, 3), page(2, NOW_US + 7_000_000)]
+    line, placer = timeline(pages), Placer()
+    for placed in line.parts:
+        placer.place(placed.entry)
+    assert (line.duration_us, line.recorded_us) == (9_000_000, 4_000_000)
+    assert placer.end_us == line.duration_us

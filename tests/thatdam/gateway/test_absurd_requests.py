@@ -98,10 +98,10 @@ def calls(spec, real, chance):
             for kind, content in (told.get("requestBody") or {}).get("content", {}).items():
                 headers = {"Content-Type": kind}
                 for raw in BODIES:
-                    yield method, where, {}, raw, headers
+                    yield method, where, {} if kind == "application/json" else {"name": "x"}, raw, headers
                 if kind == "application/json":
                     yield from bodies(method, where, resolved(content["schema"], spec), spec)
-            if "requestBody" not in told and method in ("post", "put", "patch"):
+            if method in ("post", "put", "patch"):
                 for raw in BODIES:
                     yield method, where, {"name": "x"}, raw, {"Content-Type": chance.choice(["application/sdp", "x"])}
 

@@ -144,6 +144,30 @@ def test_a_host_or_origin_that_is_none_is_refused_in_words(tmp_path, headers, st
     run(work, tmp_path)
 
 
+def test_signing_out_ends_the_session_and_not_only_the_cookie(tmp_path):
+    async def work(node, app):
+        await node.access.add_user("ann", PASSWORD, _role("viewer"))
+        async with client(app) as http, client(app) as thief:
+            await http.post("/api/v1/session", json={"user": "ann", "password": PASSWORD})
+            thief.cookies.set(COOKIE, http.cookies[COOKIE])
+            assert (await thief.get("/api/v1/session")).status_code == 200
+            gone = await http.delete("/api/v1/session", headers={"Origin": "http://127.0.0.1:8326"})
+            assert gone.status_code == 204
+            answer = await thief.get("/api/v1/session")
+            assert (answer.status_code, answer.json()["detail"]) == (401, "this session was ended; sign in again")
+
+    run(work, tmp_path)
+
+
+def test_signing_out_with_a_token_leaves_the_token(tmp_path):
+    async def work(node, app):
+        async with await as_role(node, app, "viewer") as http:
+            assert (await http.delete("/api/v1/session")).status_code == 204
+            assert (await http.get("/api/v1/session")).status_code == 200
+
+    run(work, tmp_path)
+
+
 def test_a_cookie_stays_dead_when_its_name_is_added_again(tmp_path):
     async def work(node, app):
         await node.access.add_user("ann", PASSWORD, _role("admin"))

@@ -129,7 +129,7 @@ def test_a_slow_listener_is_told_that_it_missed_some_and_is_closed(tmp_path, mon
             while len(made) < 2:
                 await asyncio.sleep(0.01)
             for number in range(40):  # without a pause for the sender between them
-                made[0].offer({"topic": "asset.changed", "at": "now", "data": {"id": str(number)}})
+                made[0].offer(json.dumps({"topic": "asset.changed", "at": "now", "data": {"id": str(number)}}))
             assert (await heard(socket, "feed.missed"))["data"]["missed"] >= 30
             with pytest.raises(ConnectionClosed) as closed:
                 await socket.recv()

@@ -182,7 +182,8 @@ def test_a_window_is_given_up_when_nobody_asks_and_when_its_track_ends(monkeypat
             assert (windows.windows(), wanted) == ([], [True, False])
             source.publish(publisher)
             asking = asyncio.create_task(browser.get("/hls/cam/index.m3u8"))
-            await asyncio.sleep(0.02)
+            while wanted[-1] is False and not asking.done():
+                await asyncio.sleep(0.005)
             publisher.close("unplugged")
             answer = await asking
             assert (answer.status_code, "unplugged" in answer.text) == (503, True)

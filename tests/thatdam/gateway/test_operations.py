@@ -17,6 +17,7 @@ from thatdam import logs
 from thatdam.config import LogConfig
 from thatdam.gateway import viewer
 from thatdam.gateway.viewer import File
+from thatdam.pulse import BEATS_KEPT
 
 
 def run(work, folder):
@@ -62,6 +63,16 @@ def test_metrics_are_named_by_the_rules_and_count_what_happened(tmp_path):
             "thatdam_copy_lag_bytes",
             "thatdam_copy_lag_seconds",
             "thatdam_live_viewers",
+            "thatdam_chunks_short",
+            "thatdam_partitions_behind",
+            "thatdam_index_vectors",
+            "thatdam_index_changes_waiting",
+            "thatdam_takes_to_pack",
+            "thatdam_stretches_packed",
+            "thatdam_jobs_open",
+            "thatdam_jobs_running",
+            "thatdam_jobs_done",
+            "thatdam_jobs_failed",
             "thatdam_supervisor_restarts",
             "thatdam_actor_handled",
             "thatdam_http_requests",
@@ -77,6 +88,25 @@ def test_metrics_are_named_by_the_rules_and_count_what_happened(tmp_path):
         assert answered["GET", "200"] >= 1
         assert answered["GET", "404"] == 1
         assert families["thatdam_rows"].samples[0].value > 0
+        assert [sample.value for sample in families["thatdam_jobs_open"].samples] == [0]
+
+    run(work, tmp_path)
+
+
+def test_what_is_late_is_told_once_and_the_same_everywhere(tmp_path):
+    async def work(node, app):
+        async with asyncio.timeout(30):
+            while node.pulse.usual_s is None:
+                await asyncio.sleep(0.05)
+        node.pulse._lags.extend([1.5] * BEATS_KEPT)
+        async with await as_role(node, app, "viewer") as http:
+            (shown,) = (await http.get("/api/v1/nodes")).json()["nodes"]
+            text = (await http.get("/metrics")).text
+        assert shown["loop_lag_ms"] == 1500
+        assert "thatdam_loop_lag_median_seconds 1.5" in text
+        assert [row.name for row in node.system.supervisor.report() if "lag" in row.name or "pulse" in row.name] == [
+            "node/loop-lag"
+        ]
 
     run(work, tmp_path)
 

@@ -95,7 +95,7 @@ export async function problemOf(response: Response): Promise<Problem> {
 
 /** The Problem in a body that should be problem details. */
 export function problemFrom(status: number, text: string): Problem {
-  let details: ProblemDetails = {};
+  let details: Partial<ProblemDetails> = {};
   try {
     const parsed: unknown = JSON.parse(text);
     if (parsed !== null && typeof parsed === "object") details = parsed;

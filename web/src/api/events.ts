@@ -4,13 +4,13 @@
  * Events are taken as "look again", never as the data itself, so that a lost one costs a delay and no truth. While the
  * feed is not open, those who follow it poll faster (see useResource).
  */
-import type { LiveEvent } from "./types.ts";
+import type { LiveEvent, Topic } from "./types.ts";
 
 const BACKOFF_FIRST_MS = 1_000;
 const BACKOFF_MAX_MS = 30_000;
 
 /** The topic that says that some events did not come. */
-export const MISSED = "feed.missed";
+export const MISSED = "feed.missed" satisfies Topic;
 
 export type FeedState = "connecting" | "open" | "waiting";
 type OnEvent = (event: LiveEvent) => void;
@@ -78,7 +78,7 @@ export class EventFeed {
       this.backoff_ms = BACKOFF_FIRST_MS;
       this.become("open");
       // What happened while the feed was away is not told again: everybody looks once.
-      if (this.opened) this.tell({ topic: MISSED, at: "", data: null });
+      if (this.opened) this.tell({ topic: MISSED, at: new Date().toISOString(), data: { missed: 0 } });
       this.opened = true;
     };
     socket.onmessage = (message) => this.take(message.data);

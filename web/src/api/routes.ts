@@ -1,90 +1,77 @@
 /** Every route the viewer uses, typed. Nothing else in the viewer knows a path of the API. */
-import { ask, type Query } from "./client.ts";
+import { ask } from "./client.ts";
+import type { paths } from "./openapi.d.ts";
 import type {
-  Asset,
+  AssetChange,
+  AssetDetails,
   AssetPage,
   Camera,
+  CameraChange,
+  Cameras,
   Devices,
-  Job,
+  Found,
+  Jobs,
+  NewCamera,
+  NewToken,
+  NewTokenMade,
+  NewUser,
   Nodes,
   Role,
-  SearchAnswer,
   Session,
-  Token,
+  SignedIn,
+  TakeOf,
+  Tokens,
   User,
+  Users,
 } from "./types.ts";
 
 type Signal = AbortSignal | undefined;
 const at = encodeURIComponent;
 const V1 = "/api/v1";
 
-export interface AssetQuery extends Query {
-  text?: string;
-  kind?: string;
-  camera?: string;
-  tag?: string;
-  state?: string;
-  since?: string;
-  until?: string;
-  trashed?: boolean;
-  order?: string;
-  limit?: number;
-  page?: string;
-}
-
-export interface SearchQuery extends Query {
-  q: string;
-  camera?: string;
-  since?: string;
-  until?: string;
-  type?: string;
-  limit?: number;
-}
-
-export interface AssetChange {
-  name?: string;
-  tags_add?: string[];
-  tags_remove?: string[];
-}
+/** Words that are not set may be empty; withQuery leaves them out. */
+type QueryOf<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } } ? NonNullable<Q> : never;
+export type AssetQuery = Omit<QueryOf<"/api/v1/assets">, "descending">;
+export type SearchQuery = QueryOf<"/api/v1/search">;
 
 export const api = {
   session: (signal?: Signal) => ask<Session>("GET", `${V1}/session`, { signal, quiet: true }),
   signIn: (user: string, password: string) =>
-    ask<Session>("POST", `${V1}/session`, { body: { user, password }, quiet: true }),
-  signInByLink: (link: string) => ask<Session>("POST", `${V1}/session`, { body: { link }, quiet: true }),
+    ask<SignedIn>("POST", `${V1}/session`, { body: { user, password }, quiet: true }),
+  signInByLink: (link: string) => ask<SignedIn>("POST", `${V1}/session`, { body: { link }, quiet: true }),
   signOut: () => ask<void>("DELETE", `${V1}/session`, { quiet: true }),
 
   nodes: (signal?: Signal) => ask<Nodes>("GET", `${V1}/nodes`, { signal }),
-  jobs: (signal?: Signal) => ask<{ jobs: Job[] }>("GET", `${V1}/jobs`, { signal }),
+  jobs: (signal?: Signal) => ask<Jobs>("GET", `${V1}/jobs`, { signal }),
 
-  cameras: (signal?: Signal) => ask<{ cameras: Camera[] }>("GET", `${V1}/cameras`, { signal }),
+  cameras: (signal?: Signal) => ask<Cameras>("GET", `${V1}/cameras`, { signal }),
   camera: (id: string, signal?: Signal) => ask<Camera>("GET", `${V1}/cameras/${at(id)}`, { signal }),
   addCamera: (url: string, name: string, node: string) =>
-    ask<Camera>("POST", `${V1}/cameras`, { body: { url, name, node } }),
-  renameCamera: (id: string, name: string) => ask<Camera>("PATCH", `${V1}/cameras/${at(id)}`, { body: { name } }),
+    ask<Camera>("POST", `${V1}/cameras`, { body: { url, name, node } satisfies NewCamera }),
+  renameCamera: (id: string, name: string) => ask<Camera>("PATCH", `${V1}/cameras/${at(id)}`, { body: { name } satisfies CameraChange }),
   removeCamera: (id: string) => ask<void>("DELETE", `${V1}/cameras/${at(id)}`),
   devices: (node: string, signal?: Signal) => ask<Devices>("GET", `${V1}/devices`, { query: { node }, signal }),
-  startRecording: (id: string) => ask<{ take: Asset | string }>("POST", `${V1}/cameras/${at(id)}/record`, { body: {} }),
-  stopRecording: (id: string) => ask<{ take: Asset | string }>("DELETE", `${V1}/cameras/${at(id)}/record`),
+  startRecording: (id: string) => ask<TakeOf>("POST", `${V1}/cameras/${at(id)}/record`, { body: {} }),
+  stopRecording: (id: string) => ask<TakeOf>("DELETE", `${V1}/cameras/${at(id)}/record`),
 
   // `descending` is said either way: the node's default is true, and withQuery leaves false out.
   assets: (query: AssetQuery, descending: boolean, signal?: Signal) =>
     ask<AssetPage>("GET", `${V1}/assets`, { query: { ...query, descending: String(descending) }, signal }),
-  asset: (id: string, signal?: Signal) => ask<Asset>("GET", `${V1}/assets/${at(id)}`, { signal }),
-  changeAsset: (id: string, change: AssetChange) => ask<Asset>("PATCH", `${V1}/assets/${at(id)}`, { body: change }),
-  trash: (id: string) => ask<Asset>("DELETE", `${V1}/assets/${at(id)}`),
-  restore: (id: string) => ask<Asset>("POST", `${V1}/assets/${at(id)}/restore`),
+  asset: (id: string, signal?: Signal) => ask<AssetDetails>("GET", `${V1}/assets/${at(id)}`, { signal }),
+  changeAsset: (id: string, change: AssetChange) => ask<AssetDetails>("PATCH", `${V1}/assets/${at(id)}`, { body: change }),
+  trash: (id: string) => ask<AssetDetails>("DELETE", `${V1}/assets/${at(id)}`),
+  restore: (id: string) => ask<AssetDetails>("POST", `${V1}/assets/${at(id)}/restore`),
 
-  search: (query: SearchQuery, signal?: Signal) => ask<SearchAnswer>("GET", `${V1}/search`, { query, signal }),
+  search: (query: SearchQuery, signal?: Signal) => ask<Found>("GET", `${V1}/search`, { query, signal }),
 
-  users: (signal?: Signal) => ask<{ users: User[] }>("GET", `${V1}/users`, { signal }),
+  users: (signal?: Signal) => ask<Users>("GET", `${V1}/users`, { signal }),
   addUser: (name: string, password: string, role: Role) =>
-    ask<unknown>("POST", `${V1}/users`, { body: { name, password, role } }),
+    ask<User>("POST", `${V1}/users`, { body: { name, password, role } satisfies NewUser }),
   removeUser: (name: string) => ask<void>("DELETE", `${V1}/users/${at(name)}`),
-  tokens: (signal?: Signal) => ask<{ tokens: Token[] }>("GET", `${V1}/tokens`, { signal }),
+  tokens: (signal?: Signal) => ask<Tokens>("GET", `${V1}/tokens`, { signal }),
   removeToken: (id: string) => ask<void>("DELETE", `${V1}/tokens/${at(id)}`),
   makeToken: (name: string, role: Role, days: number) =>
-    ask<{ token: string }>("POST", `${V1}/tokens`, { body: { name, role, days } }),
+    ask<NewTokenMade>("POST", `${V1}/tokens`, { body: { name, role, days } satisfies NewToken }),
 };
 
 /** Addresses of media, for elements and players that fetch by themselves. */

@@ -1,227 +1,53 @@
 /**
- * The shapes of the HTTP API, as docs/API.md gives them.
+ * The shapes of the HTTP API, by the names the viewer calls them.
  *
- * The rest of the viewer imports shapes from here alone. Once the gateway's OpenAPI names them, `npm run types` writes
- * openapi.d.ts beside this file, and each line below becomes `export type Node = components["schemas"]["Node"]`.
- *
- * Times are RFC 3339 UTC, durations and positions seconds, sizes bytes; what is not known is null.
+ * They are the node's own: openapi.d.ts beside this file is made from its OpenAPI (`make docs`), where each field says
+ * what it is. The rest of the viewer imports shapes from here alone.
  */
+import type { components } from "./openapi.d.ts";
 
-export type Role = "viewer" | "operator" | "admin";
+type Shapes = components["schemas"];
 
-export interface Session {
-  user: string;
-  role: Role;
-  expires_at: string | null;
-  node?: string;
-  mesh?: string;
-}
+export type Role = Shapes["Role"];
+export type SignedIn = Shapes["SignedIn"];
+export type Session = Shapes["Session"];
+export type User = Shapes["User"];
+export type Users = Shapes["Users"];
+export type Token = Shapes["Token"];
+export type Tokens = Shapes["Tokens"];
+export type NewUser = Shapes["NewUser"];
+export type NewToken = Shapes["NewToken"];
+export type NewTokenMade = Shapes["NewTokenMade"];
 
-export interface Node {
-  id: string;
-  name: string;
-  state: "alive" | "suspect" | "dead" | "left";
-  self: boolean;
-  roles: string[];
-  role_reasons: Record<string, string>;
-  http_url: string | null;
-  version: string;
-  zone: string;
-  cpu_percent: number | null;
-  memory_bytes: number | null;
-  disk_total_bytes: number | null;
-  disk_free_bytes: number | null;
-  chunks: number | null;
-  chunk_bytes: number | null;
-  rtt_ms: number | null;
-  started_at: string | null;
-  loop_lag_ms: number | null;
-  chunks_damaged: number | null;
-}
+export type Node = Shapes["Node"];
+export type Nodes = Shapes["Nodes"];
 
-export interface Nodes {
-  nodes: Node[];
-  copies: {
-    wanted: number;
-    at_risk: number | null;
-    repairing: number | null;
-    /** Chunks that no other node has yet. */
-    waiting: number | null;
-    lag_bytes: number | null;
-    lag_s: number | null;
-  };
-  partitions: { ok: number; total: number };
-}
+export type Camera = Shapes["Camera"];
+export type Cameras = Shapes["Cameras"];
+export type NewCamera = Shapes["NewCamera"];
+export type CameraChange = Shapes["CameraChange"];
+export type Recording = Shapes["Recording"];
+export type TakeOf = Shapes["TakeOf"];
+export type Device = Shapes["Device"];
+export type Devices = Shapes["Devices"];
 
-export interface Recording {
-  take: string;
-  started_at: string;
-  /** What has been recorded so far. */
-  size_bytes: number | null;
-  /** What its node, whatever it is of, keeps and no other has yet. */
-  lag_bytes: number | null;
-  lag_s: number | null;
-  copies: number | null;
-  copies_wanted: number | null;
-  seconds_left: number | null;
-}
+/** An asset as lists have it. */
+export type Asset = Shapes["Asset"];
+/** An asset with its scenes and gaps. */
+export type AssetDetails = Shapes["AssetDetails"];
+export type AssetPage = Shapes["AssetPage"];
+export type AssetChange = Shapes["AssetChange"];
+export type AssetKind = Asset["kind"];
+export type Scene = Shapes["Scene"];
+export type Gap = Shapes["Gap"];
 
-export interface Camera {
-  id: string;
-  name: string;
-  node: string;
-  node_name: string | null;
-  /** Whether its node answers. */
-  node_there: boolean;
-  source: string;
-  state: "online" | "connecting" | "stalled" | "offline" | "error";
-  error: string | null;
-  codec: string | null;
-  width: number | null;
-  height: number | null;
-  frame_rate: number | null;
-  bit_rate: number | null;
-  hops: number | null;
-  recording: Recording | null;
-  webrtc: boolean;
-  webrtc_reason: string | null;
-  hls: boolean;
-  mjpeg: boolean;
-}
+export type Hit = Shapes["Hit"];
+export type Found = Shapes["Found"];
+export type Job = Shapes["Job"];
+export type Jobs = Shapes["Jobs"];
 
-export interface DeviceFormat {
-  format: string;
-  width: number;
-  height: number;
-  rates: number[];
-}
-
-export interface Device {
-  node: string;
-  node_name: string | null;
-  url: string;
-  name: string;
-  stable_id: string;
-  formats: DeviceFormat[];
-  error: string | null;
-}
-
-export interface Devices {
-  devices: Device[];
-  note?: string | null;
-}
-
-export type AssetKind = "take" | "video" | "image" | "audio" | "other";
-
-export interface Scene {
-  start: number;
-  end: number;
-  hero: string | null;
-  tags: string[];
-}
-
-export interface Gap {
-  start: number;
-  end: number;
-  why: string;
-}
-
-export interface Asset {
-  id: string;
-  kind: AssetKind;
-  name: string;
-  camera: string | null;
-  camera_name: string | null;
-  node: string | null;
-  state: "recording" | "ready" | "interrupted";
-  created_at: string;
-  started_at: string | null;
-  ended_at: string | null;
-  duration: number | null;
-  size_bytes: number;
-  mime: string | null;
-  codec: string | null;
-  width: number | null;
-  height: number | null;
-  frame_rate: number | null;
-  tags: string[];
-  auto_tags: string[];
-  copies: number | null;
-  copies_wanted: number | null;
-  poster: string | null;
-  trashed_at: string | null;
-  error: string | null;
-  meta: Record<string, unknown> | null;
-  analysis: { l0: string; l1: string; l2: string } | null;
-  scenes?: Scene[];
-  gaps?: Gap[];
-}
-
-export interface AssetPage {
-  assets: Asset[];
-  next: string | null;
-  total: number | null;
-  partitions_ok: number;
-  partitions_total: number;
-  stale: boolean;
-}
-
-export interface Hit {
-  asset: string;
-  name: string;
-  kind: string;
-  at: number | null;
-  end: number | null;
-  score: number;
-  why: string[];
-  camera: string | null;
-  poster: string | null;
-}
-
-export interface SearchAnswer {
-  hits: Hit[];
-  shards_ok: number;
-  shards_total: number;
-  model: string | null;
-  missing: string | null;
-}
-
-export interface Job {
-  id: string;
-  asset: string;
-  asset_name: string | null;
-  kind: string;
-  state: string;
-  holder: string | null;
-  node: string | null;
-  node_name: string | null;
-  attempts: number;
-  error: string | null;
-}
-
-export interface User {
-  name: string;
-  role: Role;
-}
-
-export interface Token {
-  id: string;
-  name: string;
-  role: Role;
-  created_at: string | null;
-  expires_at: string | null;
-}
-
-export interface LiveEvent {
-  topic: string;
-  at: string;
-  data: unknown;
-}
-
-/** RFC 9457 problem details. */
-export interface ProblemDetails {
-  title?: string;
-  status?: number;
-  detail?: string;
-  correlation_id?: string;
-}
+export type LiveEvent = Shapes["Event"];
+export type Topic = LiveEvent["topic"];
+/** How the topics of one thing begin. */
+export type Things = Topic extends `${infer Thing}.${string}` ? `${Thing}.` : never;
+export type ProblemDetails = Shapes["ProblemDetails"];

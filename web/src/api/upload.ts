@@ -3,12 +3,18 @@ import { Problem, problemFrom } from "./client.ts";
 import { media } from "./routes.ts";
 import type { Asset } from "./types.ts";
 
-/** Send a file; `progress` gets 0 to 1. Throws Problem, or AbortError when `signal` ends it. */
-export function upload(file: File, progress: (share: number) => void, signal: AbortSignal): Promise<Asset> {
+/** A name for one upload, so that sending it again is never a second asset. */
+export function uploadKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** Send a file under its key; `progress` gets 0 to 1. Throws Problem, or AbortError when `signal` ends it. */
+export function upload(file: File, key: string, progress: (share: number) => void, signal: AbortSignal): Promise<Asset> {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open("PUT", media.upload(file.name));
     request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = (event) => {
       if (event.lengthComputable && event.total > 0) progress(event.loaded / event.total);
     };

@@ -8,6 +8,7 @@ import { createContext, useCallback, useContext, useEffect, useRef, useState, us
 import { Problem, told } from "./client.ts";
 import { EventFeed, MISSED, type FeedState } from "./events.ts";
 import { media } from "./routes.ts";
+import type { Things } from "./types.ts";
 
 const COALESCE_MS = 300;
 const POLL_WITHOUT_FEED_S = 4;
@@ -25,7 +26,7 @@ export function useFeedState(): FeedState {
 
 export interface Followed {
   /** Topics, by how they begin ("camera."), that make it worth a look. */
-  topics?: readonly string[];
+  topics?: readonly Things[];
   /** Seconds between looks while the feed is open. */
   every_s?: number;
 }

@@ -5,7 +5,7 @@
  */
 import { createContext, useCallback, useContext, useEffect, useMemo, useRef, useState, type ReactNode } from "react";
 import { told } from "../api/client.ts";
-import { upload } from "../api/upload.ts";
+import { upload, uploadKey } from "../api/upload.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { bytes, counted } from "../words/amounts.ts";
 import { to } from "./router.ts";
@@ -13,6 +13,8 @@ import { to } from "./router.ts";
 interface Sending {
   number: number;
   file: File;
+  /** What the node knows this upload by, however often it is sent. */
+  key: string;
   share: number;
   state: "waiting" | "sending" | "done" | "failed";
   error: string | null;
@@ -45,12 +47,12 @@ export function Uploads({ children }: { children: ReactNode }) {
     if (running.current) return;
     running.current = true;
     for (let next = waiting.current.shift(); next !== undefined; next = waiting.current.shift()) {
-      const { number, file } = next;
+      const { number, file, key } = next;
       const end = new AbortController();
       ends.current.set(number, end);
       change(number, { state: "sending", share: 0, error: null });
       try {
-        const asset = await upload(file, (share) => change(number, { share }), end.signal);
+        const asset = await upload(file, key, (share) => change(number, { share }), end.signal);
         change(number, { state: "done", share: 1, asset: asset.id });
         setArrived((count) => count + 1);
       } catch (error) {
@@ -66,7 +68,7 @@ export function Uploads({ children }: { children: ReactNode }) {
     (files: Iterable<File>) => {
       const made = [...files].map<Sending>((file) => {
         numbers += 1;
-        return { number: numbers, file, share: 0, state: "waiting", error: null, asset: null };
+        return { number: numbers, file, key: uploadKey(), share: 0, state: "waiting", error: null, asset: null };
       });
       if (made.length === 0) return;
       waiting.current.push(...made);

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useRef, useState } from "react";
 import { told } from "../api/client.ts";
 import { api, media } from "../api/routes.ts";
-import type { Asset } from "../api/types.ts";
+import type { AssetDetails } from "../api/types.ts";
 import { useResource } from "../api/useResource.ts";
 import { go, to } from "../app/router.ts";
 import { useSession } from "../app/session.tsx";
@@ -46,11 +46,11 @@ function momentOf(query: URLSearchParams): number | null {
 }
 
 interface ViewProps {
-  asset: Asset;
+  asset: AssetDetails;
   error: string | null;
   at_s: number | null;
   reload: () => void;
-  put: (asset: Asset) => void;
+  put: (asset: AssetDetails) => void;
 }
 
 function View({ asset, error, at_s, reload, put }: ViewProps) {
@@ -134,7 +134,7 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
   );
 }
 
-function useBin(asset: Asset, reload: () => void, put: (asset: Asset) => void) {
+function useBin(asset: AssetDetails, reload: () => void, put: (asset: AssetDetails) => void) {
   const { busy, error, run } = useAction();
   const say = useSay();
   const back = (): void =>

@@ -1,8 +1,8 @@
 /** One box for everything: words in, moments out, and how much of the mesh was looked at. */
 import { useId, useState, type FormEvent } from "react";
 import { sentence } from "../words/sentence.ts";
-import { api, media } from "../api/routes.ts";
-import type { Hit, SearchAnswer } from "../api/types.ts";
+import { api, media, type SearchQuery } from "../api/routes.ts";
+import type { Hit, Found } from "../api/types.ts";
 import { useResource } from "../api/useResource.ts";
 import { go, to } from "../app/router.ts";
 import { Icon } from "../ui/Icon.tsx";
@@ -24,7 +24,14 @@ export function SearchPage({ query }: { query: URLSearchParams }) {
     asked.q ? `search?${query.toString()}` : null,
     (signal) =>
       api.search(
-        { ...asked, since: dayEdge(asked.since, "start"), until: dayEdge(asked.until, "end"), limit: HITS_MAX },
+        {
+          ...asked,
+          // As the address has it: what is no kind the node refuses, in words.
+          type: asked.type as NonNullable<SearchQuery["type"]>,
+          since: dayEdge(asked.since, "start"),
+          until: dayEdge(asked.until, "end"),
+          limit: HITS_MAX,
+        },
         signal,
       ),
     { every_s: 3600 },
@@ -107,7 +114,7 @@ function SearchBox({ words, onAsk }: { words: string; onAsk: (words: string) => 
   );
 }
 
-function Answer({ answer, words, names }: { answer: SearchAnswer; words: string; names: Map<string, string> }) {
+function Answer({ answer, words, names }: { answer: Found; words: string; names: Map<string, string> }) {
   const partial = answer.shards_ok < answer.shards_total;
   return (
     <>

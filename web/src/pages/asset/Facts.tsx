@@ -1,20 +1,24 @@
 /** What is known of an asset: its copies, its measures, its holes. */
-import type { Asset, Gap } from "../../api/types.ts";
+import type { AssetDetails, Gap } from "../../api/types.ts";
 import { bytes, codecName, DASH, frameRate, nOfM, pictureSize } from "../../words/amounts.ts";
 import { inWords, moment, timecode } from "../../words/time.ts";
 import { workState } from "../../words/work.ts";
 
-const KIND: Record<Asset["kind"], string> = { take: "Take", video: "Video", image: "Picture", audio: "Sound", other: "File" };
+const KIND: Record<AssetDetails["kind"], string> = { take: "Take", video: "Video", image: "Picture", audio: "Sound", other: "File" };
 const META_MAX = 24;
+/** Seconds that must be missing of a take before its length says so. */
+const SHOWN_S = 0.5;
 
-export function AssetFacts({ asset, gaps, onSeek }: { asset: Asset; gaps: readonly Gap[]; onSeek: (to_s: number) => void }) {
+export function AssetFacts({ asset, gaps, onSeek }: { asset: AssetDetails; gaps: readonly Gap[]; onSeek: (to_s: number) => void }) {
   const few = asset.copies !== null && asset.copies_wanted !== null && asset.copies < asset.copies_wanted;
+  const missing_s = asset.recorded === null || asset.duration === null ? 0 : asset.duration - asset.recorded;
   const moves = asset.kind === "take" || asset.kind === "video";
   const facts: [string, string, boolean?][] = [
     ["Copies", nOfM(asset.copies, asset.copies_wanted), few],
     ["Kind", KIND[asset.kind] ?? asset.kind],
     ["Size", bytes(asset.size_bytes)],
     ...(asset.kind === "image" || asset.kind === "other" ? [] : ([["Length", timecode(asset.duration)]] as [string, string][])),
+    ...(missing_s > SHOWN_S ? ([["Recorded", timecode(asset.recorded)]] as [string, string][]) : []),
     ...(asset.kind === "audio" || asset.kind === "other" ? [] : ([["Picture", pictureSize(asset.width, asset.height)]] as [string, string][])),
     ...(moves ? ([["Rate", frameRate(asset.frame_rate)]] as [string, string][]) : []),
     ["Codec", codecName(asset.codec)],

@@ -1,9 +1,9 @@
 import { useId, useState, type FormEvent } from "react";
 import { api } from "../../api/routes.ts";
-import type { Asset } from "../../api/types.ts";
+import type { AssetDetails } from "../../api/types.ts";
 import { useAction } from "../../ui/useAction.ts";
 
-export function NameForm({ asset, onDone, onChanged }: { asset: Asset; onDone: () => void; onChanged: (asset: Asset) => void }) {
+export function NameForm({ asset, onDone, onChanged }: { asset: AssetDetails; onDone: () => void; onChanged: (asset: AssetDetails) => void }) {
   const [name, setName] = useState(asset.name);
   const { busy, error, run } = useAction();
   const field = useId();

@@ -4,7 +4,7 @@
  */
 import { useEffect, useImperativeHandle, useRef, useState, type Ref } from "react";
 import { media } from "../../api/routes.ts";
-import type { Asset } from "../../api/types.ts";
+import type { AssetDetails } from "../../api/types.ts";
 import { attachHls } from "../../live/hls.ts";
 import { Unplayable } from "../../live/rung.ts";
 import { Icon } from "../../ui/Icon.tsx";
@@ -18,7 +18,7 @@ export interface StageHandle {
 
 interface Props {
   ref: Ref<StageHandle>;
-  asset: Asset;
+  asset: AssetDetails;
   at_s: number | null;
   onTime: (now_s: number) => void;
   onLength: (length_s: number) => void;

@@ -1,11 +1,11 @@
 import { useId, useState, type FormEvent } from "react";
-import { api, type AssetChange } from "../../api/routes.ts";
-import type { Asset } from "../../api/types.ts";
+import { api } from "../../api/routes.ts";
+import type { AssetChange, AssetDetails } from "../../api/types.ts";
 import { to } from "../../app/router.ts";
 import { Icon } from "../../ui/Icon.tsx";
 import { useAction } from "../../ui/useAction.ts";
 
-export function TagsEditor({ asset, editable, onChanged }: { asset: Asset; editable: boolean; onChanged: (asset: Asset) => void }) {
+export function TagsEditor({ asset, editable, onChanged }: { asset: AssetDetails; editable: boolean; onChanged: (asset: AssetDetails) => void }) {
   const [text, setText] = useState("");
   const { busy, error, run } = useAction();
   const field = useId();

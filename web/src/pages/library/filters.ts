@@ -14,8 +14,10 @@ export interface Filters {
   trash: boolean;
 }
 
+type Order = NonNullable<AssetQuery["order"]>;
+
 /** Orders by the name the address has for them: title, field of the catalogue, and whether the largest is first. */
-export const ORDERS: Record<string, { title: string; order: string; descending: boolean }> = {
+export const ORDERS: Record<string, { title: string; order: Order; descending: boolean }> = {
   "": { title: "Newest first", order: "created_ms", descending: true },
   oldest: { title: "Oldest first", order: "created_ms", descending: false },
   name: { title: "Name", order: "name", descending: false },
@@ -47,10 +49,11 @@ export function toAddress(filters: Filters): Record<string, string> {
 /** The node's query, and whether the order is descending. */
 export function toApi(filters: Filters): [AssetQuery, boolean] {
   const { text, kind, camera, tag } = filters;
-  const { order, descending } = ORDERS[filters.sort] ?? { order: "created_ms", descending: true };
+  const { order, descending } = ORDERS[filters.sort] ?? { order: "created_ms" as const, descending: true };
   const query: AssetQuery = {
     text,
-    kind,
+    // As the address has it: what is no kind the node refuses, in words.
+    kind: kind as NonNullable<AssetQuery["kind"]>,
     camera,
     tag,
     since: dayEdge(filters.since, "start"),

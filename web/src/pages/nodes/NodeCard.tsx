@@ -3,7 +3,13 @@ import { nodeNow } from "../../api/client.ts";
 import { bytes, plain } from "../../words/amounts.ts";
 import { inWords, since } from "../../words/time.ts";
 
-const STATE: Record<Node["state"], string> = { alive: "Alive", suspect: "Not answering", dead: "Dead", left: "Left" };
+const STATE: Record<Node["state"], string> = {
+  alive: "Alive",
+  suspect: "Not answering",
+  dead: "Dead",
+  left: "Left",
+  revoked: "Revoked",
+};
 
 export function NodeCard({ node }: { node: Node }) {
   const used = node.disk_total_bytes !== null && node.disk_free_bytes !== null ? node.disk_total_bytes - node.disk_free_bytes : null;

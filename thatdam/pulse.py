@@ -1,12 +1,15 @@
-"""How late this node's event loop is: the one number that tells whether something blocks it."""
+"""How late this node's event loop is: the one number that tells whether something blocks it.
+
+Measured once, for what the node tells others, for whether it is ready and for its metrics.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
 
-BEAT_S = 0.25
-BEATS_KEPT = 40
+BEAT_S = 0.5
+BEATS_KEPT = 20
 """Lags are kept for ten seconds, so that a stall between two scrapes is seen."""
 
 

@@ -1,0 +1,153 @@
+"""The events of the feed: every topic there is, with what it carries.
+
+A listener takes an event as "look again": it tells that something changed, and a few harmless fields of it. The fields
+that did not change are absent; a field that was emptied is null. ``Event`` is the whole of the feed: a topic that is
+not in it cannot be told. Nothing that an address or a secret could be in is ever told.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from thatdam.gateway.answers import Answer, Moment
+
+
+class CameraTold(Answer):
+    """What is told of a camera that changed."""
+
+    id: str
+    """The camera's id."""
+    name: str | None = None
+    """What people call it now; absent when that is as it was."""
+    node: str | None = None
+    """The id of the node that opens it; absent when that is as it was."""
+    state: str | None = None
+    """Whether pictures come; absent when that is as it was."""
+    record: str | None = None
+    """The id of the take that runs, null when none does; absent when that is as it was."""
+
+
+class AssetTold(Answer):
+    """What is told of an asset that changed."""
+
+    id: str
+    """The asset's id."""
+    kind: str | None = None
+    """What it is; absent when that is as it was."""
+    name: str | None = None
+    """What people call it now; absent when that is as it was."""
+    camera: str | None = None
+    """The id of the camera it is of; absent when that is as it was."""
+    state: str | None = None
+    """Whether it still grows; absent when that is as it was."""
+
+
+class JobTold(Answer):
+    """What is told of a job that changed."""
+
+    id: str
+    """The id of the asset that the job is about."""
+    kind: str | None = None
+    """The level of analysis; absent when that is as it was."""
+    state: str | None = None
+    """How far it is; absent when that is as it was."""
+    holder: str | None = None
+    """The id of the node at work on it; absent when that is as it was."""
+
+
+class CaptureTold(Answer):
+    """What is told of a recording."""
+
+    camera: str
+    """The camera's id."""
+    take: str | None
+    """The id of the take that runs now; null when none does."""
+
+
+class NodeTold(Answer):
+    """What is told of a node."""
+
+    id: str
+    """The node's id."""
+    name: str
+    """What people call it."""
+
+
+class MissedTold(Answer):
+    """What is told to a listener that was too slow."""
+
+    missed: int
+    """Events that it did not get."""
+
+
+class CameraEvent(Answer):
+    """A camera was added, changed or removed, on whatever node."""
+
+    topic: Literal["camera.changed", "camera.removed"]
+    """What happened."""
+    at: Moment
+    """When the asked node told it."""
+    data: CameraTold
+    """To which camera."""
+
+
+class AssetEvent(Answer):
+    """An asset came, changed or was removed for good."""
+
+    topic: Literal["asset.changed", "asset.removed"]
+    """What happened."""
+    at: Moment
+    """When the asked node told it."""
+    data: AssetTold
+    """To which asset."""
+
+
+class JobEvent(Answer):
+    """Work on an asset is wanted, was begun, ended or failed."""
+
+    topic: Literal["job.changed", "job.removed"]
+    """What happened."""
+    at: Moment
+    """When the asked node told it."""
+    data: JobTold
+    """To which job."""
+
+
+class CaptureEvent(Answer):
+    """A recording began or ended."""
+
+    topic: Literal["capture.started", "capture.stopped"]
+    """What happened."""
+    at: Moment
+    """When the asked node told it."""
+    data: CaptureTold
+    """Of which camera."""
+
+
+class NodeEvent(Answer):
+    """The asked node believes something new of a node."""
+
+    topic: Literal["node.alive", "node.suspect", "node.dead", "node.left"]
+    """What it believes."""
+    at: Moment
+    """When the asked node told it."""
+    data: NodeTold
+    """Of which node."""
+
+
+class MissedEvent(Answer):
+    """The listener was too slow; the feed closes (4008), and it should connect again and look at everything anew."""
+
+    topic: Literal["feed.missed"]
+    """Always the last event of a feed."""
+    at: Moment
+    """When the asked node told it."""
+    data: MissedTold
+    """How much it missed."""
+
+
+Event = Annotated[
+    CameraEvent | AssetEvent | JobEvent | CaptureEvent | NodeEvent | MissedEvent, Field(discriminator="topic")
+]

@@ -1,0 +1,43 @@
+"""What a search finds."""
+
+from __future__ import annotations
+
+from thatdam.gateway.answers import Answer, Kind
+
+
+class Hit(Answer):
+    """A moment of an asset, or the whole of it."""
+
+    asset: str
+    """The asset's id."""
+    name: str
+    """What people call it."""
+    kind: Kind
+    """What it is."""
+    at: float | None
+    """Seconds from the asset's start; null: the whole of it."""
+    end: float | None
+    """Seconds from the asset's start, where what was found ends."""
+    score: float
+    """Orders the hits of one answer, the highest first; not comparable between answers."""
+    why: list[str]
+    """What matched, in words."""
+    camera: str | None
+    """The id of the camera it was recorded of."""
+    poster: str | None
+    """The id of the chunk that shows the moment, a JPEG."""
+
+
+class Found(Answer):
+    """What was found, and how much of the mesh was asked."""
+
+    hits: list[Hit]
+    """The best first."""
+    shards_ok: int
+    """Shards of the index that answered and are up to date."""
+    shards_total: int
+    """Shards there are."""
+    model: str | None
+    """The model that compared the words with pictures."""
+    missing: str | None
+    """What part of the search is missing, and how to add it."""
