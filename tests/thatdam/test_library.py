@@ -455,3 +455,13 @@ def test_a_port_that_is_no_node_is_a_sentence(tmp_path):
 def test_uploads_need_an_operator(node):
     access = json.loads((node.data / "cli.json").read_text())
     assert httpx.put(f"{access['url']}/api/v1/uploads?name=a", content=b"x").status_code == 401
+
+
+def test_what_programs_ask_for_comes_as_json(node, tmp_path):
+    data = os.urandom(1000)
+    asset = upload(node, data, "small.bin")
+    to = tmp_path / "small.bin"
+    assert node.json("get", asset["id"], str(to)) == {"asset": asset["id"], "path": str(to), "size_bytes": 1000}
+    assert to.read_bytes() == data
+    assert node.json("login")["url"].startswith("http://127.0.0.1")
+    assert node.json("token", "add", "p")["token"].startswith("tdt_")

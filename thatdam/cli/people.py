@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import webbrowser
 from enum import StrEnum
@@ -33,12 +34,15 @@ def login_url(base: str, link: str) -> str:
 
 
 def login(
-    opened: Annotated[bool, typer.Option("--open", help="open it in this machine's browser")] = False, data: Data = ""
+    opened: Annotated[bool, typer.Option("--open", help="open it in this machine's browser")] = False,
+    data: Data = "",
+    as_json: AsJson = False,
 ) -> None:
     """Print a new login link of this node; it works once, within ten minutes."""
     client = Client(data)
-    url = login_url(client.base, client.call("POST", "/api/v1/links")["link"])
-    print(url)
+    made = client.call("POST", "/api/v1/links")
+    url = login_url(client.base, made["link"])
+    print(json.dumps({**made, "url": url}, indent=2) if as_json else url)
     if opened and not webbrowser.open(url):
         out.print("no browser could be opened here; open the address above", style="yellow")
 
@@ -82,10 +86,11 @@ def token_add(
     role: Role = RoleName.VIEWER,
     days: Annotated[float, typer.Option(help="how long it is good")] = 90.0,
     data: Data = "",
+    as_json: AsJson = False,
 ) -> None:
     """Make a token for a program and print it, this once."""
     made = Client(data).call("POST", "/api/v1/tokens", json={"name": name, "role": role.value, "days": days})
-    print(made["token"])
+    print(json.dumps(made, indent=2) if as_json else made["token"])
 
 
 @token.command("list")

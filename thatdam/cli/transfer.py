@@ -347,6 +347,7 @@ def get(
     to: Annotated[Path | None, typer.Argument(help="file or folder to write; default: its name, here")] = None,
     force: Annotated[bool, typer.Option("--force", help="replace a file that is there")] = False,
     data: Data = "",
+    as_json: AsJson = False,
 ) -> None:
     """Bring an asset here as a file (a take: MP4), checked against its hash; goes on where it broke off."""
     client = Client(data)
@@ -356,24 +357,28 @@ def get(
     if path.exists() and not force:
         raise fail(f"{path} is there already; give another name, or --force to replace it")
     try:
-        size = _download(client, f"/api/v1/assets/{told['id']}/file", path, told["meta"].get("blake3"))
+        url = f"/api/v1/assets/{told['id']}/file"
+        size = _download(client, url, path, told["meta"].get("blake3"), shown=not as_json)
     except NodeError as error:
         raise fail(f"{error}; run it again to go on") from None
     except OSError as error:
         raise fail(f"{path} cannot be written: {error.strerror}; run it again to go on") from None
     except KeyboardInterrupt:
         raise fail("stopped; run it again to go on", INTERRUPTED) from None
-    print(f"{path}: {size} bytes")
+    if as_json:
+        print(json.dumps({"asset": told["id"], "path": str(path), "size_bytes": size}, indent=2))
+    else:
+        print(f"{path}: {size} bytes")
 
 
-def _download(client: Client, url: str, path: Path, expected: str | None) -> int:
+def _download(client: Client, url: str, path: Path, expected: str | None, *, shown: bool) -> int:
     """Bring a file; it gets its name only when it is whole and has the hash that it should have."""
     headers = client.head(url)
     tag, size = headers["etag"], int(headers["content-length"])
     # The part's name tells which bytes it is a part of: those of a take that has grown are never joined.
     part = path.with_name(f"{path.name[:200]}.{tag.strip(chr(34))[-12:]}.part")
     whole = blake3()
-    with _progress(True) as progress, part.open("a+b") as out:
+    with _progress(shown) as progress, part.open("a+b") as out:
         out.seek(0)
         while block := out.read(BLOCK_BYTES):
             whole.update(block)
