@@ -147,7 +147,8 @@ class Node:
             DiskMemory(disk),
             away_after_s=config.mesh.away_after_s,
         )
-        view = LayoutView(node, members, config.mesh.copies)
+        view = LayoutView(node, members, config.mesh.copies, lambda other: roster.grants(other, "storage"))
+        roster.watch_members(view.reconsider)
         await view.open(rows)
         catalogue = Catalogue(system, rows, view, clock)
         server = CatalogueServer(system, rows, view, clock)

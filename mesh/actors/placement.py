@@ -5,8 +5,11 @@ Invariant: membership never changes the layout; it only says which of its nodes 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Protocol
+
+import structlog
 
 from mesh.actors.rowstore import RowStore
 from mesh.core.hlc import stamp_ms
@@ -17,6 +20,7 @@ from proto.codec import Value
 from proto.ids import MESH_PARTITION, PARTITIONS, NodeId, PartitionId
 
 _HAD = "synced"
+_log = structlog.get_logger("placement")
 _ALL = tuple(PartitionId(number) for number in range(PARTITIONS))
 
 
@@ -31,10 +35,18 @@ class Peers(Protocol):
 
 
 class LayoutView:
-    """Who holds which partition, and for which of them this node's replica counts."""
+    """Who holds which partition, and for which of them this node's replica counts.
 
-    def __init__(self, node: NodeId, peers: Peers, copies_wanted: int) -> None:
+    ``grants`` tells whether a node may be storage: to one that may not (its ticket did not say so, or it was revoked)
+    nothing is given, whatever its row says.
+    """
+
+    def __init__(
+        self, node: NodeId, peers: Peers, copies_wanted: int, grants: Callable[[NodeId], bool] = lambda _: True
+    ) -> None:
         self._node = node
+        self._grants = grants
+        self._ungranted: set[NodeId] = set()
         self._peers = peers
         self.copies_wanted = copies_wanted
         self._entries: dict[NodeId, Entry] = {}
@@ -74,11 +86,21 @@ class LayoutView:
 
     def _take(self, entry: Entry) -> None:
         self._entries[NodeId(entry.pk)] = entry
+        self.reconsider()
+
+    def reconsider(self) -> None:
+        """Put the layout together anew: a row came, or the mesh grants other nodes the role of storage now."""
         places: dict[NodeId, Place] = {}
         for node, known in self._entries.items():
             if known.alive:
-                places[node] = _place(known)
-        self.layout = Layout(places)
+                place = _place(known)
+                granted = self._grants(node)
+                if not granted and node not in self._ungranted:
+                    _log.warning("layout without a node", claimed=node[:8], reason="it may not be storage in this mesh")
+                (self._ungranted.discard if granted else self._ungranted.add)(node)
+                places[node] = place if granted else replace(place, state="removed")
+        if places != self.layout.places:
+            self.layout = Layout(places)
 
     def cut_off(self) -> None:
         """Take note that this node stood still or was alone: what it holds may be behind until it has compared."""

@@ -73,6 +73,7 @@ class Roster:
         self._holders: dict[NodeId, bool] = {}
         self._watchers: list[Callable[[NodeId], None]] = []
         self._heirs: list[Callable[[bytes], None]] = []
+        self._changed: list[Callable[[], None]] = []
 
     async def open(self, rows: Rows) -> None:
         """Read the tables and follow their changes."""
@@ -84,6 +85,10 @@ class Roster:
     def watch_revoked(self, handler: Callable[[NodeId], None]) -> None:
         """Tell ``handler`` at once of nodes that are revoked from now on."""
         self._watchers.append(handler)
+
+    def watch_members(self, handler: Callable[[], None]) -> None:
+        """Tell ``handler`` when members, or what they may do, have changed."""
+        self._changed.append(handler)
 
     def watch_authority(self, handler: Callable[[bytes], None]) -> None:
         """Tell ``handler`` of the authority that took the last one's place: its CA, DER."""
@@ -111,8 +116,9 @@ class Roster:
                 case "roster":
                     # Expiry is judged when it is asked for, by the clock of that moment.
                     content = open_roster_entry(sealed, self._key, self._mesh, 0)
-                    if content.node == node:
+                    if content.node == node and self._members.get(node) != content:
                         self._members[node] = content
+                        self._tell_changed()
                 case "revocations":
                     tombstone = open_tombstone(sealed, self._key, self._mesh)
                     if tombstone.node == node and node not in self._revoked:
@@ -131,6 +137,11 @@ class Roster:
         _log.warning("node revoked", claimed=node[:8], reason=reason)
         for handler in self._watchers:
             handler(node)
+        self._tell_changed()
+
+    def _tell_changed(self) -> None:
+        for handler in self._changed:
+            handler()
 
     def _succeed(self) -> None:
         """Go on to the latest authority whose chain of signatures begins at the present one."""

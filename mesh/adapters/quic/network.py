@@ -56,6 +56,9 @@ UNPROVEN_MAX = 128
 UNPROVEN_A_HOST_MAX = 32
 UNPROVEN_RETRY = 24
 """From so many on, a dialler must first show that its address is its own (RFC 9000, section 8.1)."""
+HANDSHAKES_A_SECOND, HANDSHAKES_BURST = 20.0, 200.0
+"""Connections that one host may begin: each costs some milliseconds of a core, whoever it is. The burst is for many
+nodes of one machine that start at once; further ones are ignored, and their diallers try again by themselves."""
 ANSWERS_A_SECOND, ANSWERS_BURST = 8.0, 32.0
 """Answers to the id question for one host."""
 REDEMPTIONS_A_SECOND, REDEMPTIONS_BURST = 0.5, 10.0
@@ -83,7 +86,15 @@ class _Allowances:
 
     def take(self, carrier: Carrier, now_s: float, a_second: float, burst: float) -> bool:
         """Take one from the carrier's host's; False when nothing is left."""
-        host = plain_host(carrier.connection.address)[0]
+        return self.take_of(plain_host(carrier.connection.address)[0], now_s, a_second, burst)
+
+    def has(self, host: str, now_s: float, a_second: float, burst: float) -> bool:
+        """Tell whether a host has one left, and take none."""
+        left, since_s = self._hosts.get(host, (burst, now_s))
+        return min(burst, left + (now_s - since_s) * a_second) >= 1.0
+
+    def take_of(self, host: str, now_s: float, a_second: float, burst: float) -> bool:
+        """Take one from a host's; False when nothing is left."""
         left, since_s = self._hosts.pop(host, (burst, now_s))
         left = min(burst, left + (now_s - since_s) * a_second)
         self._hosts[host] = (max(0.0, left - 1.0), now_s) if left >= 1.0 else (left, now_s)
@@ -145,6 +156,7 @@ class QuicNetwork:
         self._unproven: dict[Gate, str] = {}
         self._askers = _Allowances()
         self._refused = _Allowances()
+        self._begun = _Allowances()
         self._keeper: asyncio.Task[None] | None = None
         self._handler: LinkHandler | None = None
 
@@ -336,6 +348,9 @@ class QuicNetwork:
             return None
         if sum(1 for other in self._unproven.values() if other == host) >= UNPROVEN_A_HOST_MAX:
             return None
+        now_s = self._clock.monotonic()
+        if not self._begun.has(host, now_s, HANDSHAKES_A_SECOND, HANDSHAKES_BURST):
+            return None
         made = self._engine.accept(
             data,
             address,
@@ -344,10 +359,11 @@ class QuicNetwork:
             UNPROVEN_WINDOWS,
             self._size_for(address),
             len(self._unproven) >= UNPROVEN_RETRY,
-            self._clock.monotonic(),
+            now_s,
         )
         if made is None or isinstance(made, bytes):
             return made
+        self._begun.take_of(host, now_s, HANDSHAKES_A_SECOND, HANDSHAKES_BURST)
         carrier = self._driver.add(made)
         gate = Gate(
             carrier,

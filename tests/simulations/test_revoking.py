@@ -1,0 +1,103 @@
+"""Revoking over partitions and crashes, on simulated machines with the real node: once it is heard of, it holds."""
+
+import asyncio
+
+import pytest
+
+from mesh.core.identity import Authority
+from mesh.core.rows import Change
+from proto import codec
+from simulations.nodes import Mesh, Setup
+
+BUDGET_S = 60.0
+
+
+async def stand(world):
+    for machine in world.machines:
+        await world.boot(machine)
+    count = len(world.machines)
+    linked = lambda: all(len(one.node.network.links()) == count - 1 for one in world.machines)  # noqa: E731
+    assert await world.until(linked, BUDGET_S) is not None
+    known = lambda: all(len(one.node.roster.members()) == count for one in world.machines)  # noqa: E731
+    assert await world.until(known, BUDGET_S) is not None
+    held = lambda: all(len(one.node.roster.admitting()) == count for one in world.machines)  # noqa: E731
+    assert await world.until(held, BUDGET_S) is not None
+
+
+def out(world, gone):
+    """Whether nobody that runs has a link to a machine or would take one, beside itself."""
+    others = [one for one in world.up() if one is not gone]
+    return all(gone.id not in one.node.network.links() and one.node.roster.revoked(gone.id) for one in others)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_node_revoked_in_a_partition_is_out_everywhere_once_it_heals(seed):
+    world = Mesh(seed, 4, Setup())
+
+    async def story():
+        await stand(world)
+        one, two, three, gone = world.machines
+        world.partition([[one, two], [three, gone]])
+        done = await world.on(one, lambda node: node.admission.revoke(gone.id, "stolen"))
+        assert done.renewed, "it held the secret, as they all did"
+        assert await world.until(lambda: two.node.roster.revoked(gone.id) is not None, BUDGET_S) is not None
+        assert three.node.roster.revoked(gone.id) is None
+        assert gone.id in three.node.network.links()
+        world.heal()
+        assert await world.until(lambda: out(world, gone), BUDGET_S) is not None
+        # The others go over to the new authority, which those that could admit before hold now.
+        authority = one.node.roster.authority
+        over = lambda: all(  # noqa: E731
+            machine.node.roster.authority == authority and machine.node.admission.admits
+            for machine in (one, two, three)
+        )
+        assert await world.until(over, BUDGET_S) is not None
+        # It is for ever: over crashes, and when the revoked one comes back itself.
+        for machine in (three, gone):
+            world.crash(machine)
+            await world.boot(machine)
+        assert await world.until(lambda: three.id in one.node.network.links(), BUDGET_S) is not None
+        assert await world.until(lambda: three.node.admission.admits, BUDGET_S) is not None
+        assert out(world, gone)
+        assert three.node.roster.authority == authority
+
+    world.run(story)
+    assert not world.failures
+
+
+def test_one_seed_revokes_in_one_way():
+    def trace():
+        world = Mesh(7, 3, Setup())
+
+        async def story():
+            await stand(world)
+            one, _, gone = world.machines
+            await world.on(one, lambda node: node.admission.revoke(gone.id, ""))
+            assert await world.until(lambda: out(world, gone), BUDGET_S) is not None
+
+        world.run(story)
+        return world.trace.hexdigest()
+
+    assert trace() == trace()
+
+
+def test_rows_that_only_claim_to_revoke_are_ignored():
+    world = Mesh(5, 3, Setup())
+
+    async def story():
+        await stand(world)
+        one, two, three = world.machines
+        forged = Authority(b"x" * 32, world.mesh).tombstone(two.id, "forged")
+        for sealed in (codec.encode(forged), b"rubbish", "text"):
+            change = Change("revocations", two.id, set={"sealed": sealed})
+            await world.on(three, lambda node, change=change: node.catalogue.write(change))
+        # What was signed for the one is no word about the other.
+        real = world.authority.tombstone(three.id, "another's")
+        await world.on(
+            three, lambda node: node.catalogue.write(Change("revocations", two.id, set={"sealed": codec.encode(real)}))
+        )
+        await asyncio.sleep(20)
+        assert not any(machine.node.roster.tombstones() for machine in world.machines)
+        assert two.id in one.node.network.links()
+
+    world.run(story)
