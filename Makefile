@@ -4,13 +4,14 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 MEDIA ?=
+TORCH ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
-.PHONY: help demo sim test web check docs fmt lock venv system clean
+.PHONY: help demo sim test test-clip web check docs fmt lock venv system clean
 
 help:            ## what each target does
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
 
 $(VENV)/.ready: requirements/all.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -34,6 +35,14 @@ demo: venv web                           ## three nodes, two cameras, recordings
 
 test: venv system web ## every test
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+.venv-clip/.ready: pyproject.toml
+	$(PYTHON) -m venv .venv-clip
+	.venv-clip/bin/python -m pip install --quiet '$(TORCH)' --editable '.[clip]' hypothesis pytest pytest-timeout
+	@touch $@
+
+test-clip: .venv-clip/.ready web       ## the extra `clip` with torch itself, some 2 GB; TORCH=torch takes its CUDA build
+	THATDAM_TESTS_CLIP=1 .venv-clip/bin/python -m pytest tests/clip
 
 sim: venv                             ## about five minutes of simulated meshes, seed after seed, and a summary
 	$(BIN)/thatdam sim sweep --minutes $(or $(MINUTES),5)
@@ -61,4 +70,4 @@ lock: venv                            ## write the locked dependencies anew from
 	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -q pyproject.toml --extra ai --extra hnsw --group dev -c requirements/core.txt -o requirements/all.txt
 
 clean:                                ## remove what was made here
-	rm -rf $(VENV) web/dist web/node_modules build *.egg-info .demo
+	rm -rf $(VENV) .venv-clip web/dist web/node_modules build *.egg-info .demo

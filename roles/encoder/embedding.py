@@ -21,6 +21,7 @@ from proto.ids import ModelId
 from roles.encoder.adapters.wire import (
     FAILED,
     FRAMES,
+    LATER,
     LOOKS,
     MODEL,
     TEXT,
@@ -34,8 +35,8 @@ from roles.encoder.adapters.wire import (
 )
 
 WORKER = "roles.encoder.adapters.embed_worker"
-LOAD_S = 180.0
-"""A large model from a slow disk."""
+LOAD_S, FETCH_S = 180.0, 3600.0
+"""A large model from a slow disk; a model id, which is downloaded the first time."""
 ANSWER_S = 60.0
 WAITING_MAX = 64
 TEXTS_KEPT = 256
@@ -62,6 +63,11 @@ class Choice:
     def memory_bytes(self) -> int:
         """Bytes the worker may map."""
         return GIVEN_MEMORY_BYTES if self.model else OFFLINE_MEMORY_BYTES
+
+    @property
+    def load_s(self) -> float:
+        """How long loading may take."""
+        return FETCH_S if self.model else LOAD_S
 
 
 class WorkerEmbedder:
@@ -188,16 +194,18 @@ class WorkerEmbedder:
             WorkerSpec(WORKER, codec.encode(config), self._choice.memory_bytes, None, nice=self._nice)
         )
         try:
-            async with asyncio.timeout(LOAD_S):
+            async with asyncio.timeout(self._choice.load_s):
                 first = await worker.receive()
             if first is None:
                 raise Unavailable("the model's process ended while it loaded")
+            if first[:1] == LATER:
+                raise Unavailable(first[1:].decode(errors="replace"))
             if first[:1] != MODEL:
                 raise NoModelError(first[1:].decode(errors="replace"))
             told = unpack(Model, first)
         except TimeoutError:
             await worker.stop(STOP_GRACE_S)
-            raise Unavailable(f"the model did not load within {LOAD_S:g} s") from None
+            raise Unavailable(f"the model did not load within {self._choice.load_s:g} s") from None
         except Malformed as error:
             await worker.stop(STOP_GRACE_S)
             raise Unavailable("the model's process told nonsense") from error

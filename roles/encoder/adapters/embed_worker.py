@@ -13,12 +13,13 @@ from typing import Protocol
 
 from mesh.ports import Seen
 from proto.codec import Malformed
-from roles.encoder.adapters.embedder_offline import MissingError, OfflineEmbedder
+from roles.encoder.adapters.embedder_offline import LaterError, MissingError, OfflineEmbedder
 from roles.encoder.adapters.embedder_st import SentenceTransformersEmbedder
 from roles.encoder.adapters.pipe import read_frame, write_frame
 from roles.encoder.adapters.wire import (
     FAILED,
     FRAMES,
+    LATER,
     LOOKS,
     MODEL,
     TEXT,
@@ -44,7 +45,7 @@ class _Embeds(Protocol):
 
 
 def load(config: EmbedConfig) -> _Embeds:
-    """Give the embedder a task names; MissingError says what it lacks."""
+    """Give the embedder a task names; MissingError and LaterError say what it lacks."""
     if config.model:
         return SentenceTransformersEmbedder(config.model)
     return OfflineEmbedder(Path(config.cache) if config.cache else None)
@@ -79,6 +80,9 @@ def main() -> None:
         embedder = load(unpack(EmbedConfig, b" " + first))
     except MissingError as error:
         write_frame(FAILED + str(error)[:2000].encode())
+        return
+    except LaterError as error:
+        write_frame(LATER + str(error)[:2000].encode())
         return
     write_frame(pack(MODEL, Model(embedder.model, embedder.dimension, embedder.floor)))
     while (frame := read_frame()) is not None:

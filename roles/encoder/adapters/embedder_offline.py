@@ -60,6 +60,10 @@ class MissingError(Exception):
     """A part of the extra is not installed; the text names it and how to add it."""
 
 
+class LaterError(Exception):
+    """What is missing may come without anybody doing something here; the text says from where."""
+
+
 def _inside(package: str, path: str) -> Path:
     """Find a file a package carries, without importing the package."""
     found = importlib.util.find_spec(package)

@@ -2,8 +2,9 @@
 
 A media worker reads its file from the node: ``R`` (offset, size) asks, the next frame to the worker is the bytes, empty
 at the end. It tells ``I`` (Probed), ``P`` (Picture), ``S`` (Scene), ``D`` (progress: milliseconds done), and ends with
-``E`` (a sentence why not) or ``Z`` (all done). An embedding worker begins with ``M`` (Model) or ``E``; it is sent ``T``
-(a text) or ``F`` (Frames), and answers ``V`` (a vector), ``L`` (Looks) or ``E``.
+``E`` (a sentence why not) or ``Z`` (all done). An embedding worker begins with ``M`` (Model), ``E`` (a sentence what
+is missing) or ``W`` (the same, but to try again may help); it is sent ``T`` (a text) or ``F`` (Frames), and answers
+``V`` (a vector), ``L`` (Looks) or ``E``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from proto import codec
 from proto.codec import Malformed, Max, Value
 
 READ, PROBED, PICTURE, SCENE, PROGRESS, FAILED, DONE = b"R", b"I", b"P", b"S", b"D", b"E", b"Z"
-MODEL, TEXT, FRAMES, VECTOR, LOOKS = b"M", b"T", b"F", b"V", b"L"
+MODEL, LATER, TEXT, FRAMES, VECTOR, LOOKS = b"M", b"W", b"T", b"F", b"V", b"L"
 
 JPEG_BYTES_MAX = 4 << 20
 READ_BYTES_MAX = 4 << 20

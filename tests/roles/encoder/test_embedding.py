@@ -8,7 +8,7 @@ from mesh.adapters.clock import SystemClock
 from mesh.adapters.workers import ProcessWorkers
 from mesh.ports import Refused, Unavailable
 from roles.encoder import embedding
-from roles.encoder.adapters.wire import FAILED, LOOKS, MODEL, VECTOR, Look, Looks, Model, pack
+from roles.encoder.adapters.wire import FAILED, LATER, LOOKS, MODEL, VECTOR, Look, Looks, Model, pack
 from roles.encoder.embedding import Choice, NoModelError, WorkerEmbedder
 
 LOADED = pack(MODEL, Model("m@1", 2, 0.3))
@@ -77,7 +77,7 @@ def test_a_missing_model_is_told_in_the_worker_s_own_words():
     asyncio.run(main())
 
 
-@pytest.mark.parametrize("first", [None, MODEL + b"nonsense"])
+@pytest.mark.parametrize("first", [None, MODEL + b"nonsense", LATER + b"the hub is out of reach"])
 def test_a_worker_that_ends_or_tells_nonsense_while_loading_is_tried_again(first):
     async def main():
         one, made = embedder(Scripted(first), Scripted(LOADED, VECTOR + b"12345678"))
