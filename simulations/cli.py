@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -14,6 +15,7 @@ import typer
 from simulations import scenario as scenarios
 
 if TYPE_CHECKING:
+    from simulations.recorded import Recorded
     from simulations.story import Verdict
 
 sim = typer.Typer(no_args_is_help=True, help="Simulate a mesh and check its promises.")
@@ -42,11 +44,13 @@ def run(
     plant: Annotated[str, typer.Option(help="put in a bug that the checkers must find; `list` for their names")] = "",
     trace: Annotated[bool, typer.Option("--trace", help="print every event of the end of the world")] = False,
     log: Annotated[bool, typer.Option("--log", help="print what the nodes logged")] = False,
+    record: Annotated[
+        Path | None, typer.Option(help="write the run to this file, to be told again by `replay`")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell a scenario: seed, events, verdict."""
-    from simulations import planted
-    from simulations.story import Story
+    from simulations import planted, recorded
 
     if plant == "list":
         for name, make in planted.BUGS.items():
@@ -59,17 +63,127 @@ def run(
     if plant and plant not in planted.BUGS:
         raise _wrong(f"no planted bug is called {plant!r}; there are {', '.join(planted.BUGS)}")
     began = time.perf_counter()
-    if plant:
-        with planted.planted(plant):
-            verdict = Story(told, seed).tell()
-    else:
-        verdict = Story(told, seed).tell()
+    verdict = recorded.tell(told, seed, plant)
     took_s = time.perf_counter() - began
     if as_json:
         print(json.dumps(as_data(verdict, took_s), indent=2))
     else:
         _show(verdict, took_s, verdict.lines if trace else [], verdict.log if log else [])
+    if record is not None:
+        recorded.save(recorded.record(verdict, plant), record)
     raise typer.Exit(0 if verdict.kept else BROKEN)
+
+
+@sim.command()
+def replay(
+    file: Annotated[Path, typer.Argument(help="what `run --record`, `sweep --record` or `shrink` wrote")],
+    trace: Annotated[bool, typer.Option("--trace", help="print every event of the end of the world")] = False,
+    log: Annotated[bool, typer.Option("--log", help="print what the nodes logged")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell a recorded run again, and say whether it is the same to the last event."""
+    from simulations import recorded
+
+    one = _read(file)
+    began = time.perf_counter()
+    verdict = recorded.tell(one.scenario, one.seed, one.plant)
+    took_s = time.perf_counter() - began
+    same = verdict.trace == one.trace
+    if as_json:
+        print(json.dumps({**as_data(verdict, took_s), "same_trace": same}, indent=2))
+    else:
+        _show(verdict, took_s, verdict.lines if trace else [], verdict.log if log else [])
+        print(
+            "again     the same to the last event"
+            if same
+            else f"again     another trace than was recorded ({one.trace[:16]}, {one.trace_events} events): "
+            "the code has changed since"
+        )
+    raise typer.Exit(0 if verdict.kept else BROKEN)
+
+
+@sim.command()
+def shrink(
+    what: Annotated[str, typer.Argument(help="a recorded run, or a scenario's name")],
+    seed: Annotated[int, typer.Option(min=0, help="of a scenario that is named")] = 1,
+    plant: Annotated[str, typer.Option(help="a planted bug, for a scenario that is named")] = "",
+    promise: Annotated[str, typer.Option(help="the promise that must stay broken; by default the first")] = "",
+    minutes: Annotated[float, typer.Option(min=0.1, help="about how long at most")] = 10.0,
+    out: Annotated[Path, typer.Option(help="where the smaller run goes")] = Path("shrunk.json"),
+) -> None:
+    """Make a failing run smaller: fewer nodes and faults, shorter, while the same promise is broken."""
+    from simulations import recorded, shrinking
+
+    failing = _failing(what, seed, plant)
+    if not failing.broken:
+        raise _wrong("every promise is kept: there is nothing to shrink")
+    broken = promise or failing.broken[0][0]
+    if broken not in failing.promises:
+        raise _wrong(f"{broken} is kept; broken is {', '.join(sorted(failing.promises))}")
+    print(f"breaks {broken}: {shrinking.told(failing.scenario)}")
+    pool = shrinking.Pool(failing.seed, failing.plant)
+    try:
+        smaller = shrinking.shrink(failing, broken, minutes * 60, _say, pool, pool.at_once)
+    finally:
+        pool.close()
+    recorded.save(smaller, out)
+    print(f"shrunk to {shrinking.told(smaller.scenario)}: thatdam sim replay {out}")
+    for name, why in smaller.broken:
+        print(f"BROKEN    {name}: {why}")
+
+
+@sim.command()
+def report(
+    what: Annotated[str, typer.Argument(help="a recorded run, or a scenario's name")],
+    seed: Annotated[int, typer.Option(min=0, help="of a scenario that is named")] = 1,
+    plant: Annotated[str, typer.Option(help="a planted bug, for a scenario that is named")] = "",
+    out: Annotated[Path, typer.Option(help="the file to write")] = Path("report.html"),
+) -> None:
+    """Tell a run and write it as one HTML file: who thought what of whom, copies at risk, messages, faults."""
+    from simulations import recorded, reporting
+
+    one = _named(what, seed, plant)
+    verdict = recorded.tell(one.scenario, one.seed, one.plant)
+    out.write_text(reporting.page(verdict, one.plant), encoding="utf-8")
+    for broken in verdict.broken:
+        print(f"BROKEN    {broken.promise}: {broken.why}")
+    print(f"report    {out}")
+
+
+@sim.command("planted")
+def try_planted(
+    only: Annotated[list[str] | None, typer.Option("--bug", help="only this one; may be given again")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="give up after so many")] = 10,
+    processes: Annotated[int, typer.Option(min=0, help="worlds at once; 0: one a core")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Put in each planted bug, one at a time, and tell by which promise and with how many seeds it was found."""
+    from simulations import hunting, planted
+
+    for name in only or ():
+        if name not in planted.BUGS:
+            raise _wrong(f"no planted bug is called {name!r}; there are {', '.join(planted.BUGS)}")
+    found = hunting.hunt(only or list(planted.BUGS), seeds, processes, None if as_json else _say)
+    if as_json:
+        print(json.dumps([hunting.as_data(one) for one in found], indent=2))
+    raise typer.Exit(0 if all(one.found for one in found) else BROKEN)
+
+
+@sim.command()
+def speed(
+    nodes: Annotated[list[int] | None, typer.Option("--nodes", help="how many; may be given again")] = None,
+    seconds: Annotated[float, typer.Option(min=1.0, help="virtual seconds of use")] = 20.0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure simulated node-seconds for each second of real time, whole nodes (tier 1) and cores alone (tier 0)."""
+    from simulations import speed as measuring
+
+    told = measuring.measure(nodes or [5, 50], seconds)
+    if as_json:
+        print(json.dumps([measuring.as_data(one) for one in told], indent=2))
+        return
+    for one in told:
+        print(measuring.line(one))
 
 
 @sim.command()
@@ -78,6 +192,7 @@ def sweep(
     first: Annotated[int, typer.Option(min=0, help="the first seed")] = 1,
     only: Annotated[list[str] | None, typer.Option("--scenario", help="only this one; may be given again")] = None,
     processes: Annotated[int, typer.Option(min=0, help="worlds at once; 0: one a core")] = 0,
+    record: Annotated[Path | None, typer.Option(help="a folder that gets a file of each run that broke one")] = None,
 ) -> None:
     """Tell all scenarios, seed after seed, until the time is over; print a summary."""
     from simulations import sweeping
@@ -87,7 +202,7 @@ def sweep(
             scenarios.load(name, first)
         except scenarios.ScenarioError as error:
             raise _wrong(str(error)) from None
-    raise typer.Exit(sweeping.sweep(only or scenarios.names(), first, minutes * 60, processes, _say))
+    raise typer.Exit(sweeping.sweep(only or scenarios.names(), first, minutes * 60, processes, _say, record))
 
 
 def as_data(verdict: Verdict, took_s: float) -> dict[str, object]:
@@ -125,6 +240,36 @@ def _show(verdict: Verdict, took_s: float, lines: list[str], log: list[str]) -> 
         print(f"BROKEN    {one.promise}: {one.why}")
     again = f"thatdam sim run {verdict.scenario.name} --seed {verdict.seed} --nodes {verdict.scenario.nodes}"
     print("verdict   every promise was kept" if verdict.kept else f"verdict   broken; the same again: {again}")
+
+
+def _read(file: Path) -> Recorded:
+    from simulations import recorded
+
+    try:
+        return recorded.load(file)
+    except scenarios.ScenarioError as error:
+        raise _wrong(str(error)) from None
+
+
+def _named(what: str, seed: int, plant: str) -> Recorded:
+    """Give a recorded run, or a scenario that is yet to run."""
+    from simulations import planted, recorded
+
+    if what.endswith(".json"):
+        return _read(Path(what))
+    if plant and plant not in planted.BUGS:
+        raise _wrong(f"no planted bug is called {plant!r}; there are {', '.join(planted.BUGS)}")
+    try:
+        return recorded.Recorded(scenarios.load(what, seed), seed, plant)
+    except scenarios.ScenarioError as error:
+        raise _wrong(str(error)) from None
+
+
+def _failing(what: str, seed: int, plant: str) -> Recorded:
+    from simulations import recorded
+
+    one = _named(what, seed, plant)
+    return one if one.trace else recorded.record(recorded.tell(one.scenario, one.seed, one.plant), one.plant)
 
 
 def _say(line: str) -> None:

@@ -49,12 +49,13 @@ class _Died(Exception):
 class Person:
     """One person at one machine."""
 
-    def __init__(self, mesh: Mesh, machine: Machine[Node], ledger: Ledger) -> None:
+    def __init__(self, mesh: Mesh, machine: Machine[Node], ledger: Ledger, *, searching: bool = False) -> None:
         self._mesh = mesh
         self._machine = machine
         self._ledger = ledger
         self._chance = SeededEntropy(mesh.seed, f"person {machine.number}")
         self._count = 0
+        self._searching = searching
         self._unseen: list[Write] = []
         self.working = True
 
@@ -70,6 +71,9 @@ class Person:
                 await self._do(wish)
 
     async def _do(self, wish: float) -> None:
+        if self._searching:
+            await (self._picture() if wish < 0.35 else self._search() if wish < 0.9 else self._note())
+            return
         if wish < 0.40:
             await self._note()
         elif wish < 0.60:
@@ -188,7 +192,8 @@ class Person:
             if not self._ledger.open(self._machine.name, "full"):
                 self._refused(f"write a {write.kind}", error)
         except (PortError, TimeoutError) as error:
-            self._refused(f"write a {write.kind}", error)
+            if not self._ledger.open(self._machine.name, "sick"):
+                self._refused(f"write a {write.kind}", error)
         else:
             write.acked_s = self._mesh.loop.time()
             self._mesh.note("acked", self._machine.life, write.kind, write.key, write.value)

@@ -99,6 +99,8 @@ class Ledger:
     outages: list[Outage] = field(default_factory=list)
     gone: dict[str, float] = field(default_factory=dict)
     """Machines that never come back, and since when."""
+    wiped: dict[str, float] = field(default_factory=dict)
+    """Machines that lost their disk, and when: what they alone had by then is gone."""
     wrong_clocks: dict[str, None] = field(default_factory=dict)
     """Machines whose clock was wrong at some time."""
     calm_since_s: float = 0.0
@@ -137,6 +139,13 @@ class Ledger:
                 calm_from_s = max(write.acked_s, self.calm_since_s)
                 if write.settled_s is None and now_s - calm_from_s >= SETTLED_AFTER_S:
                     write.settled_s = now_s
+
+    def lost_s(self, write: Write) -> float | None:
+        """Give when the machine that took a write was lost with what it held, if it was."""
+        wiped_s = self.wiped.get(write.node)
+        if wiped_s is not None and write.asked_s <= wiped_s:
+            return wiped_s
+        return self.gone.get(write.node)
 
     def begin(self, node: str, kind: str, now_s: float) -> None:
         """An outage begins."""

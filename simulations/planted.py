@@ -6,6 +6,8 @@ Invariant: what was replaced is put back when the block ends.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,11 +15,18 @@ from typing import Any
 
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunkstore import ChunkStore
-from mesh.core import rows
+from mesh.actors.placement import LayoutView
+from mesh.actors.search import Search
+from mesh.core import replication, rows
+from mesh.core.hlc import HybridClock
+from mesh.core.identity import NodeIdentity
+from mesh.core.jobs import LeaseBook
 from mesh.core.membership import Membership
 from mesh.ports import Unavailable
+from proto.ids import NodeId
 from roles.media import timeline
 from simulations.checks import keeping
+from simulations.world.links import WorldLink
 from simulations.world.tables import FakeTables
 
 Undo = Callable[[], None]
@@ -46,7 +55,10 @@ def _acknowledged_before_durable() -> list[Undo]:
         now_s = asyncio.get_running_loop().time()
         old = [state for at_s, state in states.get(self, []) if now_s - at_s >= 2.0]
         if old:
-            self._connection.deserialize(old[-1])
+            before = sqlite3.connect(":memory:")
+            before.deserialize(old[-1])
+            before.backup(self._connection)
+            before.close()
         states[self] = []
         real_crash(self)
 
@@ -113,6 +125,139 @@ def _chunks_are_not_kept() -> list[Undo]:
     return [_swap(ChunkStore, "add", add)]
 
 
+def _a_clock_without_its_step() -> list[Undo]:
+    """The hybrid clock forgets its + 1: two writes within a millisecond have one stamp."""
+
+    def tick(self: HybridClock, now_ms: int) -> int:
+        self.last = max(self.last, now_ms << 16)
+        return self.last
+
+    return [_swap(HybridClock, "tick", tick)]
+
+
+def _a_layout_version_is_skipped() -> list[Undo]:
+    """A node takes every second change of the layout for one it knows."""
+    real = LayoutView.__dict__["_take"]
+    count = [0]
+
+    def take(self: LayoutView, entry: rows.Entry) -> None:
+        count[0] += 1
+        if count[0] % 2:
+            real(self, entry)
+
+    return [_swap(LayoutView, "_take", take)]
+
+
+def _collected_early() -> list[Undo]:
+    """A node that need not hold a chunk lets go of it once one owner has confirmed, not all."""
+    real = replication.may_drop
+
+    def may_drop(me: Any, chunks: Any, shares: Any, have: Any) -> Any:
+        return tuple(
+            chunk
+            for chunk, part in chunks
+            if me not in shares[part].holders and any(chunk in have.get(one, ()) for one in shares[part].owners)
+        )
+
+    return _everywhere("may_drop", real, may_drop)
+
+
+def _an_incarnation_is_forgotten() -> list[Undo]:
+    """A node does not keep the incarnation it has claimed: after its next start it begins below it."""
+    real = Membership.handle
+
+    def handle(self: Membership, event: Any, now: float) -> Any:
+        return [effect for effect in real(self, event, now) if type(effect).__name__ != "PersistIncarnation"]
+
+    return [_swap(Membership, "handle", handle)]
+
+
+def _the_epoch_is_ignored() -> list[Undo]:
+    """A storage node takes renewals and results from any holder a job ever had."""
+    real = LeaseBook.__dict__["_guard"]
+
+    def guard(self: LeaseBook, job: Any, epoch: Any, holder: Any, *, late: bool = False) -> Any:
+        standing = self.get(job)
+        if standing is not None:
+            return dataclasses.replace(standing, state="leased", epoch=epoch, holder=holder)
+        return real(self, job, epoch, holder, late=late)
+
+    return [_swap(LeaseBook, "_guard", guard)]
+
+
+def _a_row_is_acknowledged_before_its_commit() -> list[Undo]:
+    """A write answers at once and reaches the database half a second later."""
+    real = Catalogue.write
+
+    async def write(self: Catalogue, *changes: Any) -> str:
+        if any(change.table != "assets" for change in changes):
+            return await real(self, *changes)
+
+        async def later() -> None:
+            await asyncio.sleep(0.5)
+            await real(self, *changes)
+
+        self._late = [*getattr(self, "_late", [])[-200:], asyncio.ensure_future(later())]  # type: ignore[attr-defined]
+        return "0.none"
+
+    return [_swap(Catalogue, "write", write)]
+
+
+def _a_tombstone_is_resurrected() -> list[Undo]:
+    """A merge takes a tombstone only where both sides have one: a replica that missed it brings the row back."""
+    real = rows.merge
+
+    def merge(one: rows.Entry, other: rows.Entry) -> rows.Entry:
+        dead = min(one.dead, other.dead) if one.dead is not None and other.dead is not None else None
+        return dataclasses.replace(real(one, other), dead=dead)
+
+    return _everywhere("merge", real, merge)
+
+
+def _an_unproven_frame_is_accepted() -> list[Undo]:
+    """A server takes the dialler's word for who it is."""
+
+    def check(self: NodeIdentity, proof: Any, nonce: bytes, now_s: float) -> NodeId:
+        return NodeId(proof.node)
+
+    return [_swap(NodeIdentity, "check", check)]
+
+
+def _a_credit_is_lost() -> list[Undo]:
+    """A receiver forgets to give every second credit back: after a while a channel stands still."""
+    real = WorldLink.credit_came
+    count = [0]
+
+    def credit_came(self: WorldLink, channel: Any) -> None:
+        count[0] += 1
+        if count[0] % 2:
+            real(self, channel)
+
+    return [_swap(WorldLink, "credit_came", credit_came)]
+
+
+def _a_repair_is_doubled() -> list[Undo]:
+    """A holder brings each missing chunk twice."""
+    real = replication.plan_copies
+
+    def plan_copies(me: Any, chunks: Any, shares: Any, have: Any) -> Any:
+        plan = real(me, chunks, shares, have)
+        return dataclasses.replace(plan, give=plan.give + plan.give)
+
+    return _everywhere("plan_copies", real, plan_copies)
+
+
+def _shards_are_always_whole() -> list[Undo]:
+    """A search says that every shard has answered, whichever did."""
+    real = Search.search
+
+    async def search(self: Search, words: str, **named: Any) -> Any:
+        answer = await real(self, words, **named)
+        return dataclasses.replace(answer, shards_ok=answer.shards_total, missing="")
+
+    return [_swap(Search, "search", search)]
+
+
 def _everywhere(name: str, real: Any, made: Any) -> list[Undo]:
     """Replace a function in every module of ours that imported it by name."""
     undo = []
@@ -129,7 +274,39 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "the-dead-are-never-dialled": _the_dead_are_never_dialled,
     "holes-are-not-stated": _holes_are_not_stated,
     "chunks-are-not-kept": _chunks_are_not_kept,
+    "clock-without-its-step": _a_clock_without_its_step,
+    "layout-version-skipped": _a_layout_version_is_skipped,
+    "collected-early": _collected_early,
+    "incarnation-forgotten": _an_incarnation_is_forgotten,
+    "epoch-ignored": _the_epoch_is_ignored,
+    "ack-before-commit": _a_row_is_acknowledged_before_its_commit,
+    "tombstone-resurrected": _a_tombstone_is_resurrected,
+    "unproven-frame-accepted": _an_unproven_frame_is_accepted,
+    "credit-lost": _a_credit_is_lost,
+    "repair-doubled": _a_repair_is_doubled,
+    "shards-always-whole": _shards_are_always_whole,
 }
+
+WHERE: dict[str, str] = {
+    "ack-before-durable": "lone",
+    "merge-drops-the-older": "rows",
+    "writes-wait-for-the-others": "short",
+    "the-dead-are-never-dialled": "short",
+    "holes-are-not-stated": "lone",
+    "chunks-are-not-kept": "calm",
+    "clock-without-its-step": "rows",
+    "layout-version-skipped": "calm",
+    "collected-early": "repairs",
+    "incarnation-forgotten": "incarnations",
+    "epoch-ignored": "leases",
+    "ack-before-commit": "lone",
+    "tombstone-resurrected": "rows",
+    "unproven-frame-accepted": "proofs",
+    "credit-lost": "calm",
+    "repair-doubled": "repairs",
+    "shards-always-whole": "pair",
+}
+"""The smallest scenario (tier 1) or history (tier 0) in which a bug shows."""
 
 
 @contextmanager

@@ -18,8 +18,11 @@ from thatdam.config import ROLES
 
 FOLDER = Path(__file__).parent / "scenarios"
 NODES_MAX = 100
-FAULTS = ("crash", "gone", "boot", "pause", "resume", "partition", "shut", "heal", "clock", "weather", "full", "room")
-_NEEDS_NODE = ("crash", "gone", "boot", "pause", "resume", "clock", "full", "room")
+FAULTS = (
+    *("crash", "gone", "boot", "pause", "resume", "partition", "shut", "heal", "clock"),
+    *("weather", "full", "room", "disk", "rot", "wipe"),
+)
+_NEEDS_NODE = ("crash", "gone", "boot", "pause", "resume", "clock", "full", "room", "disk", "rot", "wipe")
 
 
 class ScenarioError(ValueError):
@@ -36,7 +39,13 @@ class Camera:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One fault. ``node`` may be ``any``: one of those that run and film nothing. ``for_s``: it ends by itself."""
+    """One fault. ``node`` may be ``any``: one of those that run and film nothing. ``for_s``: it ends by itself.
+
+    ``weather``: shares of packets lost (0 to 0.3), doubled, and late by up to ``spike_s`` (they overtake each other);
+    ``delay_ms`` more for all. ``disk``: shares of writes that fail, of reads that fail, of writes that land in another
+    file, of writes that a kill tears; ``slow`` times as long for each. ``rot``: ``bits`` of stored chunks flip.
+    ``wipe``: the machine loses its disk with its key, and comes back after ``for_s`` as a new node.
+    """
 
     at_s: float
     do: str
@@ -50,6 +59,14 @@ class Event:
     loss: float = 0.0
     duplicate: float = 0.0
     spike: float = 0.0
+    spike_s: float = 0.2
+    delay_ms: float = 0.0
+    write_errors: float = 0.0
+    read_errors: float = 0.0
+    misdirected: float = 0.0
+    torn: float = 0.0
+    slow: float = 1.0
+    bits: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +84,8 @@ class Scenario:
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     latency_ms: tuple[float, float] = (0.5, 3.0)
     loss: float = 0.0
+    searching: bool = False
+    """Whether people put pictures and search rather than do everything."""
     cameras: tuple[Camera, ...] = ()
     events: tuple[Event, ...] = ()
 
@@ -161,8 +180,45 @@ def _check(scenario: Scenario) -> None:
             raise ScenarioError(f"{scenario.name}: nothing is called {event.do!r}; there are {', '.join(FAULTS)}")
         if event.do in _NEEDS_NODE and event.node != "any":
             there(event.node)
+        if event.do == "wipe" and event.node in {camera.on for camera in scenario.cameras}:
+            raise ScenarioError(f"{scenario.name}: a camera belongs to a node, so {event.node} cannot be wiped")
+        for share in (event.loss, event.duplicate, event.spike, event.write_errors, event.read_errors, event.torn):
+            if not 0.0 <= share <= 1.0:
+                raise ScenarioError(f"{scenario.name}: a share is 0.0 to 1.0, not {share:g}")
         if event.do == "partition" and isinstance(event.groups, str) and event.groups != "halves":
             raise ScenarioError(f'{scenario.name}: groups are lists of machines, or "halves"')
         groups = () if isinstance(event.groups, str) else event.groups
         for node in (*event.source, *event.target, *(one for group in groups for one in group)):
             there(node)
+
+
+def as_data(scenario: Scenario) -> dict[str, Any]:
+    """Give a scenario as plain data, every chance drawn; ``of_data`` reads it."""
+    data = dataclasses.asdict(scenario)
+    data["clocks"], data["roles"] = dict(scenario.clocks), {node: list(roles) for node, roles in scenario.roles.items()}
+    return data
+
+
+def of_data(data: Mapping[str, Any]) -> Scenario:
+    """Make a scenario of plain data; ScenarioError says what cannot be."""
+    name = str(data.get("name", ""))
+    try:
+        given = dict(data)
+        given["cameras"] = tuple(Camera(**one) for one in given.get("cameras", ()))
+        given["events"] = tuple(_of_plain(one) for one in given.get("events", ()))
+        given["latency_ms"] = tuple(given.get("latency_ms", (0.5, 3.0)))
+        given["roles"] = {node: tuple(roles) for node, roles in given.get("roles", {}).items()}
+    except (TypeError, AttributeError) as error:
+        raise ScenarioError(f"{name or 'this'} is no recorded scenario: {error}") from None
+    scenario: Scenario = _make(name, Scenario, given)
+    _check(scenario)
+    return scenario
+
+
+def _of_plain(data: Mapping[str, Any]) -> Event:
+    given = dict(data)
+    if not isinstance(given.get("groups", ()), str):
+        given["groups"] = tuple(tuple(group) for group in given.get("groups", ()))
+    for key in ("source", "target"):
+        given[key] = tuple(given.get(key, ()))
+    return Event(**given)

@@ -6,7 +6,7 @@ Invariant: what happens is decided by scenario, seed and code; the verdict is ma
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mesh.ports import PortError, Refused
@@ -17,14 +17,15 @@ from simulations.checks.agreement import View, check_agreement, look
 from simulations.checks.broken import Broken
 from simulations.checks.finding import check_finding
 from simulations.checks.keeping import check_keeping
+from simulations.chronicle import SAMPLE_EVERY_S, Belief, Chronicle, Sample
 from simulations.clients import Person
+from simulations.faults import Faults, set_clock
 from simulations.ledger import Ledger, Take
 from simulations.nodes import Mesh, Setup
 from simulations.scenario import Camera, Event, Scenario
 from simulations.world.entropy import SeededEntropy
 from simulations.world.film import url_of
 from simulations.world.loop import Stuck
-from simulations.world.world import Machine
 from thatdam.node import Node
 
 FORM_BUDGET_S = 60.0
@@ -51,6 +52,10 @@ class Verdict:
     figures: dict[str, float] = field(default_factory=dict)
     log: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    chosen: list[Event] = field(default_factory=list)
+    """The faults with what was left to chance in them: which machine, which halves."""
+    chronicle: Chronicle = field(default_factory=lambda: Chronicle(()))
+    ledger: Ledger | None = None
 
     @property
     def kept(self) -> bool:
@@ -68,11 +73,14 @@ class Story:
         self.mesh.fabric.weather.latency_s = (low / 1000, high / 1000)
         self.mesh.fabric.weather.loss = scenario.loss
         self.ledger = Ledger()
-        self.verdict = Verdict(scenario, seed)
+        self.verdict = Verdict(scenario, seed, ledger=self.ledger)
+        self.chronicle = self.verdict.chronicle = Chronicle(tuple(machine.name for machine in self.mesh.machines))
         self._chance = SeededEntropy(seed, "story")
         self._people: list[Person] = []
         self._began_s = 0.0
         self._filled = any(event.do == "full" for event in scenario.events)
+        self._sick = any(event.do == "disk" for event in scenario.events)
+        self.faults = Faults(self.mesh, scenario, self.ledger, self.chronicle, self._chance, self._say)
         self.mesh.seen = self._seen
 
     # ------------------------------------------------------------ telling
@@ -84,29 +92,48 @@ class Story:
             self.mesh.run(self._all, callbacks_max=CALLBACKS_MAX)
         except Stuck as error:
             verdict.broken.append(Broken("run", f"the world came to a stop: {error}"))
-        told = [line for line in self.mesh.failures if not (self._filled and "disk is full" in line)]
+        told = [
+            line
+            for line in self.mesh.failures
+            if not (self._filled and "disk is full" in line) and not (self._sick and "input/output error" in line)
+        ]
         verdict.broken += [Broken("P6", f"a node went wrong by itself: {line}") for line in told]
         verdict.trace = self.mesh.trace.hexdigest()
         verdict.trace_events = self.mesh.trace.events
         verdict.virtual_s = self.mesh.loop.time()
         verdict.log = self.mesh.log
         verdict.lines = list(self.mesh.trace.lines)
+        verdict.chosen = list(self.faults.done)
+        names = {machine.id: machine.name for machine in self.mesh.machines}
+        for (second, source, target), counted in self.mesh.fabric.traffic.items():
+            key = (second, names.get(source, source[:8]), names.get(target, target[:8]))
+            self.chronicle.traffic[key] = counted
         return verdict
 
     def _say(self, text: str) -> None:
         self.mesh.note("story", text)
+        self.chronicle.events.append((self.mesh.loop.time(), text))
         self.verdict.events.append(f"{self.mesh.loop.time():9.3f} s  {text}")
 
     def _seen(self, machine: str, peer: str, state: str) -> None:
+        self.chronicle.beliefs.append(Belief(self.mesh.loop.time(), machine, peer, state))
         if self._began_s and state in ("dead", "alive"):
             self.verdict.events.append(f"{self.mesh.loop.time():9.3f} s    {machine} sees {peer} {state}")
 
     async def _all(self) -> None:
         mesh, scenario = self.mesh, self.scenario
         for name, told in scenario.clocks.items():
-            _set_clock(mesh.machine(name), told)
+            set_clock(mesh.machine(name), told)
             self.ledger.wrong_clocks[name] = None
             self._say(f"the clock of {name} shows {told if told == '1970' else told + ' s ahead'}")
+        sampling = asyncio.ensure_future(self._sample())
+        try:
+            await self._tell_all()
+        finally:
+            sampling.cancel()
+
+    async def _tell_all(self) -> None:
+        mesh, scenario = self.mesh, self.scenario
         boots = []
         for machine in mesh.machines:
             await asyncio.sleep(self._chance.uniform(0.0, BOOT_WITHIN_S / len(mesh.machines)))
@@ -119,14 +146,28 @@ class Story:
         self._began_s = mesh.loop.time()
         self.ledger.calm(self._began_s)
         self._say(f"{len(mesh.machines)} nodes are one mesh")
-        self._people = [Person(mesh, machine, self.ledger) for machine in mesh.machines]
+        self._people = [Person(mesh, machine, self.ledger, searching=scenario.searching) for machine in mesh.machines]
         tasks = [asyncio.ensure_future(person.live()) for person in self._people]
         tasks += [asyncio.ensure_future(self._film(number, one)) for number, one in enumerate(scenario.cameras, 1)]
         for event in sorted(scenario.events, key=lambda one: one.at_s):
             await asyncio.sleep(max(0.0, self._began_s + event.at_s - mesh.loop.time()))
-            self._do(event)
+            self.faults.do(event)
         await asyncio.sleep(max(0.0, self._began_s + scenario.trouble_s - mesh.loop.time()))
         await self._end(tasks)
+
+    async def _sample(self) -> None:
+        """Look every moment at what a report draws; nothing in the world notices."""
+        while True:
+            machines = self.mesh.machines
+            nodes = [machine.node if machine.state in ("up", "paused") else None for machine in machines]
+            self.chronicle.samples.append(
+                Sample(
+                    self.mesh.loop.time(),
+                    tuple(machine.state for machine in machines),
+                    tuple(-1 if node is None else node.store.alone_chunks for node in nodes),
+                )
+            )
+            await asyncio.sleep(SAMPLE_EVERY_S)
 
     def _formed(self) -> bool:
         count = len(self.mesh.machines)
@@ -141,7 +182,7 @@ class Story:
 
     async def _end(self, tasks: Sequence[asyncio.Future[None]]) -> None:
         mesh, ledger = self.mesh, self.ledger
-        self._heal_all()
+        self.faults.heal_all()
         await mesh.until(
             lambda: all(m.state == "up" for m in mesh.machines if m.name not in ledger.gone), FORM_BUDGET_S
         )
@@ -242,136 +283,3 @@ class Story:
                 take.stop_asked_s = asked_s
                 self._say(f"the take on {take.node} is ended and whole")
                 break
-
-    # ------------------------------------------------------------ faults
-
-    def _do(self, event: Event) -> None:
-        mesh, ledger, now_s = self.mesh, self.ledger, self.mesh.loop.time()
-        if event.do not in ("boot", "resume", "heal", "room"):
-            ledger.trouble(now_s)
-        machine = self._victim(event)
-        match event.do:
-            case "crash" | "gone" if machine is not None and machine.state in ("up", "booting"):
-                self._say(f"{machine.name} {'is killed' if event.do == 'crash' else 'is lost for good'}")
-                mesh.crash(machine)
-                ledger.begin(machine.name, "crash", now_s)
-                if event.do == "gone":
-                    ledger.gone[machine.name] = now_s
-                elif event.for_s is not None:
-                    self._after(event.for_s, lambda: self._boot(machine))
-            case "boot" if machine is not None:
-                self._boot(machine)
-            case "pause" if machine is not None and machine.state == "up":
-                self._say(f"{machine.name} stands still")
-                mesh.pause(machine)
-                ledger.begin(machine.name, "pause", now_s)
-                if event.for_s is not None:
-                    self._after(event.for_s, lambda: self._resume(machine))
-            case "resume" if machine is not None:
-                self._resume(machine)
-            case "partition":
-                groups = self._groups(event)
-                told = " | ".join(" ".join(one.name for one in group) for group in groups)
-                self._say(f"the network falls apart: {told}")
-                mesh.partition(groups)
-                for group in groups:
-                    for one in group:
-                        ledger.begin(one.name, "cut", now_s)
-                if event.for_s is not None:
-                    self._after(event.for_s, self._heal_paths)
-            case "shut":
-                self._say(f"nothing passes from {' '.join(event.source)} to {' '.join(event.target)}")
-                mesh.shut(self._named(event.source), self._named(event.target))
-                for name in (*event.source, *event.target):
-                    ledger.begin(name, "cut", now_s)
-                if event.for_s is not None:
-                    self._after(event.for_s, self._heal_paths)
-            case "heal":
-                self._heal_paths()
-            case "clock" if machine is not None:
-                told = event.to or f"{event.by_s:g}"
-                self._say(f"the clock of {machine.name} is set: {told if event.to else told + ' s on'}")
-                _set_clock(machine, told)
-                ledger.wrong_clocks[machine.name] = None
-            case "weather":
-                weather = mesh.fabric.weather
-                weather.loss, weather.duplicate, weather.spike = event.loss, event.duplicate, event.spike
-                self._say(f"weather: {event.loss:.0%} lost, {event.duplicate:.0%} doubled, {event.spike:.0%} late")
-            case "full" if machine is not None:
-                machine.disk.fill()
-                ledger.begin(machine.name, "full", now_s)
-                self._say(f"the disk of {machine.name} is full")
-                if event.for_s is not None:
-                    self._after(event.for_s, lambda: self._room(machine))
-            case "room" if machine is not None:
-                self._room(machine)
-            case _:
-                self._say(f"{event.do} of {event.node} comes too late or too early and does nothing")
-
-    def _after(self, delay_s: float, what: Callable[[], None]) -> None:
-        self.mesh.fabric.later(delay_s, what)
-
-    def _victim(self, event: Event) -> Machine[Node] | None:
-        if event.node != "any":
-            return self.mesh.machine(event.node) if event.node else None
-        filming = {camera.on for camera in self.scenario.cameras}
-        free = [machine for machine in self.mesh.up() if machine.name not in filming]
-        return free[int(self._chance.uniform(0, len(free)))] if free else None
-
-    def _groups(self, event: Event) -> list[list[Machine[Node]]]:
-        if event.groups == "halves":
-            mixed = self._chance.shuffled([machine.name for machine in self.mesh.machines])
-            half = len(mixed) // 2
-            return [self._named(sorted(mixed[:half])), self._named(sorted(mixed[half:]))]
-        assert not isinstance(event.groups, str)
-        groups = [self._named(group) for group in event.groups]
-        rest = [machine for machine in self.mesh.machines if all(machine not in group for group in groups)]
-        return [*groups, rest] if rest else groups
-
-    def _named(self, names: Iterable[str]) -> list[Machine[Node]]:
-        return [self.mesh.machine(name) for name in names]
-
-    def _boot(self, machine: Machine[Node]) -> None:
-        if machine.state != "crashed" or machine.name in self.ledger.gone:
-            return
-        self._say(f"{machine.name} starts again")
-        boot = self.mesh.boot(machine)
-        boot.add_done_callback(lambda _: self.ledger.end(machine.name, "crash", self.mesh.loop.time()))
-
-    def _resume(self, machine: Machine[Node]) -> None:
-        if machine.state != "paused":
-            return
-        self._say(f"{machine.name} goes on")
-        self.mesh.resume(machine)
-        self.ledger.end(machine.name, "pause", self.mesh.loop.time())
-
-    def _room(self, machine: Machine[Node]) -> None:
-        machine.disk.make_room()
-        if self.ledger.open(machine.name, "full"):
-            self._say(f"the disk of {machine.name} has room again")
-            self.ledger.end(machine.name, "full", self.mesh.loop.time())
-
-    def _heal_paths(self) -> None:
-        if not any(self.ledger.open(machine.name, "cut") for machine in self.mesh.machines):
-            return
-        self._say("the network is whole again")
-        self.mesh.fabric.heal()
-        for machine in self.mesh.machines:
-            self.ledger.end(machine.name, "cut", self.mesh.loop.time())
-
-    def _heal_all(self) -> None:
-        self._say("everything is put right")
-        self.mesh.heal()
-        for machine in self.mesh.machines:
-            self._resume(machine)
-            self._boot(machine)
-            self._room(machine)
-            self.ledger.end(machine.name, "cut", self.mesh.loop.time())
-        self.ledger.calm(self.mesh.loop.time())
-
-
-def _set_clock(machine: Machine[Node], told: str) -> None:
-    if told == "1970":
-        machine.clock.boot_in_1970()
-    else:
-        machine.clock.jump(float(told))

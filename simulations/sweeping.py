@@ -9,9 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from dataclasses import dataclass, field
 from itertools import count
 from multiprocessing import get_context
+from pathlib import Path
 
+from simulations import recorded
 from simulations import scenario as scenarios
-from simulations.story import Story
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +37,24 @@ class Tally:
     broken: list[Outcome] = field(default_factory=list)
 
 
-def one(name: str, seed: int) -> Outcome:
-    """Tell one scenario with one seed."""
+def one(name: str, seed: int, record: Path | None = None) -> Outcome:
+    """Tell one scenario with one seed; a run that broke a promise goes to the folder ``record``."""
     began = time.perf_counter()
-    verdict = Story(scenarios.load(name, seed), seed).tell()
+    verdict = recorded.tell(scenarios.load(name, seed), seed)
+    if record is not None and not verdict.kept:
+        recorded.save(recorded.record(verdict), record / f"{Path(name).stem}-{seed}.json")
     broken = tuple(f"{one.promise}: {one.why}" for one in verdict.broken)
     return Outcome(name, seed, broken, verdict.virtual_s, time.perf_counter() - began, verdict.healed_after_s)
 
 
-def sweep(names: Sequence[str], first: int, seconds: float, processes: int, tell: Callable[[str], None]) -> int:
+def sweep(
+    names: Sequence[str],
+    first: int,
+    seconds: float,
+    processes: int,
+    tell: Callable[[str], None],
+    record: Path | None = None,
+) -> int:
     """Sweep until the time is over; every scenario is told at least once. Gives 1 when a promise was broken, else 0."""
     began = time.perf_counter()
     tallies = {name: Tally() for name in names}
@@ -56,7 +66,7 @@ def sweep(names: Sequence[str], first: int, seconds: float, processes: int, tell
     with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=8) as pool:
         while True:
             while len(running) < at_once and (time.perf_counter() - began < seconds or started < len(names)):
-                running.add(pool.submit(one, *next(work)))
+                running.add(pool.submit(one, *next(work), record))
                 started += 1
             if not running:
                 break

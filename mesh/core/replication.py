@@ -28,7 +28,9 @@ class SyncState:
     """What this node has compared, partition by partition.
 
     ``had`` are the partitions it counted for before it was started again. Of a partition it has never counted for, it
-    must see a replica that counts, or every owner; of one it had, every owner that is not away.
+    must see a replica that counts, or every owner; of one it had, every owner that is not away. It had a partition too
+    that went from it to younger nodes only and whose rows it has not given up: where an owner is lost before it has
+    passed them on, nobody else knows them all.
     """
 
     def __init__(self, me: NodeId, had: Set[PartitionId] = frozenset()) -> None:
@@ -37,6 +39,8 @@ class SyncState:
         self._owners: dict[PartitionId, tuple[NodeId, ...]] = {}
         self._must: dict[PartitionId, set[NodeId]] = {}
         self._waits: dict[PartitionId, set[NodeId]] = {}
+        self._left: dict[PartitionId, tuple[NodeId, ...]] = {}
+        """Partitions it counted for and holds no longer, with their owners then; their rows are still here."""
 
     def refresh(self, shares: Mapping[PartitionId, Share], away: Set[NodeId], elders: Set[NodeId]) -> None:
         """Take note of a new layout, or of nodes that went away or came back.
@@ -45,13 +49,18 @@ class SyncState:
         """
         for partition, share in shares.items():
             if self._me not in share.holders:
+                if partition in self._owners and self.counts(partition):
+                    self._left[partition] = self._owners[partition]
+                if any(node in elders and node not in self._left.get(partition, ()) for node in share.owners):
+                    self._left.pop(partition, None)
                 for state in (self._owners, self._must, self._waits):
                     state.pop(partition, None)
                 continue
             others = {node for node in share.owners if node != self._me}
             known = self._owners.get(partition)
             if known is None:
-                had = partition in self._had
+                left = self._left.pop(partition, None)
+                had = partition in self._had or (left is not None and not (others - set(left)) & elders)
                 self._must[partition] = set() if had else set(others)
                 self._waits[partition] = others - away if had else set()
             else:
@@ -60,6 +69,10 @@ class SyncState:
                 self._waits[partition] = (self._waits[partition] & (others - away)) | (new - elders - away)
             self._owners[partition] = share.owners
         self._had = frozenset()
+
+    def gave_up(self, partition: PartitionId) -> None:
+        """Take note that rows of a partition went from here, once its holders had confirmed them."""
+        self._left.pop(partition, None)
 
     def returned(self, peer: NodeId) -> None:
         """Take note that a peer is back after this node, or it, was cut off: what it wrote alone is not here yet."""

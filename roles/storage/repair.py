@@ -238,6 +238,7 @@ class Repair:
                 lacking.update(dict.fromkeys(plan_rows(mine, theirs).give))
             # What a holder lacks goes the way of own writes: it leaves here when all have confirmed it.
             await self._rows.pass_on(list(lacking))
+            self._view.sync.gave_up(part)
             gone += await self._rows.forget({key: value for key, value in mine.items() if key not in lacking})
         return gone
 

@@ -14,7 +14,10 @@ TOLD_REFUSALS_MAX = 20
 
 def check_accepting(ledger: Ledger) -> list[Broken]:
     """Give what was refused, late or dishonest."""
-    broken = [Broken("P1", f"{one.node} did not {one.what} at {one.at_s:.3f} s: {one.why}") for one in ledger.refusals]
+    broken = [
+        Broken("P1", f"{one.node} did not {one.what} at {one.at_s:.3f} s: {one.why}", one.at_s)
+        for one in ledger.refusals
+    ]
     return broken[:TOLD_REFUSALS_MAX] + _honesty(ledger)
 
 
@@ -28,5 +31,5 @@ def _honesty(ledger: Ledger) -> list[Broken]:
         missing = [key.rstrip("x") for at_s, key in settled if at_s <= answer.asked_s and key not in answer.keys]
         if missing:
             told = f"{answer.node} called its list at {answer.asked_s:.3f} s whole, but it lacks {few(missing)}, "
-            broken.append(Broken("P5", f"{told}which had settled for {SETTLED_AFTER_S:g} s and more"))
+            broken.append(Broken("P5", f"{told}which had settled for {SETTLED_AFTER_S:g} s and more", answer.asked_s))
     return broken

@@ -51,7 +51,7 @@ async def look(mesh: Mesh, machine: Machine[Node], ledger: Ledger) -> View:
     view = View(machine.name)
 
     async def ask(node: Node) -> None:
-        view.alive = tuple(sorted(names[member] for member in node.members.alive()))
+        view.alive = tuple(sorted(names.get(member, member[:8]) for member in node.members.alive()))
         view.notes, view.partitions_ok, view.partitions_total = await list_notes(node)
         shared = await node.catalogue.get("assets", SHARED)
         view.tags = frozenset(shared.sets.get("tags", ())) if shared is not None else frozenset()
@@ -136,7 +136,7 @@ def _finds(ledger: Ledger, view: View) -> list[Broken]:
         broken.append(Broken("P2", f"{view.node} searches {ok} of {total} shards for {word!r}"))
     for write in ledger.writes:
         # What a node took in that is gone since nobody else looks into: its bytes are there, its words are not.
-        there = write.kind == "picture" and write.node not in ledger.gone and must_be_there(ledger, write)
+        there = write.kind == "picture" and ledger.lost_s(write) is None and must_be_there(ledger, write)
         if there and write.key not in view.found.get(write.value, frozenset()):
             broken.append(Broken("P2", f"{view.node} does not find {write.key[:8]} of {write.node} by {write.value!r}"))
     broken += [
@@ -151,7 +151,7 @@ def must_be_there(ledger: Ledger, write: Write) -> bool:
     """Tell whether an acknowledged write must have survived: its node did, or had the time to pass it on."""
     if write.acked_s is None:
         return False
-    gone_s = ledger.gone.get(write.node)
+    gone_s = ledger.lost_s(write)
     if gone_s is None or write.settled_s is not None:
         return True
     cut_s = [

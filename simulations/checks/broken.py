@@ -7,10 +7,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """Which promise (P1 to P8 of the design, or ``run``), and a sentence with what was seen."""
+    """Which promise (P1 to P8 of the design, or ``run``), and a sentence with what was seen.
+
+    ``at_s``: the moment, where it has one, in virtual seconds.
+    """
 
     promise: str
     why: str
+    at_s: float | None = None
 
 
 TOLD_MAX = 6

@@ -25,5 +25,7 @@ def check_finding(ledger: Ledger) -> list[Broken]:
             told = (
                 f"{one.node} called its search for {one.word!r} at {one.asked_s:.3f} s whole, but it lacks {few(lost)}"
             )
-            broken.append(Broken("P5", f"{told}, whose row had settled for {SETTLED_AFTER_S:g} s and more"))
+            broken.append(
+                Broken("P5", f"{told}, whose row had settled for {SETTLED_AFTER_S:g} s and more", one.asked_s)
+            )
     return broken[:TOLD_MAX]

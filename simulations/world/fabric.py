@@ -33,6 +33,8 @@ class Weather:
     spike: float = 0.0
     """Share of packets that take up to ``spike_s`` longer: they overtake each other."""
     spike_s: float = 0.2
+    delay_s: float = 0.0
+    """Added to every packet's time."""
 
 
 class Fabric:
@@ -47,6 +49,8 @@ class Fabric:
         self.wires: dict[tuple[NodeId, NodeId], Wire] = {}
         self._shut: dict[tuple[NodeId, NodeId], None] = {}
         self._silent: dict[NodeId, None] = {}
+        self.traffic: dict[tuple[int, NodeId, NodeId], list[int]] = {}
+        """(second, from, to) -> [frames and datagrams, bytes sent]."""
         self._context = contextvars.Context()
 
     # ------------------------------------------------------------ faults
@@ -102,7 +106,7 @@ class Fabric:
 
     def delay_s(self) -> float:
         """Draw how long a packet is under way."""
-        delay = self.chance.uniform(*self.weather.latency_s)
+        delay = self.chance.uniform(*self.weather.latency_s) + self.weather.delay_s
         if self.chance.chance(self.weather.spike):
             delay += self.chance.uniform(0.0, self.weather.spike_s)
         return delay
@@ -115,6 +119,12 @@ class Fabric:
                 break
             delay += 0.02 + 3 * self.delay_s()
         return delay
+
+    def sent(self, source: NodeId, target: NodeId, size: int) -> None:
+        """Count what was sent."""
+        counted = self.traffic.setdefault((int(self.loop.time()), source, target), [0, 0])
+        counted[0] += 1
+        counted[1] += size
 
     def later(self, delay_s: float, what: Callable[[], None]) -> None:
         """Have something happen in the world's own name, whoever asked for it."""

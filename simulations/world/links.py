@@ -79,6 +79,7 @@ class WorldLink:
         if not self.up:
             raise Unavailable(f"link to {self._peer[:8]} is gone")
         self._credit[channel] -= 1
+        self.network.fabric.sent(self.network.node_id, self._peer, len(frame))
         other = self.wire.other(self)
         self.network.fabric.trace.add(
             self.network.fabric.loop.time(),
@@ -108,6 +109,7 @@ class WorldLink:
         self._datagrams.clear()
         other = self.wire.other(self)
         for data in leaving:
+            fabric.sent(self.network.node_id, self._peer, len(data))
             fabric.trace.add(
                 fabric.loop.time(), "datagram", self.network.node_id[:8], self._peer[:8], len(data), fingerprint(data)
             )

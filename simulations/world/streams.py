@@ -95,6 +95,8 @@ class WorldStream:
             segment = bytes(view[:SEGMENT_BYTES])
             view = view[SEGMENT_BYTES:]
             lane.unread_bytes += len(segment)
+            network = self._link.network
+            network.fabric.sent(network.node_id, self._link.peer, len(segment))
             self._send(partial(self.other.came, segment))
 
     async def finish(self) -> None:

@@ -8,17 +8,19 @@ contract tests (``tests/contracts/test_tables.py``); errors of SQLite become err
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from mesh.adapters.tables import transact
+from mesh.adapters.tables import port_error, transact
 from mesh.ports import Sql
 from simulations.world.disk import FakeDisk
 
 T = TypeVar("T")
 
 _COMMIT_BYTES = 4096
+_numbers = itertools.count(1)
 
 
 class FakeTables:
@@ -26,7 +28,9 @@ class FakeTables:
 
     def __init__(self, disk: FakeDisk) -> None:
         self._disk = disk
-        self._connection = self._open()
+        self._name = f"file:world{next(_numbers)}?mode=memory&cache=shared"
+        self._connection, self._reader = self._open(), self._open()
+        self._reader.execute("PRAGMA query_only=1")
         self._turn = asyncio.Lock()
         self.commits = 0
 
@@ -43,11 +47,11 @@ class FakeTables:
     async def read(self, work: Callable[[Sql], T]) -> T:
         """Run ``work`` over a consistent snapshot."""
         await asyncio.sleep(0.0001)
-        self._connection.execute("PRAGMA query_only=1")
+        # It runs at one moment and nobody else does, so that it needs no transaction to see a snapshot.
         try:
-            return transact(self._connection, "BEGIN", work)
-        finally:
-            self._connection.execute("PRAGMA query_only=0")
+            return work(self._reader)
+        except sqlite3.DatabaseError as error:
+            raise port_error(None, error) from error
 
     def crash(self) -> None:
         """Forget who waited: the process that did is gone."""
@@ -55,14 +59,16 @@ class FakeTables:
 
     def wipe(self) -> None:
         """Lose everything."""
+        self._reader.close()
         self._connection.close()
-        self._connection = self._open()
+        self._connection, self._reader = self._open(), self._open()
+        self._reader.execute("PRAGMA query_only=1")
         self.crash()
 
     def close(self) -> None:
         """Nothing to do: the machine keeps what was committed."""
 
     def _open(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(self._name, uri=True, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA foreign_keys=ON")
         return connection

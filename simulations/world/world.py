@@ -43,6 +43,8 @@ class Machine(Generic[N]):
     disk: FakeDisk
     tables: FakeTables
     lives: int = 0
+    keys: int = 0
+    """How often it has lost its key with its disk."""
     state: str = "off"
     node: N | None = None
     network: WorldNetwork | None = None
@@ -94,10 +96,13 @@ class World(Generic[N]):
         chance = SeededEntropy(self.seed, f"disk {number}")
         clock = FakeClock(self.loop.time, offset_s=chance.uniform(-0.2, 0.2), drift=chance.uniform(-2e-5, 2e-5))
         disk = FakeDisk(chance)
-        key = SeededEntropy(self.seed, f"key {number}").token(32)
-        certificate = self.authority.admit(node_of_seed(key), WORLD_BEGAN)
-        identity = NodeIdentity(key, certificate, self.authority.certificate())
+        identity = self._identity(number, 0)
         return Machine(number, identity, (f"10.0.0.{number}", PORT), clock, disk, FakeTables(disk))
+
+    def _identity(self, number: int, keys: int) -> NodeIdentity:
+        key = SeededEntropy(self.seed, f"key {number}" + (f".{keys}" if keys else "")).token(32)
+        certificate = self.authority.admit(node_of_seed(key), WORLD_BEGAN)
+        return NodeIdentity(key, certificate, self.authority.certificate())
 
     # ------------------------------------------------------------ running
 
@@ -175,10 +180,22 @@ class World(Generic[N]):
         self.loop.kill(machine.life)
         assert machine.network is not None
         machine.network.vanish()
+        machine.disk.crash()
         machine.tables.crash()
         machine.state = "crashed"
         machine.node = None
         self.fabric.silence(machine.id, True)
+
+    def wipe(self, machine: Machine[N]) -> None:
+        """Lose a crashed machine's disk, its key with it: what boots next is another node at the same address."""
+        assert machine.state in ("off", "crashed"), machine.state
+        self.note("wipe", machine.name)
+        machine.disk.wipe()
+        machine.tables.wipe()
+        machine.safe.clear()
+        machine.keys += 1
+        self.fabric.silence(machine.id, True)
+        machine.identity = self._identity(machine.number, machine.keys)
 
     def pause(self, machine: Machine[N]) -> None:
         """Stop a node's process."""
@@ -211,10 +228,9 @@ class World(Generic[N]):
         """Open every way, and end bad weather."""
         self.note("heal")
         weather = self.fabric.weather
-        weather.loss = weather.duplicate = weather.spike = 0.0
+        weather.loss = weather.duplicate = weather.spike = weather.delay_s = 0.0
         for machine in self.machines:
-            machine.disk.faults.write_errors = 0.0
-            machine.disk.faults.slow_factor = 1.0
+            machine.disk.well()
         self.fabric.heal()
 
     async def on(self, machine: Machine[N], work: Callable[[N], Awaitable[T]], timeout_s: float = 10.0) -> T:

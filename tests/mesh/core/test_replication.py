@@ -59,6 +59,33 @@ def test_an_older_node_does_not_wait_for_a_newcomer_that_is_away():
     assert state.counts(P)
 
 
+def test_a_former_owner_stands_in_when_its_heir_was_never_told_and_the_other_owner_is_lost():
+    """A machine was wiped: its new node came into the layout before the old one was away (scenario wiped, seed 1)."""
+    former, heir = SyncState(B), SyncState(C)
+    former.refresh(share([A, B]), NOBODY, frozenset({A}))
+    former.compared(A, [P], ALL_A)
+    former.refresh(share([A, C]), NOBODY, frozenset({A}))  # C came; A is dead and not away yet
+    heir.refresh(share([A, C]), NOBODY, frozenset({A, B}))
+    for state, elders in ((former, frozenset({A})), (heir, frozenset({A, B}))):
+        state.refresh(share([A, C], [C, B]), frozenset({A}), elders)
+    assert not former.counts(P)
+    former.compared(C, [P], frozenset())
+    assert former.counts(P)
+    heir.compared(B, [P], ALL_A)
+    assert heir.counts(P)
+
+
+def test_a_former_owner_that_gave_its_rows_up_or_lost_them_to_elders_does_not_stand_in():
+    for gives_up, elders in ((True, NOBODY), (False, frozenset({C}))):
+        state = SyncState(B)
+        state.refresh(share([B]), NOBODY, NOBODY)
+        state.refresh(share([A, C]), NOBODY, elders)
+        if gives_up:
+            state.gave_up(P)
+        state.refresh(share([A, C], [B]), frozenset({A, C}), elders)
+        assert not state.counts(P)
+
+
 def test_all_owners_started_again_at_once_count_after_comparing_with_each_other():
     state = SyncState(A, ALL_A)
     state.refresh(share([A, B, C]), NOBODY, frozenset({B, C}))
