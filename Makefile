@@ -8,7 +8,11 @@ TORCH ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
+<<<<<<< HEAD
 .PHONY: help demo sim test test-clip web check docs fmt lock venv system clean
+=======
+.PHONY: help demo sim soak test web check docs fmt lock venv system clean
+>>>>>>> d10bf5d (Simulator told in ARCHITECTURE and CHANGELOG; make soak; a hunt tells every promise that broke)
 
 help:            ## what each target does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
@@ -46,6 +50,9 @@ test-clip: .venv-clip/.ready web       ## the extra `clip` with torch itself, so
 
 sim: venv                             ## about five minutes of simulated meshes, seed after seed, and a summary
 	$(BIN)/thatdam sim sweep --minutes $(or $(MINUTES),5)
+
+soak: venv                            ## simulated meshes until stopped; runs that break a promise go to .soak/
+	$(BIN)/thatdam sim sweep --minutes 100000 --record .soak
 
 check: venv                           ## format, lint, types, imports and the fast tests
 	$(BIN)/ruff format --check .

@@ -24,7 +24,7 @@ class Hunted:
     where: str
     found: bool
     seeds: int
-    promise: str
+    promises: tuple[str, ...]
     why: str
     real_s: float
 
@@ -39,8 +39,10 @@ def hunt_one(bug: str, seeds: int) -> Hunted:
             broken = HISTORIES[where](seed) if tier == 0 else recorded.tell(scenarios.load(where, seed), seed).broken
         if broken:
             took_s = round(time.perf_counter() - began, 2)
-            return Hunted(bug, tier, where, True, seed, broken[0].promise, broken[0].why, took_s)
-    return Hunted(bug, tier, where, False, seeds, "", "", round(time.perf_counter() - began, 2))
+            return Hunted(
+                bug, tier, where, True, seed, tuple(dict.fromkeys(one.promise for one in broken)), broken[0].why, took_s
+            )
+    return Hunted(bug, tier, where, False, seeds, (), "", round(time.perf_counter() - began, 2))
 
 
 def hunt(bugs: Sequence[str], seeds: int, processes: int, say: Callable[[str], None] | None) -> list[Hunted]:
@@ -63,7 +65,7 @@ def line(one: Hunted) -> str:
     if not one.found:
         return f"{one.bug:28} {where:20} NOT FOUND with {one.seeds} seeds, {one.real_s:.1f} s"
     seeds = f"{one.seeds} seed" + ("s" if one.seeds > 1 else "")
-    return f"{one.bug:28} {where:20} {seeds:8} {one.real_s:6.1f} s  {one.promise}: {one.why}"
+    return f"{one.bug:28} {where:20} {seeds:8} {one.real_s:6.1f} s  {' '.join(one.promises)}: {one.why}"
 
 
 def as_data(one: Hunted) -> dict[str, object]:

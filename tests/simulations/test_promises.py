@@ -88,7 +88,7 @@ def test_each_planted_bug_has_a_place_where_it_is_hunted():
 def test_a_planted_bug_is_found(bug):
     hunted = hunt_one(bug, 2)
     assert hunted.found, f"{bug} was not found in {hunted.where} with {hunted.seeds} seeds"
-    assert hunted.promise == CAUGHT[bug], hunted.why
+    assert CAUGHT[bug] in hunted.promises, hunted.why
 
 
 CAUGHT = {
