@@ -8,11 +8,7 @@ TORCH ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
 
-<<<<<<< HEAD
-.PHONY: help demo sim test test-clip web check docs fmt lock venv system clean
-=======
-.PHONY: help demo sim soak test web check docs fmt lock venv system clean
->>>>>>> d10bf5d (Simulator told in ARCHITECTURE and CHANGELOG; make soak; a hunt tells every promise that broke)
+.PHONY: help demo sim soak test test-clip web check docs fmt lock venv system clean
 
 help:            ## what each target does
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
