@@ -28,7 +28,7 @@ from simulations.world.vectors import PlainIndex
 from simulations.world.workers import Script
 from simulations.world.world import Machine, World
 from thatdam.capabilities import Machine as Capabilities
-from thatdam.config import Config, MeshConfig, NodeConfig
+from thatdam.config import Config, MeshConfig, NodeConfig, StorageConfig
 from thatdam.identity import Standing
 from thatdam.node import Node
 from thatdam.world import Ports, Redeems, Revoked
@@ -43,6 +43,7 @@ class Setup:
     copies: int = 2
     away_after_s: float = 15.0
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    storage: StorageConfig = field(default_factory=StorageConfig)
 
 
 class NoPasswords:
@@ -164,6 +165,7 @@ async def _assemble(machine: Machine[Node], world: World[Node]) -> Node:
     config = Config(
         node=NodeConfig(name=machine.name, roles=world.roles_of(machine)),
         mesh=MeshConfig(copies=setup.copies, away_after_s=setup.away_after_s),
+        storage=setup.storage,
     )
     node = await Node.assemble(config, world.ports_of(machine))
     names = {other.id: other.name for other in world.machines}

@@ -25,6 +25,7 @@ from mesh.core.membership import Membership
 from mesh.ports import Unavailable
 from proto.ids import NodeId
 from roles.media import timeline
+from roles.storage.collector import Collector
 from simulations.checks import keeping
 from simulations.world.links import WorldLink
 from simulations.world.tables import FakeTables
@@ -258,6 +259,18 @@ def _shards_are_always_whole() -> list[Undo]:
     return [_swap(Search, "search", search)]
 
 
+def _collected_unheard() -> list[Undo]:
+    """What a node has not heard a reference to is deleted at once, and nobody is asked."""
+
+    async def collect_once(self: Collector) -> int:
+        gone = 0
+        for idle in await self._store.idle((0, b""), 512, 1 << 62, 1 << 62):
+            gone += await self._store.collect(idle)
+        return gone
+
+    return [_swap(Collector, "collect_once", collect_once)]
+
+
 def _everywhere(name: str, real: Any, made: Any) -> list[Undo]:
     """Replace a function in every module of ours that imported it by name."""
     undo = []
@@ -277,6 +290,7 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "clock-without-its-step": _a_clock_without_its_step,
     "layout-version-skipped": _a_layout_version_is_skipped,
     "collected-early": _collected_early,
+    "collected-unheard": _collected_unheard,
     "incarnation-forgotten": _an_incarnation_is_forgotten,
     "epoch-ignored": _the_epoch_is_ignored,
     "ack-before-commit": _a_row_is_acknowledged_before_its_commit,
@@ -297,6 +311,7 @@ WHERE: dict[str, str] = {
     "clock-without-its-step": "rows",
     "layout-version-skipped": "calm",
     "collected-early": "repairs",
+    "collected-unheard": "collect",
     "incarnation-forgotten": "incarnations",
     "epoch-ignored": "leases",
     "ack-before-commit": "lone",

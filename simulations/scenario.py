@@ -80,6 +80,8 @@ class Scenario:
     away_after_s: float = 15.0
     trouble_s: float = 60.0
     heal_budget_s: float = 90.0
+    collect_after_s: float = 1_209_600.0
+    collect_packed_after_s: float = 3600.0
     clocks: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     latency_ms: tuple[float, float] = (0.5, 3.0)

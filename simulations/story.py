@@ -26,6 +26,7 @@ from simulations.scenario import Camera, Event, Scenario
 from simulations.world.entropy import SeededEntropy
 from simulations.world.film import url_of
 from simulations.world.loop import Stuck
+from thatdam.config import StorageConfig
 from thatdam.node import Node
 
 FORM_BUDGET_S = 60.0
@@ -68,7 +69,11 @@ class Story:
 
     def __init__(self, scenario: Scenario, seed: int) -> None:
         self.scenario = scenario
-        self.mesh = Mesh(seed, scenario.nodes, Setup(scenario.copies, scenario.away_after_s, scenario.roles))
+        storage = StorageConfig(
+            collect_after_s=scenario.collect_after_s, collect_packed_after_s=scenario.collect_packed_after_s
+        )
+        setup = Setup(scenario.copies, scenario.away_after_s, scenario.roles, storage)
+        self.mesh = Mesh(seed, scenario.nodes, setup)
         low, high = scenario.latency_ms
         self.mesh.fabric.weather.latency_s = (low / 1000, high / 1000)
         self.mesh.fabric.weather.loss = scenario.loss
@@ -218,7 +223,9 @@ class Story:
         writes = [one for one in ledger.writes if one.acked_s is not None]
         slowest = max((one.acked_s - one.asked_s for one in writes if one.acked_s is not None), default=0.0)
         units = sum(len(film.shots) for film in self.mesh.films.films.values())
+        nodes = [machine.node for machine in self.mesh.up() if machine.node is not None]
         self.verdict.figures |= {
+            "chunks_collected": sum(node.collector.chunks_collected for node in nodes),
             "writes_acknowledged": len(writes),
             "write_slowest_s": round(slowest, 3),
             "lists_answered": len(ledger.answers),

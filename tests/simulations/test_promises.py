@@ -33,6 +33,12 @@ def test_every_promise_is_kept_over_the_faults_of(name, seed):
     assert verdict.figures["units_filmed"] > 500
 
 
+def test_what_is_kept_stays_while_what_packing_made_needless_is_collected_under_faults():
+    verdict = tell("collect", 1)
+    assert verdict.kept, told(verdict)
+    assert verdict.figures["chunks_collected"] > 50
+
+
 # Seeds that found a bug. Each names what was wrong.
 
 
@@ -99,6 +105,7 @@ CAUGHT = {
     "holes-are-not-stated": "P4",
     "chunks-are-not-kept": "P4",
     "layout-version-skipped": "P1",
+    "collected-unheard": "P4",
     "credit-lost": "P2",
     "shards-always-whole": "P5",
 }

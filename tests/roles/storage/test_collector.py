@@ -387,3 +387,40 @@ def test_a_pass_that_finds_more_than_fits_one_batch_goes_on(tmp_path, monkeypatc
             assert await passes(nodes, 2) == 11
 
     asyncio.run(main())
+
+
+def test_a_scrub_finds_every_flipped_bit_and_goes_on_after_a_restart_where_it_was(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 2, graces=LONG) as (fabric, nodes):
+            chunks, data = await kept(nodes[0], 12)
+            await copied(nodes, chunks)
+            one = nodes[0]
+            for _ in range(5):
+                assert await one.repair.scrub_once()
+            await one.repair._keep_scrub()
+            place = one.repair.scrub.place
+            await stop(one)
+            one = nodes[0] = await start(fabric, tmp_path, 0)
+            assert one.repair.scrub.place == place
+            await join(one, nodes[1:])
+            rotten = sorted(chunks)[6:]
+            for chunk in rotten:
+                path = one.disk.path(f"chunks/{chunk.hex()[:2]}/{chunk.hex()}")
+                raw = bytearray(path.read_bytes())
+                raw[7] ^= 4
+                path.write_bytes(raw)
+
+            async def whole():
+                await one.repair.scrub_once()
+                return one.repair.scrub.last_ended_ms > 0
+
+            await until(whole)
+            assert one.repair.scrub.found == one.store.quarantined == len(rotten)
+
+            async def healed():
+                return all(chunk in one.store for chunk in chunks) and not await one.store.damaged_count()
+
+            await until(healed)
+            assert [await one.store.read(chunk) for chunk in chunks] == data
+
+    asyncio.run(main())
