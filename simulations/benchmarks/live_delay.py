@@ -16,24 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from simulations.benchmarks.measure import Figure
+from simulations.hosts.browser import CHROMIUM, FLAGS
 from simulations.hosts.lan import lan
 from simulations.hosts.lan import run as command
 from simulations.hosts.processes import Process, end, until
 
 SECONDS = 15.0
 SETTLE_S = 3.0
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 WATCH = """async camera => {
   const video = document.createElement('video');
   video.muted = video.playsInline = video.autoplay = true;

@@ -3,17 +3,8 @@
 import contextlib
 import time
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
+from simulations.hosts.browser import CHROMIUM, FLAGS
+
 PLAY = """async camera => {
   const video = document.createElement('video');
   video.muted = true; video.playsInline = true; video.autoplay = true;
@@ -40,7 +31,7 @@ def playing(url, link, camera):
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
-        browser = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             context = browser.new_context()
             signed_in = context.request.post(

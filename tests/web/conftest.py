@@ -9,20 +9,10 @@ from types import SimpleNamespace
 import pytest
 from playwright.sync_api import expect, sync_playwright
 
+from simulations.hosts.browser import CHROMIUM, FLAGS
 from simulations.hosts.processes import end, mesh, until
 from thatdam.gateway import viewer
 
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 DESK = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
 PASSWORD = "a long enough password"
@@ -90,7 +80,7 @@ def site(tmp_path_factory, clip):
 def browser():
     """Give Chromium."""
     with sync_playwright() as play:
-        started = play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        started = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield started
         started.close()
 

@@ -2,130 +2,18 @@
 
 import asyncio
 import random
-from contextlib import asynccontextmanager
-from types import SimpleNamespace
 
 import pytest
+from storage_cluster import mesh, start, stop, until
 
-from mesh.actors.catalogue import Catalogue
-from mesh.actors.chunks import Chunks
-from mesh.actors.chunkstore import ChunkStore, path_of
-from mesh.actors.placement import LayoutView
-from mesh.actors.rowstore import RowStore
-from mesh.actors.system import ActorSystem
-from mesh.adapters.clock import SystemClock
-from mesh.adapters.disk import FolderDisk
-from mesh.adapters.executor import ThreadExecutor
-from mesh.adapters.tables import SqliteTables
+from mesh.actors.chunkstore import path_of
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change
 from mesh.ports import NotFound, Unavailable
-from proto.ids import AssetId, NodeId, node_id_of
-from roles.storage.catalogue import CatalogueServer
-from roles.storage.chunks import ChunkServer
-from simulations.world.network import FakeFabric, FakeNetwork
+from proto.ids import AssetId, NodeId
+from simulations.world.network import FakeFabric
 
 ASSET = AssetId("a" * 26)
-
-
-class Seeded:
-    def __init__(self, seed):
-        self._chance = random.Random(seed)
-
-    def token(self, size):
-        return self._chance.randbytes(size)
-
-    def uniform(self, low, high):
-        return self._chance.uniform(low, high)
-
-
-class Peers:
-    """Alive is who this node has a link to; away is what the test says."""
-
-    def __init__(self, node, network):
-        self.node, self.network, self.gone = node, network, frozenset()
-
-    def alive_ids(self):
-        return sorted([self.node, *self.network.links()])
-
-    def away(self):
-        return self.gone
-
-
-async def start(fabric, folder, number, copies=2):
-    node = node_id_of(bytes([number]) * 32)
-    network = FakeNetwork(fabric, node, ("10.0.0.1", 8000 + number))
-    clock, entropy, executor = SystemClock(), Seeded(number), ThreadExecutor(2)
-    system = ActorSystem(node, network, clock, entropy)
-    peers = Peers(node, network)
-    folder = folder / str(number)
-    disk = FolderDisk(folder, executor)
-    tables = SqliteTables(folder / "node.db")
-    rows = RowStore(tables)
-    await rows.open()
-    view = LayoutView(node, peers, copies)
-    await view.open(rows)
-    catalogue = Catalogue(system, rows, view, clock)
-    server = CatalogueServer(system, rows, view, clock)
-    chunk_store = ChunkStore(disk, tables, executor, clock)
-    await chunk_store.open()
-    chunks = Chunks(system, chunk_store, view, peers, clock)
-    await network.start(system)
-    ChunkServer(system, chunk_store, chunks.copier, takes=True)
-    joining = view.joining(1 << 30, "")
-    await server.open()
-    if joining is not None:
-        await catalogue.write(joining)
-    await catalogue.open()
-    await chunks.open()
-    return SimpleNamespace(
-        node=node,
-        network=network,
-        system=system,
-        peers=peers,
-        rows=rows,
-        view=view,
-        catalogue=catalogue,
-        server=server,
-        store=chunk_store,
-        chunks=chunks,
-        tables=tables,
-        disk=disk,
-        executor=executor,
-    )
-
-
-async def stop(one):
-    await one.network.close()
-    await one.system.close()
-    one.tables.close()
-    one.executor.close()
-
-
-async def until(condition, timeout_s=60.0):
-    async with asyncio.timeout(timeout_s):
-        while not await condition():
-            await asyncio.sleep(0.05)
-
-
-@asynccontextmanager
-async def mesh(folder, count=3, copies=2):
-    fabric = FakeFabric(0.0005)
-    nodes = [await start(fabric, folder, number, copies) for number in range(count)]
-    for at, one in enumerate(nodes):
-        for other in nodes[:at]:
-            await one.network.dial(other.network.listening()[0])
-
-    async def all_know():
-        return all(len(one.view.layout.places) == count for one in nodes)
-
-    await until(all_know)
-    try:
-        yield fabric, nodes
-    finally:
-        for one in nodes:
-            await stop(one)
-        await fabric.close()
 
 
 def assets(count, first=0):

@@ -12,21 +12,11 @@ from live_source import BLOCKS, SIZE, Source
 
 from mesh.actors.live import LiveHub
 from mesh.adapters.clock import SystemEntropy
+from simulations.hosts.browser import CHROMIUM, FLAGS
 from thatdam.gateway import problems, webrtc
 from thatdam.gateway.webrtc import WhepSessions
 
 pytestmark = pytest.mark.slow
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 PAGE = """<!doctype html><video id=v autoplay muted playsinline></video><script>
 window.ages = []; window.shown = 0; window.problem = null;
 async function play() {
@@ -84,7 +74,7 @@ async def page(port):
     from playwright.async_api import async_playwright
 
     async with async_playwright() as play:
-        browser = await play.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = await play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         try:
             shown = await browser.new_page()
             await shown.goto(f"http://127.0.0.1:{port}/")
