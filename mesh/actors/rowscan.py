@@ -159,15 +159,20 @@ def _condition(table: str, where: Where) -> tuple[str, list[Any]]:
             )
         case "prefix":
             if not isinstance(wanted, str):
-                return "0", []
+                return _never(column), []
             return f"typeof({column}) = 'text' AND substr({column}, 1, ?) = ?", [len(wanted), wanted]
         case "missing":
             return f"({column} IS NULL OR {column} IN (0, ''))", []
         case "ge" | "le":
             if not isinstance(wanted, int | float):
-                return "0", []
+                return _never(column), []
             sign = ">=" if where.op == "ge" else "<="
             return f"typeof({column}) IN ('integer', 'real') AND {column} {sign} ?", [wanted]
+
+
+def _never(column: str) -> str:
+    """Give a condition of no row at all. Not a plain 0: SQLite then finds no plan with the index it is told to use."""
+    return f"typeof({column}) = ''"
 
 
 def _column(field: str) -> str:

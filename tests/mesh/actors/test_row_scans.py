@@ -4,7 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from mesh.actors.rowstore import RowStore, partition_for
@@ -66,6 +66,7 @@ wheres = st.lists(
     st.booleans(),
     st.integers(1, 5),
 )
+@example([({"kind": "x"}, [])], [Where("kind", "ge", None)], "name", False, 1)
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_sql_gives_what_the_pure_query_says_page_by_page(tmp_path_factory, rows, where, order, descending, limit):
     entries = [entry_of(number, some, tags) for number, (some, tags) in enumerate(rows)]
