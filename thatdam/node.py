@@ -15,7 +15,7 @@ from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
 from mesh.actors.files import Files
-from mesh.actors.jobs import JobRunner
+from mesh.actors.jobs import JobRunner, Jobs
 from mesh.actors.live import LiveHub
 from mesh.actors.membership import Members
 from mesh.actors.memory import DiskMemory
@@ -46,6 +46,7 @@ from roles.storage.packer import Packer
 from roles.storage.repair import Repair
 from roles.storage.shards import Shards
 from roles.storage.trash import Trash
+from roles.storage.waiting import WaitingCounts
 from thatdam import __version__, capabilities, world
 from thatdam.config import Config
 from thatdam.identity import Standing
@@ -95,6 +96,7 @@ class Node:
     shards: Shards | None
     leases: LeaseServer | None
     runner: JobRunner | None
+    jobs: Jobs
     _disk: Disk
     _discovery: Discovery | None
     _clock: Clock
@@ -206,7 +208,7 @@ class Node:
         contents = Contents(catalogue, chunks, files)
         upload_max = int(config.http.upload_max_gb * 2**30)
         work = MediaWork(ports.workers)
-        ingest = Ingest(system, catalogue, files, contents, work, clock, entropy, upload_max)
+        ingest = Ingest(system, catalogue, files, contents, work, clock, entropy, upload_max, view)
         models = MeshModels(members)
         encoder, runner = None, None
         if "encoder" in taken:
@@ -251,6 +253,7 @@ class Node:
         if stores:
             shards = Shards(system, rows, executor, ports.make_index, view.counting, view.held)
             await shards.open()
+            WaitingCounts(system, rows).open()
             leases = LeaseServer(system, rows, catalogue, view, clock, models.known, view.counting)
             await leases.open()
         if encoder is not None and runner is not None:
@@ -294,6 +297,7 @@ class Node:
             shards,
             leases,
             runner,
+            Jobs(system, catalogue, clock),
             disk,
             discovery,
             clock,
@@ -325,6 +329,8 @@ class Node:
         """Finish the takes, say goodbye, stop everything, release the data folder."""
         for close in self._before_stop:
             await close()
+        if self.encoder is not None:
+            await self.encoder.close()
         for camera in self.recorder.running():
             await self.recorder.stop(camera)
         await self._hand_over()

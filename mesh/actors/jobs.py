@@ -21,13 +21,15 @@ from mesh.core.rows import Change, Row
 from mesh.ports import Clock, NotFound, PortError, Refused
 from proto.codec import Value
 from proto.ids import AssetId, NodeId
-from proto.messages.jobs import AskJobs, FinishJob, JobState, Lease, Leases, Renewed, RenewLease
+from proto.messages.jobs import AskJobs, FinishJob, GiveBack, JobState, Lease, Leases, Renewed, RenewLease
 
 ACTOR = "jobs"
 POLL_S = 2.0
 RENEW_PART = 3
 """A lease is renewed when a third of it has gone."""
 ERROR_CHARS_MAX = 500
+GIVE_BACK_S = 4.0
+"""How long an orderly stop waits until the work has ended and its leases are given back; then they run out."""
 
 _log = structlog.get_logger("jobs")
 
@@ -69,14 +71,15 @@ class Jobs:
             await self._catalogue.write(*changes)
             await self._system.publish("job.queued", JobState(asset, changes[0].sk, works[0].kind, "queued"))
 
-    async def retry(self, asset: AssetId, work: Work) -> None:
-        """Queue a failed job once more, with all its tries."""
+    async def retry(self, asset: AssetId, work: Work) -> bool:
+        """Queue a failed job once more, with all its tries; False when it has not failed."""
         found = await self._catalogue.get("jobs", asset, job_id(asset, work))
         if found is None or found.fields.get("state") != "failed":
-            return
+            return False
         again: dict[str, Value] = {"state": "queued", "attempts": 0, "after_ms": 0, "tried": ()}
         await self._catalogue.write(Change("jobs", asset, found.sk, set=again))
         await self._system.publish("job.queued", JobState(asset, found.sk, work.kind, "queued"))
+        return True
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -101,6 +104,9 @@ class JobRunner:
         self._wake = asyncio.Event()
         self._running: dict[str, Running] = {}
         self._turn = 0
+        self._closing = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self.done = 0
         self.failed = 0
 
@@ -108,6 +114,15 @@ class JobRunner:
         """Start to ask for work."""
         self._system.subscribe("job.queued", self._told)
         self._system.supervisor.run("jobs/run", self._run)
+
+    async def close(self) -> None:
+        """Stop the work and give back its leases, so that others have it at once and not when the leases run out."""
+        self._closing.set()
+        try:
+            async with asyncio.timeout(GIVE_BACK_S):
+                await self._idle.wait()
+        except TimeoutError:
+            _log.warning("jobs not given back", jobs=len(self._running))
 
     def running(self) -> list[Running]:
         """Give what this node is doing."""
@@ -127,7 +142,7 @@ class JobRunner:
         self._wake.set()
 
     async def _run(self) -> None:
-        while True:
+        while not self._closing.is_set():
             self._wake.clear()
             got = await self.ask_once()
             if got and len(self._running) < self._slots:
@@ -145,7 +160,7 @@ class JobRunner:
         self._turn += 1
         for number in range(len(stores)):
             free = self._slots - len(self._running)
-            if free <= 0 or not self._handlers:
+            if free <= 0 or not self._handlers or self._closing.is_set():
                 break
             node = stores[(number + self._turn) % len(stores)]
             able = tuple((work.kind, work.version) for work in self._handlers)
@@ -158,6 +173,7 @@ class JobRunner:
                 if lease.job not in self._running:
                     got += 1
                     self._running[lease.job] = Running(lease, self._clock.monotonic())
+                    self._idle.clear()
                     self._system.supervisor.once(f"jobs/{lease.kind}", self._do(node, lease))
         return got
 
@@ -166,15 +182,21 @@ class JobRunner:
             handler = self._handlers[Work(lease.kind, lease.version)]
             work = asyncio.create_task(self._attempt(handler, lease), name=f"job/{lease.job[:8]}")
             renewing = asyncio.create_task(self._renew(granter, lease), name=f"renew/{lease.job[:8]}")
+            closing = asyncio.create_task(self._closing.wait(), name=f"closing/{lease.job[:8]}")
+            ended = False
             try:
-                await asyncio.wait((work, renewing), return_when=asyncio.FIRST_COMPLETED)
-                if not work.done():
-                    _log.info("lease lost", job=lease.job[:8], kind=lease.kind)
-                    return
+                await asyncio.wait((work, renewing, closing), return_when=asyncio.FIRST_COMPLETED)
+                ended = work.done()
             finally:
-                for task in (work, renewing):
+                for task in (work, renewing, closing):
                     task.cancel()
-                await asyncio.gather(work, renewing, return_exceptions=True)
+                await asyncio.gather(work, renewing, closing, return_exceptions=True)
+            if not ended and self._closing.is_set():
+                await self._give_back(granter, lease)
+                return
+            if not ended:
+                _log.info("lease lost", job=lease.job[:8], kind=lease.kind)
+                return
             error, again = work.result()
             self.done += not error
             self.failed += bool(error)
@@ -184,6 +206,8 @@ class JobRunner:
             await self._finish(granter, finish)
         finally:
             self._running.pop(lease.job, None)
+            if not self._running:
+                self._idle.set()
             self._wake.set()
 
     async def _attempt(self, handler: Handler, lease: Lease) -> tuple[str, bool]:
@@ -237,6 +261,16 @@ class JobRunner:
                 return
             await asyncio.sleep(2.0**attempt)
         _log.warning("nobody took the result; the lease will run out", job=message.job[:8])
+
+    async def _give_back(self, granter: NodeId, lease: Lease) -> None:
+        message = GiveBack(lease.asset, lease.job, lease.counter, lease.granter)
+        for node in self._holders(granter, lease.asset):
+            try:
+                await self._system.ask(node, ACTOR, message, JobState, timeout_s=GIVE_BACK_S / 2)
+            except PortError as error:
+                _log.info("lease not given back", job=lease.job[:8], peer=node[:8], error=str(error))
+                continue
+            return
 
     def _holders(self, granter: NodeId, asset: str) -> list[NodeId]:
         present = self._view.present(partition_of(asset))

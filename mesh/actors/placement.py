@@ -158,6 +158,16 @@ class LayoutView:
             return sorted(self._alive, key=lambda node: node != self._node)
         return self._present[partition]
 
+    def heir(self, node: NodeId, partition: PartitionId) -> bool:
+        """Tell whether this node does what ``node``, which is away, should have done for what is in a partition."""
+        alive = frozenset(self._peers.alive_ids())
+        present = [one for one in self.holders(partition) if one in alive]
+        return node in self._peers.away() and present[:1] == [self._node]
+
+    def gone(self) -> list[NodeId]:
+        """Give the nodes that are away, in order."""
+        return sorted(self._peers.away())
+
     def presence(self) -> Mapping[PartitionId, list[NodeId]]:
         """Give the same for every partition (mesh tables left out)."""
         self._refresh()

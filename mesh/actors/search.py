@@ -36,10 +36,13 @@ from mesh.core.search import (
 from mesh.ports import Embedder, PortError, Unavailable
 from proto.codec import Value
 from proto.ids import PARTITIONS, ModelId, NodeId, PartitionId
-from proto.messages.search import Embedded, EmbedText, SearchShard, ShardHit, ShardHits
+from proto.messages.search import AskWaiting, Embedded, EmbedText, SearchShard, ShardHit, ShardHits, Waiting
 
 SHARD_ACTOR = "search"
 ENCODER_ACTOR = "encoder"
+WAITING_ACTOR = "search/waiting"
+WAITING_TIMEOUT_S = 1.0
+"""How long a search waits for the counts of what is not indexed yet; a node silent for longer is left out."""
 HEDGE_S = 0.25
 """A replica slower than this gets company."""
 SHARD_TIMEOUT_S = 3.0
@@ -109,7 +112,7 @@ class Search:
         if not words:
             return SearchAnswer((), PARTITIONS, PARTITIONS, "", "")
         asked = _Asked(words, camera, since_ms, until_ms, kind, limit)
-        lexical, seen = await asyncio.gather(self._by_words(asked), self._by_looks(asked))
+        lexical, seen, counted = await asyncio.gather(self._by_words(asked), self._by_looks(asked), self._waiting())
         worded, words_ok = lexical
         rankings, looks_ok, models, problem = seen
         hits: tuple[Hit, ...] = fuse(rankings, worded, limit)
@@ -120,7 +123,33 @@ class Search:
                 f"{PARTITIONS - shards_ok} of {PARTITIONS} shards did not answer, because the nodes that hold them are "
                 "away or still catching up; what is in them is missing here"
             )
-        return SearchAnswer(hits, shards_ok, PARTITIONS, ", ".join(models), "; ".join(missing))
+        return SearchAnswer(hits, shards_ok, PARTITIONS, ", ".join(models), "; ".join(missing), *counted)
+
+    # ------------------------------------------------------------ not in the index yet
+
+    async def _waiting(self) -> tuple[int, int]:
+        """Give how many takes still run and how many assets wait, by asking one replica of each partition."""
+        known = {*self._models.embedders()}
+        local = self._local()
+        if local is not None:
+            known.add(local.model)
+        models = tuple(sorted(known)[:MODELS_MAX])
+        wanted: dict[NodeId, list[int]] = {}
+        for number in range(PARTITIONS):
+            for node in self._view.present(PartitionId(number))[:1]:
+                wanted.setdefault(node, []).append(number)
+
+        async def ask(node: NodeId, partitions: list[int]) -> tuple[int, int]:
+            message = AskWaiting(bits_of(partitions), models)
+            try:
+                told = await self._system.ask(node, WAITING_ACTOR, message, Waiting, timeout_s=WAITING_TIMEOUT_S)
+            except PortError as error:
+                _log.debug("waiting not counted", peer=node[:8], error=str(error))
+                return 0, 0
+            return told.recording, told.waiting
+
+        answers = await asyncio.gather(*(ask(node, partitions) for node, partitions in wanted.items()))
+        return sum(one for one, _ in answers), sum(other for _, other in answers)
 
     # ------------------------------------------------------------ by words
 

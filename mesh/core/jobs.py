@@ -293,6 +293,16 @@ class LeaseBook:
         self.take(ended)
         return ended
 
+    def give_back(self, job: JobId, epoch: Epoch, holder: NodeId) -> Job:
+        """Queue a job again that its holder, which stops in good order, did not finish; nobody failed at it."""
+        standing = self._guard(job, epoch, holder)
+        self._askers.pop(holder, None)  # it works no more, so nobody waits for it
+        returned = dataclasses.replace(
+            standing, state="queued", holder="", until_ms=0, attempts=max(0, standing.attempts - 1), after_ms=0
+        )
+        self.take(returned)
+        return returned
+
     def expire(self, now_ms: int, mine: Callable[[Job], bool] | None = None) -> list[Job]:
         """Give the jobs whose holder has been silent for too long, queued again or failed."""
         ended = []

@@ -89,13 +89,19 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class SearchAnswer:
-    """What a search found, how much of the mesh answered, and what is missing from it and how to add that."""
+    """What a search found, how much of the mesh answered, and what is missing from it and how to add that.
+
+    ``recording`` takes still run and ``waiting`` assets are still to be looked at: what they show is not searched yet.
+    Of shards that did not answer, nothing is counted.
+    """
 
     hits: tuple[Hit, ...]
     shards_ok: int
     shards_total: int
     model: str
     missing: str
+    recording: int = 0
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,3 +78,13 @@ class JobState:
     state: Word
     holder: Id = ""
     error: Annotated[str, Max(1024)] = ""
+
+
+@message(707)
+class GiveBack:
+    """I stop in good order and do this no more: give it to another at once; it counts as no attempt."""
+
+    asset: Id
+    job: Id
+    counter: int
+    granter: Id

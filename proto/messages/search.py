@@ -65,3 +65,19 @@ class Embedded:
     model: Text
     vector: Vector
     floor: float = -1.0
+
+
+@message(820)
+class AskWaiting:
+    """How much of these partitions is not in the index of these models yet?"""
+
+    partitions: Annotated[bytes, Exactly(128)]
+    models: Annotated[tuple[Text, ...], Max(8)]
+
+
+@message(821)
+class Waiting:
+    """Takes that still run, and assets that wait to be looked at."""
+
+    recording: int
+    waiting: int

@@ -92,6 +92,8 @@ class Encoder:
         self._instead = "" if choice.model else INSTEAD
         self._loaded = False
         self.problem = "the model is still being loaded"
+        if choice.model:
+            self.problem = f"the model {choice.model} is still being loaded, which takes long if it is downloaded first"
 
     def open(self) -> None:
         """Start to work; the model follows."""
@@ -102,6 +104,10 @@ class Encoder:
         if self._finds_scenes:
             self._runner.offer({Work(SCENES, SCENES_VERSION): self._analyst.scenes})
         supervisor.run("encoder/load", self._load)
+
+    async def close(self) -> None:
+        """Give the jobs under way back to those who lend them."""
+        await self._runner.close()
 
     def local(self) -> Embedder | None:
         """Give this node's embedder of words once it is loaded."""

@@ -5,8 +5,9 @@ with a name, tags and a trash of its own; only bytes are shared. The row becomes
 referenced, before the file is looked into, since what a file is never decides whether it is kept.
 
 Desired state is in the rows: every asset of this node that is no longer recorded has ``probed`` set. A sweep looks for
-those that have not, so a crash or a copy out of reach only delays L0. Invariant: whatever the bytes are, they are kept
-as they came, and ``error`` says in a sentence what is wrong with them.
+those that have not, so a crash or a copy out of reach only delays L0. What a node that is away left is looked into by
+the first present holder of the asset's partition; should two do it, both write the same. Invariant: whatever the bytes
+are, they are kept as they came, and ``error`` says in a sentence what is wrong with them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from __future__ import annotations
 import asyncio
 import mimetypes
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Protocol
 
 import structlog
 
@@ -23,11 +25,12 @@ from mesh.actors.files import Files
 from mesh.actors.system import ActorSystem
 from mesh.core.manifest import FILE_BYTES_MAX
 from mesh.core.names import clean_name
+from mesh.core.placement import partition_of
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, Entropy, NotFound, PortError, Unavailable
 from proto.codec import Malformed, Value
-from proto.ids import AssetId, NodeId, short_id
+from proto.ids import AssetId, NodeId, PartitionId, short_id
 from roles.encoder.adapters.wire import Probed
 from roles.encoder.content import Contents
 from roles.encoder.media_work import MediaWork, UnreadableError
@@ -49,6 +52,16 @@ PROBE_VERSION = "1"
 _log = structlog.get_logger("ingest")
 
 
+class Heirs(Protocol):
+    """Who does what nodes that are away have left."""
+
+    def gone(self) -> Sequence[NodeId]:
+        """Give the nodes that are away."""
+
+    def heir(self, node: NodeId, partition: PartitionId) -> bool:
+        """Tell whether this node does what ``node``, which is away, should have done."""
+
+
 class Ingest:
     """Takes files of up to ``size_bytes_max`` in on this node; looks into what this node took in or recorded."""
 
@@ -62,6 +75,7 @@ class Ingest:
         clock: Clock,
         entropy: Entropy,
         size_bytes_max: int,
+        heirs: Heirs,
     ) -> None:
         self._system = system
         self._node: NodeId = system.node_id
@@ -71,6 +85,7 @@ class Ingest:
         self._work = work
         self._clock = clock
         self._entropy = entropy
+        self._heirs = heirs
         self.size_bytes_max = min(size_bytes_max, FILE_BYTES_MAX)
         self._waiting: OrderedDict[str, asyncio.Event] = OrderedDict()
         self._looking: dict[str, asyncio.Event] = {}
@@ -133,7 +148,7 @@ class Ingest:
     # ------------------------------------------------------------ L0
 
     def _changed(self, row: Row) -> None:
-        if _unseen(row, self._node) and self._enqueue(AssetId(row.pk)) is not None:
+        if self._unseen(row) and self._enqueue(AssetId(row.pk)) is not None:
             self._wake.set()
 
     def _enqueue(self, asset: AssetId) -> asyncio.Event | None:
@@ -162,20 +177,36 @@ class Ingest:
                 looked.set()
 
     async def _sweep(self) -> None:
-        where = (Where("node", "eq", self._node), Where("probed", "missing"), Where("state", "ne", "recording"))
         while True:
+            await self.sweep_once()
+            await asyncio.sleep(SWEEP_EVERY_S)
+
+    async def sweep_once(self) -> None:
+        """Queue what of this node's, and of those it stands in for, has not been looked into."""
+        for node in (self._node, *self._heirs.gone()):
+            where = (Where("node", "eq", node), Where("probed", "missing"), Where("state", "ne", "recording"))
             found = await self._catalogue.scan(
                 Query("assets", where, order="created_ms", descending=False, limit=SWEEP_ROWS_MAX)
             )
             for row in found.rows:
-                self._enqueue(AssetId(row.pk))
+                if self._unseen(row):
+                    self._enqueue(AssetId(row.pk))
             self._wake.set()
-            await asyncio.sleep(SWEEP_EVERY_S)
+
+    def _unseen(self, row: Row) -> bool:
+        fields = row.fields
+        if fields.get("probed") or fields.get("state") not in ("ready", "interrupted"):
+            return False
+        node = fields.get("node")
+        return node == self._node or (isinstance(node, str) and self._heirs.heir(NodeId(node), partition_of(row.pk)))
 
     async def look(self, asset: AssetId) -> None:
-        """Run L0 on an asset of this node that has not had it. PortError when its bytes are out of reach now."""
+        """Run L0 on an asset of this node, or of one it stands in for, that has not had it.
+
+        PortError when its bytes are out of reach now.
+        """
         row = await self._catalogue.get("assets", asset)
-        if row is None or not _unseen(row, self._node):
+        if row is None or not self._unseen(row):
             return
         name = str(row.fields.get("name") or asset)
         take = row.fields.get("kind") == "take"
@@ -198,11 +229,6 @@ class Ingest:
             known = row.fields.get("meta")
             fields |= _told(found, error, name, row, known if isinstance(known, dict) else {})
         await self._catalogue.write(Change("assets", asset, set=fields))
-
-
-def _unseen(row: Row, node: NodeId) -> bool:
-    fields = row.fields
-    return fields.get("node") == node and not fields.get("probed") and fields.get("state") in ("ready", "interrupted")
 
 
 def _told(found: Probed | None, error: str, name: str, row: Row, meta: dict[str, Value]) -> dict[str, Value]:

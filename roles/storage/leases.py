@@ -27,7 +27,7 @@ from mesh.core.placement import partition_of
 from mesh.core.rows import Change, Entry, Row, unpack
 from mesh.ports import Clock, NotFound
 from proto.ids import AssetId, JobId, ModelId, NodeId, PartitionId
-from proto.messages.jobs import AskJobs, FinishJob, JobState, Lease, Leases, Renewed, RenewLease
+from proto.messages.jobs import AskJobs, FinishJob, GiveBack, JobState, Lease, Leases, Renewed, RenewLease
 
 TICK_S = 2.0
 PAGE = 256
@@ -100,6 +100,10 @@ class LeaseServer:
                 job = self._book.finish(
                     JobId(message.job), epoch, context.sender, self._now_ms(), message.error, again=message.again
                 )
+                await self._save(job)
+                return _state(job)
+            case GiveBack():
+                job = self._book.give_back(JobId(message.job), (message.counter, message.granter), context.sender)
                 await self._save(job)
                 return _state(job)
             case _:

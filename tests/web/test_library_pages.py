@@ -117,11 +117,14 @@ def test_a_search_says_how_much_it_looked_at_and_opens_what_it_found(screen):
 
 
 def test_a_search_that_reached_part_of_the_mesh_says_so(screen):
-    body = '{"hits": [], "shards_ok": 700, "shards_total": 1024, "model": "", "missing": "no node has a model"}'
+    body = '{"hits": [], "shards_ok": 700, "shards_total": 1024, "model": "", "missing": "no node has a model", '
+    body += '"pending": {"recording": 1, "waiting": 2}}'
     screen.page.route("**/api/v1/search*", lambda route: route.fulfill(content_type="application/json", body=body))
     screen.sign_in().open("/search?q=boat")
     expect(screen.page.get_by_text("Only 700 of 1024 shards answered")).to_be_visible()
     expect(screen.page.get_by_text("No node has a model.")).to_be_visible()
+    pending = "Not searched by what is seen yet: 1 take still being recorded, 2 assets waiting to be looked at."
+    expect(screen.page.get_by_text(pending)).to_be_visible()
     screen.keep("search-partial")
 
 

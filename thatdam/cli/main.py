@@ -21,6 +21,7 @@ app.add_typer(sources.source, name="source")
 app.add_typer(sources.record, name="record")
 app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")
+app.add_typer(search.job_verbs, name="jobs")
 
 
 def _tell_version(wanted: bool) -> None:
@@ -77,7 +78,6 @@ app.command()(sources.devices)
 app.command()(people.login)
 app.command("ls")(library.list_assets)
 app.command("search")(search.search)
-app.command()(search.jobs)
 app.command()(transfer.put)
 app.command()(transfer.ingest)
 app.command()(transfer.get)

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from thatdam.cli.client import Client
+from thatdam.cli.client import Client, fail
 from thatdam.cli.show import AsJson, Data, out
 
 _WORK = {"L1": "pictures", "L2": "scenes"}
@@ -57,11 +57,28 @@ def search(
         out.print("nothing found")
     if answer["shards_ok"] < answer["shards_total"]:
         out.print(f"incomplete: {answer['shards_ok']} of {answer['shards_total']} shards answered")
+    if told := pending(answer["pending"]):
+        out.print(told)
     if answer["missing"]:
         out.print(escape(answer["missing"]))
 
 
+def pending(counts: dict[str, int]) -> str:
+    """Say what is not searched by its looks yet; empty when there is nothing."""
+    parts = []
+    if count := counts["recording"]:
+        parts.append(f"{count} take{'s' * (count != 1)} still being recorded")
+    if count := counts["waiting"]:
+        parts.append(f"{count} asset{'s' * (count != 1)} waiting to be looked at")
+    return "not searched by what is seen yet: " + ", ".join(parts) if parts else ""
+
+
+job_verbs = typer.Typer(no_args_is_help=False)
+
+
+@job_verbs.callback(invoke_without_command=True)
 def jobs(
+    context: typer.Context,
     state: Annotated[str, typer.Option(help="queued, leased, done or failed")] = "",
     asset: Annotated[str, typer.Option(help="only of this asset")] = "",
     limit: Annotated[int, typer.Option(min=1, max=1000, help="jobs shown at most")] = 200,
@@ -69,6 +86,8 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """Show what is being worked on, what waits, and what failed and why."""
+    if context.invoked_subcommand is not None:
+        return
     wanted = {"state": state, "asset": asset, "limit": limit}
     found = Client(data).call("GET", "/api/v1/jobs", params={name: value for name, value in wanted.items() if value})
     rows: list[dict[str, Any]] = found["jobs"]
@@ -83,6 +102,29 @@ def jobs(
         at = escape(one["node_name"] or (one["node"] or "-")[:8])
         table.add_row(*told, at, escape(one["asset_name"] or "-"), one["asset"], escape(one["error"] or "-"))
     out.print(table if rows else "no jobs")
+
+
+@job_verbs.command()
+def retry(
+    assets: Annotated[list[str] | None, typer.Argument(help="assets whose failed jobs are tried again")] = None,
+    every: Annotated[bool, typer.Option("--all", help="every failed job of the mesh")] = False,
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
+    """Try failed jobs once more, with all their attempts."""
+    if bool(assets) == every:
+        raise fail("name the assets whose failed jobs are to be tried again, or say --all", 2)
+    client = Client(data)
+    queued: list[dict[str, Any]] = []
+    for asset in assets or [""]:
+        queued += client.call("POST", "/api/v1/jobs/retry", json={"asset": asset})["jobs"]
+    if as_json:
+        print(json.dumps(queued, indent=2))
+        return
+    for one in queued:
+        out.print(f"queued again: {_WORK.get(one['kind'], one['kind'])} of {one['asset']}")
+    if not queued:
+        out.print("no failed jobs")
 
 
 def clock(seconds: float) -> str:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterable, Mapping
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Literal
 
 from fastapi import FastAPI
@@ -15,13 +16,14 @@ from mesh.core.jobs import job_of
 from mesh.core.query import Query, Where
 from mesh.ports import PortError
 from proto.ids import NodeId
-from thatdam.gateway.answers.jobs import Job, Jobs
+from thatdam.gateway.answers.jobs import Job, Jobs, JobsAgain
 from thatdam.gateway.guard import Guard
-from thatdam.gateway.problems import failing
+from thatdam.gateway.problems import Problem, failing
 from thatdam.gateway.shapes import moment
 from thatdam.node import Node
 
 State = Literal["", "queued", "leased", "done", "failed"]
+RETRIED_MAX = 1000
 NAMES_AT_ONCE = 16
 NAMES_TIMEOUT_S = 1.5
 """For all names of one answer; a name that is not there by then is null."""
@@ -74,7 +76,38 @@ async def names(node: Node, assets: Iterable[str]) -> dict[str, str]:
 
 
 def install(app: FastAPI, node: Node, guard: Guard) -> None:
-    """Add the route."""
+    """Add the routes."""
+
+    def answer(found: Sequence[Mine], called: Mapping[str, str], ok: int | None, total: int | None) -> Jobs:
+        members = node.members.all()
+
+        def name_of(who: str | None) -> str | None:
+            member = members.get(NodeId(who)) if who else None
+            return (member.info.name or None) if member is not None else None
+
+        jobs = [shown(one, called, name_of(at_work(one))) for one in found]
+        return Jobs(jobs=jobs, partitions_ok=ok, partitions_total=total)
+
+    @app.post(
+        "/api/v1/jobs/retry", tags=["jobs"], dependencies=[guard.require("operator")], responses=failing(404, 503, 507)
+    )
+    async def retry(body: JobsAgain) -> Jobs:
+        """Queue failed jobs once more, at most 1000 at once; gives those queued."""
+        ok = total = None
+        if body.asset:
+            if await node.catalogue.get("assets", body.asset) is None:
+                raise Problem(404, f"there is no asset {body.asset}")
+            rows = await node.catalogue.rows("jobs", body.asset)
+        else:
+            failed = Query("jobs", (Where("state", "eq", "failed"),), order="created_ms", limit=RETRIED_MAX)
+            page = await node.catalogue.scan(failed)
+            rows, ok, total = list(page.rows), page.partitions_ok, page.partitions_total
+        queued = [
+            dataclasses.replace(one, state="queued", attempts=0, after_ms=0)
+            for one in map(job_of, rows)
+            if one.state == "failed" and await node.jobs.retry(one.asset, one.work)
+        ]
+        return answer(queued, await names(node, (one.asset for one in queued)), ok, total)
 
     @app.get("/api/v1/jobs", tags=["jobs"], dependencies=[guard.require("viewer")], responses=failing(400, 409, 503))
     async def jobs(
@@ -96,11 +129,4 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
                 found += [job_of(row) for row in (await node.catalogue.scan(rest)).rows]
         found.sort(key=lambda one: _ORDER[one.state])
         found = found[:limit]
-        called, members = await names(node, (one.asset for one in found)), node.members.all()
-
-        def name_of(who: str | None) -> str | None:
-            member = members.get(NodeId(who)) if who else None
-            return (member.info.name or None) if member is not None else None
-
-        jobs = [shown(one, called, name_of(at_work(one))) for one in found]
-        return Jobs(jobs=jobs, partitions_ok=ok, partitions_total=total)
+        return answer(found, await names(node, (one.asset for one in found)), ok, total)

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Query
 from mesh.actors.search import LIMIT_MAX, TEXT_CHARS_MAX
 from mesh.core.search import Hit as Match
 from thatdam.gateway import shapes
-from thatdam.gateway.answers.search import Found, Hit
+from thatdam.gateway.answers.search import Found, Hit, Pending
 from thatdam.gateway.assets import moment_ms
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.problems import Problem, failing
@@ -59,4 +59,5 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
             shards_total=found.shards_total,
             model=found.model or None,
             missing=found.missing or None,
+            pending=Pending(recording=found.recording, waiting=found.waiting),
         )

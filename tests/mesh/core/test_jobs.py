@@ -306,3 +306,16 @@ def test_what_is_given_out_is_in_order_whatever_order_rows_came_in_and_however_t
     leased = {job.job for job in latest.values() if job.state == "leased"}
     assert {job.job for job in book.expire(later_ms + 1)} == leased
     assert len(book) == len(queued) + len(leased)
+
+
+def test_what_a_stopping_node_gives_back_is_another_s_at_once_and_counts_as_no_attempt():
+    book = book_with(dataclasses.replace(new_job(ASSET, LOOK, NOW), near=(A,)))
+    (lease,) = book.ask(A, [LOOK], 1, NOW)
+    with pytest.raises(Refused):
+        book.give_back(lease.job, lease.epoch, B)
+    back = book.give_back(lease.job, lease.epoch, A)
+    assert (back.state, back.attempts, back.tried, back.holder) == ("queued", 0, (), "")
+    with pytest.raises(Refused):
+        book.finish(lease.job, lease.epoch, A, NOW)
+    (again,) = book.ask(B, [LOOK], 1, NOW + 1)
+    assert (again.holder, again.attempts, again.epoch) == (B, 1, (2, GRANTER))

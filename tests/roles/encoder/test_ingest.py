@@ -67,7 +67,19 @@ class Work:
         return answer
 
 
-def made(work, rows=()):
+class Heirs:
+    """``other`` is away for as long as the test says, and this node is its heir for everything."""
+
+    away = False
+
+    def gone(self):
+        return ["other"] if self.away else []
+
+    def heir(self, node, partition):
+        return node in self.gone()
+
+
+def made(work, rows=(), heirs=None):
     catalogue, tasks = Catalogue(), Tasks()
     for pk, fields in rows:
         catalogue.fields[pk] = {"node": "me", "state": "ready", "name": "a.mp4", "size_bytes": 9, **fields}
@@ -80,7 +92,7 @@ def made(work, rows=()):
 
     system = SimpleNamespace(node_id="me", supervisor=tasks)
     files, contents = SimpleNamespace(put=put), SimpleNamespace(open=opened)
-    return Ingest(system, catalogue, files, contents, work, None, None, 1 << 30), catalogue, tasks
+    return Ingest(system, catalogue, files, contents, work, None, None, 1 << 30, heirs or Heirs()), catalogue, tasks
 
 
 async def until(true):
@@ -127,6 +139,23 @@ def test_another_nodes_asset_is_left_to_it():
         ingest, catalogue, _ = made(Work(UnreadableError("no")), [(ASSET, {"node": "other"})])
         await ingest.look(ASSET)
         assert "probed" not in catalogue.fields[ASSET]
+
+    asyncio.run(go())
+
+
+def test_what_a_node_that_is_away_left_is_looked_into_by_its_heir():
+    async def go():
+        heirs = Heirs()
+        work = Work(Probed("video", "video/mp4", "h264"))
+        ingest, catalogue, tasks = made(work, [(ASSET, {"node": "other", "kind": "other"})], heirs)
+        await ingest.open()
+        await ingest.sweep_once()
+        assert work.asked == []
+        heirs.away = True
+        await ingest.sweep_once()
+        await until(lambda: catalogue.fields[ASSET].get("probed"))
+        assert (catalogue.fields[ASSET]["kind"], catalogue.fields[ASSET]["node"]) == ("video", "other")
+        tasks.close()
 
     asyncio.run(go())
 

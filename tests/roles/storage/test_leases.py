@@ -229,6 +229,43 @@ def test_a_node_that_dies_in_the_middle_of_a_job_has_it_done_by_another(tmp_path
     asyncio.run(main())
 
 
+def test_a_node_that_stops_in_good_order_gives_its_work_back_before_the_lease_runs_out(tmp_path, monkeypatch):
+    for module in (core, leases):
+        monkeypatch.setattr(module, "LEASE_MS", 600_000)
+
+    async def main():
+        async with working(tmp_path, works=()) as (_, nodes):
+            keeps, stops = nodes[0], nodes[2]
+            began, cancelled = asyncio.Event(), asyncio.Event()
+
+            async def stuck(lease):
+                began.set()
+                try:
+                    await asyncio.sleep(3600)
+                finally:
+                    cancelled.set()
+
+            stops.runner.offer({LOOK: stuck})
+            run([stops])
+            await keeps.catalogue.write(take(1))
+            await began.wait()
+            keeps.runner.offer({LOOK: handler(keeps)})
+            run([keeps])
+            await stops.runner.close()
+            assert cancelled.is_set()
+            assert stops.runner.running() == []
+
+            async def done():
+                return keeps.done == [(asset(1), FRAMES)]
+
+            await until(done, 60)
+            (job,) = await jobs_in(keeps, "done")
+            assert (job.attempts, job.error) == (1, "")
+            assert stops.done == []
+
+    asyncio.run(main())
+
+
 def test_a_lease_that_is_given_to_another_cancels_the_work_here(tmp_path):
     async def main():
         async with working(tmp_path, 2, 1, works=()) as (_, nodes):

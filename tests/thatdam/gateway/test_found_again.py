@@ -71,6 +71,8 @@ def test_a_clip_is_found_by_words_at_its_second_although_a_worker_is_killed(tmp_
             early = await get(http, "/api/v1/search", q="holiday")
             assert [hit["asset"] for hit in early["hits"]] == [asset]
 
+            assert early["pending"]["recording"] == 0
+
             async def at_work():
                 return workers("roles.encoder.adapters.frames_worker")
 
@@ -86,6 +88,11 @@ def test_a_clip_is_found_by_words_at_its_second_although_a_worker_is_killed(tmp_
             assert jobs["L1"]["attempts"] >= 2
             assert jobs["L2"]["attempts"] == 1
             name = (await get(http, f"/api/v1/assets/{asset}"))["name"]
+
+            async def nothing_waits():
+                return (await get(http, "/api/v1/search", q="cat"))["pending"] == {"recording": 0, "waiting": 0}
+
+            await until(nothing_waits)
             assert {(one["asset_name"], bool(one["node_name"])) for one in jobs.values()} == {(name, True)}
             assert {job["id"] for job in (await get(http, "/api/v1/jobs"))["jobs"]} == {
                 one["id"] for one in jobs.values()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from thatdam.gateway.answers import Answer, Moment
+from pydantic import Field
+
+from thatdam.gateway.answers import Answer, Moment, StrictBody
 
 
 class Job(Answer):
@@ -47,3 +49,10 @@ class Jobs(Answer):
     """Partitions that answered; null where only one asset was asked for."""
     partitions_total: int | None
     """Partitions there are; null where only one asset was asked for."""
+
+
+class JobsAgain(StrictBody):
+    """Whose failed jobs are tried again."""
+
+    asset: str = Field("", max_length=64)
+    """The id of an asset; empty: of every asset."""

@@ -28,6 +28,15 @@ class Hit(Answer):
     """The id of the chunk that shows the moment, a JPEG."""
 
 
+class Pending(Answer):
+    """What is not in the index yet, so that what it shows is not searched."""
+
+    recording: int
+    """Takes that still run."""
+    waiting: int
+    """Assets still to be looked at."""
+
+
 class Found(Answer):
     """What was found, and how much of the mesh was asked."""
 
@@ -41,3 +50,5 @@ class Found(Answer):
     """The model that compared the words with pictures."""
     missing: str | None
     """What part of the search is missing, and how to add it."""
+    pending: Pending
+    """What is not in the index yet, of the shards that answered."""

@@ -308,6 +308,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Retry
+         * @description Queue failed jobs once more, at most 1000 at once; gives those queued.
+         */
+        post: operations["retry_api_v1_jobs_retry_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/links": {
         parameters: {
             query?: never;
@@ -1163,6 +1183,8 @@ export interface components {
             missing: string | null;
             /** @description The model that compared the words with pictures. */
             model: string | null;
+            /** @description What is not in the index yet, of the shards that answered. */
+            pending: components["schemas"]["Pending"];
             /** @description Shards of the index that answered and are up to date. */
             shards_ok: number;
             /** @description Shards there are. */
@@ -1271,6 +1293,14 @@ export interface components {
             partitions_ok: number | null;
             /** @description Partitions there are; null where only one asset was asked for. */
             partitions_total: number | null;
+        };
+        /** @description Whose failed jobs are tried again. */
+        JobsAgain: {
+            /**
+             * @description The id of an asset; empty: of every asset.
+             * @default
+             */
+            asset?: string;
         };
         /** @description What is told of a job that changed. */
         JobTold: {
@@ -1510,6 +1540,13 @@ export interface components {
             ok: number;
             /** @description Partitions there are. */
             total: number;
+        };
+        /** @description What is not in the index yet, so that what it shows is not searched. */
+        Pending: {
+            /** @description Takes that still run. */
+            recording: number;
+            /** @description Assets still to be looked at. */
+            waiting: number;
         };
         /** @description Why a request was not done, for programs by ``status`` and for people by ``detail`` (RFC 9457). */
         ProblemDetails: {
@@ -3689,6 +3726,120 @@ export interface operations {
             };
             /** @description It cannot be done now, or those who know do not answer; try again. */
             503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    retry_api_v1_jobs_retry_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["JobsAgain"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Jobs"];
+                };
+            };
+            /** @description What was sent cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Nobody known asks: sign in, or send a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This node is not called by this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A parameter or field is wrong; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A bug of this node; its log has it by the correlation id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done now, or those who know do not answer; try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no room for it. */
+            507: {
                 headers: {
                     [name: string]: unknown;
                 };

@@ -43,6 +43,7 @@ export const api = {
 
   nodes: (signal?: Signal) => ask<Nodes>("GET", `${V1}/nodes`, { signal }),
   jobs: (signal?: Signal) => ask<Jobs>("GET", `${V1}/jobs`, { signal }),
+  retryJobs: (asset: string) => ask<Jobs>("POST", `${V1}/jobs/retry`, { body: { asset } }),
 
   cameras: (signal?: Signal) => ask<Cameras>("GET", `${V1}/cameras`, { signal }),
   camera: (id: string, signal?: Signal) => ask<Camera>("GET", `${V1}/cameras/${at(id)}`, { signal }),

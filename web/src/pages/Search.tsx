@@ -10,6 +10,7 @@ import { Empty, ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
 import { Poster } from "../ui/Poster.tsx";
 import { counted } from "../words/amounts.ts";
+import { notYetSeen } from "../words/work.ts";
 import { dayEdge, timecode } from "../words/time.ts";
 import { Field } from "./library/Filters.tsx";
 
@@ -125,6 +126,9 @@ function Answer({ answer, words, names }: { answer: Found; words: string; names:
         </WarningNote>
       )}
       {answer.missing && <WarningNote>{sentence(answer.missing)}</WarningNote>}
+      {answer.pending.recording + answer.pending.waiting > 0 && (
+        <p className="hint" data-testid="search-pending">{notYetSeen(answer.pending)}</p>
+      )}
       <p className="search-sum" role="status" data-testid="search-sum">
         {counted(answer.hits.length, "hit", "hits")} · <span data-testid="shards">{answer.shards_ok} of {answer.shards_total}</span> shards
         {answer.model && <> · {answer.model}</>}

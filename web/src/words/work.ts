@@ -1,4 +1,6 @@
 /** How far a piece of analysis is, in a person's words; what is not known here is told as it came. */
+import { counted } from "./amounts.ts";
+
 const WORDS: Record<string, string> = {
   queued: "waiting",
   leased: "under way",
@@ -16,4 +18,12 @@ export function workKind(kind: string): string {
 
 export function workState(state: string): string {
   return WORDS[state] ?? state;
+}
+
+/** What a search did not look at yet, because it is still recorded or waits. */
+export function notYetSeen({ recording, waiting }: { recording: number; waiting: number }): string {
+  const parts: string[] = [];
+  if (recording > 0) parts.push(`${counted(recording, "take", "takes")} still being recorded`);
+  if (waiting > 0) parts.push(`${counted(waiting, "asset", "assets")} waiting to be looked at`);
+  return `Not searched by what is seen yet: ${parts.join(", ")}.`;
 }

@@ -2,7 +2,9 @@
 import { api } from "../../api/routes.ts";
 import { useResource } from "../../api/useResource.ts";
 import { to } from "../../app/router.ts";
+import { useSession } from "../../app/session.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
+import { useAction } from "../../ui/useAction.ts";
 import { counted } from "../../words/amounts.ts";
 import { workKind, workState } from "../../words/work.ts";
 
@@ -10,6 +12,8 @@ const SHOWN_MAX = 20;
 
 export function Jobs() {
   const jobs = useResource("jobs", (signal) => api.jobs(signal), { topics: ["job."], every_s: 10 });
+  const { can } = useSession();
+  const retrying = useAction();
   const all = jobs.data?.jobs ?? [];
   const states = new Map<string, number>();
   for (const job of all) states.set(job.state, (states.get(job.state) ?? 0) + 1);
@@ -20,6 +24,7 @@ export function Jobs() {
       <h2>Analysis</h2>
       {jobs.error !== null && <ErrorNote text={jobs.error} retry={jobs.reload} />}
       {jobs.data !== null && all.length === 0 && <p className="hint">Nothing is waiting to be looked at.</p>}
+      {retrying.error !== null && <ErrorNote text={retrying.error} />}
       {states.size > 0 && (
         <p>
           {counted(all.length, "job", "jobs")}:{" "}
@@ -42,6 +47,24 @@ export function Jobs() {
             <li key={job.id}>
               <a href={to.asset(job.asset)}>{job.asset_name ?? job.asset}</a>, {workKind(job.kind)}, after{" "}
               {counted(job.attempts, "attempt", "attempts")}: {job.error}
+              {job.state === "failed" && can("operator") && (
+                <>
+                  {" "}
+                  <button
+                    type="button"
+                    className="button"
+                    disabled={retrying.busy}
+                    onClick={() =>
+                      void retrying.run(async () => {
+                        await api.retryJobs(job.asset);
+                        jobs.reload();
+                      })
+                    }
+                  >
+                    Try again
+                  </button>
+                </>
+              )}
             </li>
           ))}
         </ul>
