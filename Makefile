@@ -55,7 +55,7 @@ check: venv                           ## format, lint, types, imports and the fa
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
 bench: venv system                    ## the figures, each beside its baseline; NAMES="startup storage" picks some
 	$(BIN)/python -m simulations.benchmarks $(NAMES)
