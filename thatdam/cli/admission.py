@@ -10,10 +10,12 @@ from typing import Annotated
 import segno
 import typer
 
-from thatdam.cli.client import Client, fail
+from thatdam.cli.client import Client, fail, segment
 from thatdam.cli.show import AsJson, Data, out
 
 _UNITS_S = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+EXPIRES_S = (60, 30 * 86400)
+"""The shortest and longest life of a ticket."""
 _TIME = re.compile(r"(\d{1,9})([smhd])\Z")
 
 
@@ -22,7 +24,10 @@ def seconds_of(text: str) -> float:
     found = _TIME.match(text.strip().lower())
     if not found:
         raise fail(f"--expires: {text!r} is no time; write for example 30m, 2h or 7d", 2)
-    return float(int(found[1]) * _UNITS_S[found[2]])
+    seconds = int(found[1]) * _UNITS_S[found[2]]
+    if not EXPIRES_S[0] <= seconds <= EXPIRES_S[1]:
+        raise fail(f"--expires: {text!r}; a ticket is good for at least 1m and at most 30d", 2)
+    return float(seconds)
 
 
 def invite(
@@ -46,7 +51,6 @@ def invite(
     if sys.stdout.isatty() and (sys.stdout.encoding or "").lower().startswith("utf"):
         # Capital letters have a QR alphabet of their own, half the size.
         segno.make(ticket.upper(), error="l", micro=False).terminal(out=sys.stdout, compact=True, border=2)
-    note = typer.style  # told beside the ticket, so that a pipe gets the ticket alone
     lines = [
         f"on the other machine: thatdam up --join {ticket[:12]}... (the whole of it)",
         f"lets one machine in until {answer['expires_at']}, as {', '.join(answer['roles'])}; "
@@ -58,7 +62,7 @@ def invite(
             "`thatdam up`, and have another ticket made"
         )
     for line in lines:
-        print(note(line, dim=True), file=sys.stderr)
+        typer.secho(line, dim=True, err=True)  # beside the ticket, so that a pipe gets the ticket alone
 
 
 def admit(
@@ -67,7 +71,7 @@ def admit(
     as_json: AsJson = False,
 ) -> None:
     """Let another node admit and revoke too, so that the mesh does not hang on one."""
-    answer = Client(data).call("POST", f"/api/v1/nodes/{node}/admit")
+    answer = Client(data).call("POST", f"/api/v1/nodes/{segment(node)}/admit")
     if as_json:
         print(json.dumps(answer, indent=2))
         return
@@ -81,7 +85,7 @@ def revoke(
     as_json: AsJson = False,
 ) -> None:
     """End a node for ever: its links are cut, and nothing of it is taken any more."""
-    answer = Client(data).call("POST", f"/api/v1/nodes/{node}/revoke", json={"reason": reason})
+    answer = Client(data).call("POST", f"/api/v1/nodes/{segment(node)}/revoke", json={"reason": reason})
     if as_json:
         print(json.dumps(answer, indent=2))
         return

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import typer
@@ -31,6 +32,13 @@ def fail(text: str, code: int = 1) -> typer.Exit:
     """Print an error sentence and give the exit to raise."""
     errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
     return typer.Exit(code)
+
+
+def segment(said: str) -> str:
+    """Give a name or id as one segment of a path, so that no letter in it makes another request of it."""
+    if not said or "/" in said or said in (".", ".."):
+        raise fail(f"{said!r} is no name or id of anything here")
+    return quote(said, safe="")
 
 
 class Client:

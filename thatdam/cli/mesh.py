@@ -14,9 +14,10 @@ from thatdam.cli.show import AsJson, Data, out, show
 _COLUMNS = ("node", "name", "state", "roles", "disk free", "chunks", "cpu %", "rtt ms", "version")
 
 
-def secret() -> None:
+def secret(as_json: AsJson = False) -> None:
     """Make a secret for a mesh; every node that is started with it (THATDAM_SECRET) is of that mesh."""
-    print(make_secret(SystemEntropy().token(RANDOM_BYTES)))
+    made = make_secret(SystemEntropy().token(RANDOM_BYTES))
+    print(json.dumps({"secret": made}, indent=2) if as_json else made)
 
 
 def nodes(data: Data = "", as_json: AsJson = False) -> None:

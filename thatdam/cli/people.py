@@ -10,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from thatdam.cli.client import Client, fail
-from thatdam.cli.show import AsJson, Data, out, show
+from thatdam.cli.client import Client, fail, segment
+from thatdam.cli.show import AsJson, Data, out, removed, show
 
 user = typer.Typer(no_args_is_help=True, help="People who may sign in, on every node of the mesh.")
 token = typer.Typer(no_args_is_help=True, help="Tokens for programs.")
@@ -55,6 +55,7 @@ def user_add(
         bool, typer.Option("--password-stdin", help="read the password's line from stdin")
     ] = False,
     data: Data = "",
+    as_json: AsJson = False,
 ) -> None:
     """Add a person, or change the password and role of one, whose sessions end then."""
     if password_stdin:
@@ -63,9 +64,8 @@ def user_add(
         password = typer.prompt("Password", hide_input=True, confirmation_prompt=True)
     else:
         raise fail("there is no terminal to ask for the password; pipe it in and say --password-stdin", 2)
-    client = Client(data)
-    client.call("POST", "/api/v1/users", json={"name": name, "password": password, "role": role.value})
-    print(f"{name} can sign in as {role.value}")
+    made = Client(data).call("POST", "/api/v1/users", json={"name": name, "password": password, "role": role.value})
+    print(json.dumps(made, indent=2) if as_json else f"{name} can sign in as {role.value}")
 
 
 @user.command("list")
@@ -75,9 +75,14 @@ def user_list(data: Data = "", as_json: AsJson = False) -> None:
 
 
 @user.command("remove")
-def user_remove(name: Annotated[str, typer.Argument(help="the name they sign in with")], data: Data = "") -> None:
+def user_remove(
+    name: Annotated[str, typer.Argument(help="the name they sign in with")],
+    data: Data = "",
+    as_json: AsJson = False,
+) -> None:
     """Remove a person, who is signed out everywhere."""
-    Client(data).call("DELETE", f"/api/v1/users/{name}")
+    Client(data).call("DELETE", f"/api/v1/users/{segment(name)}")
+    removed("name", name, as_json)
 
 
 @token.command("add")
@@ -104,6 +109,8 @@ def token_list(data: Data = "", as_json: AsJson = False) -> None:
 def token_remove(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="the token's id, as `thatdam token list` shows it")],
     data: Data = "",
+    as_json: AsJson = False,
 ) -> None:
     """End a token, by the id that `token list` shows."""
-    Client(data).call("DELETE", f"/api/v1/tokens/{token_id}")
+    Client(data).call("DELETE", f"/api/v1/tokens/{segment(token_id)}")
+    removed("id", token_id, as_json)

@@ -99,7 +99,7 @@ def _tell(node: Node, url: str) -> None:
 
 def _company(node: Node) -> str:
     if node.standing.alone:
-        return ", this node alone; for more, start every node with one secret (`thatdam secret`)"
+        return ", this node alone; for more, `thatdam invite`, or start every node with one secret (`thatdam secret`)"
     return ", at " + ", ".join(f"{host}:{port}" for host, port in node.network.listening())
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 Data = Annotated[str, typer.Option("--data", help="the node's data folder")]
@@ -25,5 +26,11 @@ def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) ->
     for name in columns:
         table.add_column(name, no_wrap=name == "id", overflow="fold")
     for row in rows:
-        table.add_row(*("-" if row.get(name) in (None, "") else str(row[name]) for name in columns))
+        table.add_row(*("-" if row.get(name) in (None, "") else escape(str(row[name])) for name in columns))
     out.print(table)
+
+
+def removed(key: str, value: str, as_json: bool) -> None:
+    """Tell a program what is gone; people are told nothing when all went well."""
+    if as_json:
+        print(json.dumps({key: value}, indent=2))

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from thatdam.cli.client import Client, errors
-from thatdam.cli.show import AsJson, Data, out, show
+from thatdam.cli.client import Client, errors, segment
+from thatdam.cli.show import AsJson, Data, out, removed, show
 
 source = typer.Typer(no_args_is_help=True, help="Cameras of the mesh.")
 record = typer.Typer(no_args_is_help=True, help="Start and stop recordings.")
@@ -60,7 +60,7 @@ def source_list(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> 
 def source_show(camera: CameraId, data: Data = "", as_json: AsJson = False) -> None:
     """Show one camera."""
     client = Client(data)
-    _cameras([client.call("GET", f"/api/v1/cameras/{client.camera(camera)}")], as_json)
+    _cameras([client.call("GET", f"/api/v1/cameras/{segment(client.camera(camera))}")], as_json)
 
 
 @source.command("rename")
@@ -72,14 +72,16 @@ def source_rename(
 ) -> None:
     """Give a camera another name."""
     client = Client(data)
-    _cameras([client.call("PATCH", f"/api/v1/cameras/{client.camera(camera)}", json={"name": name})], as_json)
+    _cameras([client.call("PATCH", f"/api/v1/cameras/{segment(client.camera(camera))}", json={"name": name})], as_json)
 
 
 @source.command("remove")
-def source_remove(camera: CameraId, data: Data = "") -> None:
+def source_remove(camera: CameraId, data: Data = "", as_json: AsJson = False) -> None:
     """Forget a camera; its takes stay."""
     client = Client(data)
-    client.call("DELETE", f"/api/v1/cameras/{client.camera(camera)}")
+    found = client.camera(camera)
+    client.call("DELETE", f"/api/v1/cameras/{segment(found)}")
+    removed("id", found, as_json)
 
 
 @record.command("start")
@@ -98,7 +100,7 @@ def _takes(method: str, cameras: list[str], data: str, as_json: bool) -> None:
     client = Client(data)
     takes = []
     for camera in cameras:
-        take = client.call(method, f"/api/v1/cameras/{client.camera(camera)}/record")["take"]
+        take = client.call(method, f"/api/v1/cameras/{segment(client.camera(camera))}/record")["take"]
         takes.append(take)
         if not as_json:
             print(take["id"])

@@ -1,0 +1,51 @@
+"""What people say on the command line, and what it becomes: a name is never another request, nor markup."""
+
+import io
+import json
+
+import pytest
+import typer
+from rich.console import Console
+from typer.testing import CliRunner
+
+from thatdam.cli import main, show
+from thatdam.cli.admission import seconds_of
+from thatdam.cli.client import segment
+
+
+def test_a_name_is_one_segment_of_a_path():
+    assert segment("bob") == "bob"
+    assert segment("bob?now=true#2") == "bob%3Fnow%3Dtrue%232"
+    for said in ("", ".", "..", "a/b", "../users/bob"):
+        with pytest.raises(typer.Exit):
+            segment(said)
+
+
+def test_brackets_in_a_name_are_shown_as_they_are(monkeypatch):
+    told = io.StringIO()
+    monkeypatch.setattr(show, "out", Console(file=told, width=80))
+    show.show([{"name": "[/] [red]door"}], ("name",), as_json=False)
+    assert "[/] [red]door" in told.getvalue()
+
+
+def test_a_ticket_lives_a_minute_at_least_and_thirty_days_at_most():
+    assert seconds_of("1m") == 60
+    assert seconds_of("30D") == 30 * 86400
+    for said in ("59s", "0m", "31d", "soon", "-1h"):
+        with pytest.raises(typer.Exit):
+            seconds_of(said)
+
+
+def test_every_verb_that_asks_a_node_can_answer_in_json():
+    bare = []
+
+    def walk(command, words):
+        for name, below in getattr(command, "commands", {}).items():
+            walk(below, [*words, name])
+        if not getattr(command, "commands", {}) and not any("--json" in one.opts for one in command.params):
+            bare.append(" ".join(words))
+
+    walk(typer.main.get_command(main.app), [])
+    assert bare == ["up"]
+    secret = json.loads(CliRunner().invoke(main.app, ["secret", "--json"]).stdout)["secret"]
+    assert secret.startswith("tds-")
