@@ -172,6 +172,11 @@ def test_it_is_due_for_renewal_at_half_its_life():
         (certificate(public=ec.generate_private_key(ec.SECP256R1()).public_key()), "not a node's"),
         (certificate(names=[x509.DNSName(BOB.node)]), "not its key's"),
     ],
+    ids=(
+        *("nothing", "header", "cut", "of another mesh", "signed by a member", "the authority's", "no names"),
+        *("an authority", "empty names", "two names", "a host's", "a mail address", "another kind of key"),
+        "another's name",
+    ),
 )
 def test_what_a_members_certificate_is_not(der, why):
     with pytest.raises(NotAMember, match=why):
