@@ -6,9 +6,13 @@ fault as it was chosen, so that a run told again from it is the same.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Callable, Iterable
 
+from mesh.core.layouts import Order
+from mesh.ports import PortError
+from proto.ids import NodeId
 from simulations.chronicle import Chronicle, Fault
 from simulations.ledger import Ledger
 from simulations.nodes import Mesh
@@ -17,8 +21,10 @@ from simulations.world.entropy import SeededEntropy
 from simulations.world.world import Machine
 from thatdam.node import Node
 
-HARMLESS = ("boot", "resume", "heal", "room")
+HARMLESS = ("boot", "resume", "heal", "room", "layout")
 """What ends a trouble begins none."""
+ORDER_LIMIT_S = 20.0
+"""How long an order may take."""
 LASTING = ("partition", "shut", "pause", "weather", "full", "disk")
 """What lasts until it is put right, if not for a given time."""
 
@@ -42,6 +48,7 @@ class Faults:
         self._chance = chance
         self._say = say
         self.done: list[Event] = []
+        self._ordering: list[asyncio.Future[None]] = []
 
     def do(self, event: Event) -> None:
         """Let one happen."""
@@ -100,11 +107,46 @@ class Faults:
                 self.room(machine)
             case "disk":
                 self._sicken(event, machine)
+            case "layout":
+                self._order(event, machine)
             case "rot":
                 rotten = [name for _ in range(event.bits) if (name := machine.disk.flip("chunks/")) is not None]
                 self._tell(event, f"{len(rotten)} bits of chunks of {machine.name} flip", machine)
             case _:
                 self._say(f"{event.do} of {event.node} comes too late or too early and does nothing")
+
+    def _order(self, event: Event, machine: Machine[Node]) -> None:
+        """Somebody changes the layout, on whatever node is up."""
+        asked = next((one for one in self._mesh.up() if one.node is not None), None)
+        if asked is None:
+            return
+        node, (what, _, told) = asked.node, event.to.partition(" ")
+        assert node is not None
+        self._say(f"on {asked.name} it is ordered that {machine.name}: {event.to}")
+
+        async def change() -> None:
+            place = node.view.layout.places.get(NodeId(machine.id))
+            if place is None:
+                return
+            order = Order(NodeId(machine.id))
+            match what:
+                case "drain":
+                    order = dataclasses.replace(order, state="draining")
+                case "store":
+                    order = dataclasses.replace(order, state="active")
+                case "zone":
+                    order = dataclasses.replace(order, zone=told)
+                case _:
+                    order = dataclasses.replace(order, capacity_bytes=int(place.capacity_bytes * float(told)))
+            await node.layouts.apply(await node.layouts.plan([order]))
+
+        async def ordered() -> None:
+            try:
+                await self._mesh.on(asked, lambda _: change(), ORDER_LIMIT_S)
+            except (PortError, TimeoutError) as error:
+                self._say(f"the order was not taken: {error}")
+
+        self._ordering.append(asyncio.ensure_future(ordered()))
 
     def _sicken(self, event: Event, machine: Machine[Node]) -> None:
         faults = machine.disk.faults

@@ -20,9 +20,9 @@ FOLDER = Path(__file__).parent / "scenarios"
 NODES_MAX = 100
 FAULTS = (
     *("crash", "gone", "boot", "pause", "resume", "partition", "shut", "heal", "clock"),
-    *("weather", "full", "room", "disk", "rot", "wipe"),
+    *("weather", "full", "room", "disk", "rot", "wipe", "layout"),
 )
-_NEEDS_NODE = ("crash", "gone", "boot", "pause", "resume", "clock", "full", "room", "disk", "rot", "wipe")
+_NEEDS_NODE = ("crash", "gone", "boot", "pause", "resume", "clock", "full", "room", "disk", "rot", "wipe", "layout")
 
 
 class ScenarioError(ValueError):
@@ -44,6 +44,7 @@ class Event:
     ``weather``: shares of packets lost (0 to 0.3), doubled, and late by up to ``spike_s`` (they overtake each other);
     ``delay_ms`` more for all. ``disk``: shares of writes that fail, of reads that fail, of writes that land in another
     file, of writes that a kill tears; ``slow`` times as long for each. ``rot``: ``bits`` of stored chunks flip.
+    ``layout`` is an order, no fault: ``to`` is ``drain``, ``store``, ``zone NAME`` or ``weight TIMES``.
     ``wipe``: the machine loses its disk with its key, and comes back after ``for_s`` as a new node.
     """
 
@@ -182,6 +183,10 @@ def _check(scenario: Scenario) -> None:
             raise ScenarioError(f"{scenario.name}: nothing is called {event.do!r}; there are {', '.join(FAULTS)}")
         if event.do in _NEEDS_NODE and event.node != "any":
             there(event.node)
+        if event.do == "layout" and event.to.partition(" ")[0] not in ("drain", "store", "zone", "weight"):
+            raise ScenarioError(
+                f"{scenario.name}: an order is drain, store, zone NAME or weight TIMES, not {event.to!r}"
+            )
         if event.do == "wipe" and event.node in {camera.on for camera in scenario.cameras}:
             raise ScenarioError(f"{scenario.name}: a camera belongs to a node, so {event.node} cannot be wiped")
         for share in (event.loss, event.duplicate, event.spike, event.write_errors, event.read_errors, event.torn):

@@ -16,6 +16,7 @@ from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
 from mesh.actors.files import Files
 from mesh.actors.jobs import JobRunner, Jobs
+from mesh.actors.layouts import LayoutKeeper
 from mesh.actors.live import LiveHub
 from mesh.actors.membership import Members
 from mesh.actors.memory import DiskMemory
@@ -78,6 +79,7 @@ class Node:
     reporter: Reporter
     pulse: Pulse
     view: LayoutView
+    layouts: LayoutKeeper
     catalogue: Catalogue
     chunks: Chunks
     store: ChunkStore
@@ -156,10 +158,10 @@ class Node:
         server = CatalogueServer(system, rows, view, clock)
         store = ChunkStore(disk, tables, executor, clock)
         await store.open()
-        chunks = Chunks(system, store, view, members, clock)
+        chunks = Chunks(system, store, view, members, clock, move_bytes_s=config.storage.move_mb_s * 1e6)
         clock.open(system, network)
         stores = "storage" in taken
-        joining = view.joining(capacity, config.mesh.zone) if stores else None
+        joining = view.joining(capacity, config.mesh.zone, int(clock.wall() * 1000)) if stores else None
         await server.open()
         if joining is not None:
             await catalogue.write(joining)
@@ -182,6 +184,9 @@ class Node:
             entropy,
         )
         await catalogue.open()
+        keeper = LayoutKeeper(system, rows, catalogue, view, executor, lambda: int(clock.wall() * 1000))
+        if stores:
+            keeper.open()
         ChunkServer(system, store, chunks.copier, takes=stores, view=view)
         await chunks.open()
         repair = Repair(system, rows, store, view, chunks, clock, config.storage.scrub_days)
@@ -279,6 +284,7 @@ class Node:
             reporter,
             pulse,
             view,
+            keeper,
             catalogue,
             chunks,
             store,

@@ -82,6 +82,7 @@ class Chunks:
         clock: Clock,
         *,
         keep_confirmed_s: float = KEEP_CONFIRMED_S,
+        move_bytes_s: float = 0.0,
     ) -> None:
         self._system = system
         self._store = store
@@ -89,7 +90,7 @@ class Chunks:
         self._peers = peers
         self._clock = clock
         self._recent: OrderedDict[ChunkId, bytes] = OrderedDict()
-        self.copier = Copier(system, store, view, peers, clock, keep_s=keep_confirmed_s)
+        self.copier = Copier(system, store, view, peers, clock, keep_s=keep_confirmed_s, move_bytes_s=move_bytes_s)
 
     async def open(self) -> None:
         """Start copying what has too few copies."""
@@ -105,7 +106,7 @@ class Chunks:
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
         chunk = ChunkId(await self._store.hash(data))
-        order = self._view.present(partition_of(chunk))
+        order = self._view.at_hand(partition_of(chunk))
         stores = self._view.stores()
         candidates = [*order, *(node for node in stores if node not in order)]
         wanted = max(1, min(copies, len(stores)))

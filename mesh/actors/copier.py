@@ -49,7 +49,11 @@ class Lag:
 
 
 class Copier:
-    """Copies this node's chunks to their holders. ``keep_s``: how long bytes stay here that need not."""
+    """Copies this node's chunks to their holders. ``keep_s``: how long bytes stay here that need not.
+
+    ``move_bytes_s``: what it gives a second of chunks that have all their copies, and only lie elsewhere than they
+    should; 0: no limit.
+    """
 
     def __init__(
         self,
@@ -60,6 +64,7 @@ class Copier:
         clock: Clock,
         *,
         keep_s: float,
+        move_bytes_s: float = 0.0,
     ) -> None:
         self._system = system
         self._store = store
@@ -67,6 +72,8 @@ class Copier:
         self._peers = peers
         self._clock = clock
         self._keep_s = keep_s
+        self._move_bytes_s = move_bytes_s
+        self._move_at = 0.0
         self._place: tuple[int, bytes] = (0, b"")
         self._again_at = 0.0
         self._drop_at = 0.0
@@ -106,7 +113,7 @@ class Copier:
 
     def _looked(self) -> bytes | None:
         """Give the last chunk looked at since others came to hold partitions; None when all were."""
-        return None if self._swept == self._view.token() else self._swept_to
+        return None if self._swept == self._view.placed() else self._swept_to
 
     async def told(self, asset: AssetId) -> Told:
         """Say how the chunks of an asset that are here stand."""
@@ -189,7 +196,12 @@ class Copier:
             chunk: len(_lacking(self._system.node_id, held[chunk].chunk, shares[held[chunk].partition], have))
             for chunk in plan.waiting
         }
-        given = await asyncio.gather(*(self._give(node, held[chunk]) for chunk, node in plan.give))
+        given = await asyncio.gather(
+            *(
+                self._give(node, held[chunk], moves=1 + elsewhere[chunk] >= self._view.copies())
+                for chunk, node in plan.give
+            )
+        )
         for (chunk, _), ok in zip(plan.give, given, strict=True):
             if ok:
                 missing[chunk] -= 1
@@ -250,7 +262,18 @@ class Copier:
         answers = await asyncio.gather(*(self._have(node, chunks) for node, chunks in wanted.items()))
         return {node: there for node, there in zip(wanted, answers, strict=True) if there is not None}
 
-    async def _give(self, node: NodeId, held: Held) -> bool:
+    async def _pace(self, size_bytes: int) -> None:
+        """Wait until that much may move; where nothing lacks a copy, moving has time."""
+        if self._move_bytes_s <= 0:
+            return
+        now = self._clock.monotonic()
+        wait_s = max(0.0, self._move_at - now)
+        self._move_at = now + wait_s + size_bytes / self._move_bytes_s
+        await asyncio.sleep(wait_s)
+
+    async def _give(self, node: NodeId, held: Held, *, moves: bool = False) -> bool:
+        if moves:
+            await self._pace(held.size)
         async with self._gate:
             if self._is_full(node):
                 return False
@@ -271,11 +294,11 @@ class Copier:
         """Look at every chunk again whenever others have come to hold it."""
         self._swept = (await self._store.meta(_SWEPT) or b"").decode()
         while True:
-            token = self._view.token()
+            token = self._view.placed()
             if token != self._swept and await self.sweep_once(token):
                 await self._store.set_meta(_SWEPT, token.encode())
                 self._swept = token
-            if self._swept == self._view.token():
+            if self._swept == self._view.placed():
                 self._swept_shares = self._view.shares()
             await asyncio.sleep(1.0)
 
@@ -286,7 +309,7 @@ class Copier:
             after = batch[-1].chunk
             await self._store.mark(pending=await self._look_after(batch))
             self._swept_to = after
-            if self._view.token() != token:
+            if self._view.placed() != token:
                 return False
         return True
 

@@ -1,9 +1,10 @@
-"""Passing on what the journal holds: every row to all who hold its partition, then out of the journal.
+"""Passing on what the journal holds: every row to all who take its partition's rows, then out of the journal.
 
 Each peer has a place in the journal up to which it has confirmed; a slow or dead one holds up nobody else. Rows in the
 journal are own writes, and rows of partitions this node no longer holds.
 
-Invariant: a row leaves the journal only once every holder of its partition has confirmed it, durably.
+Invariant: a row leaves the journal only once every taker of its partition has confirmed it, durably: the holders by
+every version of the layout that is live.
 """
 
 from __future__ import annotations
@@ -115,7 +116,7 @@ class Passing:
                 rows = await self._store.journal(place, PUSH_ROWS_MAX, PUSH_BYTES_MAX)
                 if not rows or self._view.token() != token:
                     return  # others hold the rows now: what is this peer's is found from the front again
-                theirs = [row for row in rows if peer in self._view.holders(row.partition)]
+                theirs = [row for row in rows if peer in self._view.takers(row.partition)]
                 if theirs and not await self._give(peer, theirs):
                     return
                 if token != self._token:
@@ -127,10 +128,9 @@ class Passing:
             self._wake.set()
 
     async def _give(self, peer: NodeId, rows: Sequence[Journaled]) -> bool:
+        message = PutRows(tuple(row.packed for row in rows), self._view.history.token)
         try:
-            taken = await self._system.ask(
-                peer, CATALOGUE, PutRows(tuple(row.packed for row in rows)), RowsTaken, timeout_s=PUSH_TIMEOUT_S
-            )
+            taken = await self._system.ask(peer, CATALOGUE, message, RowsTaken, timeout_s=PUSH_TIMEOUT_S)
         except PortError as error:
             _log.debug("rows not taken", peer=peer[:8], error=str(error))
             self._again_at[peer] = self._clock.monotonic() + PUSH_AGAIN_S
@@ -148,8 +148,8 @@ class Passing:
         self._wake.set()
 
     def _everybody_has(self, row: Journaled) -> bool:
-        holders = self._view.holders(row.partition)
-        return bool(holders) and all(self.has(node, row.seq) for node in holders if node != self._system.node_id)
+        takers = self._view.takers(row.partition)
+        return bool(takers) and all(self.has(node, row.seq) for node in takers if node != self._system.node_id)
 
     def has(self, node: NodeId, seq: int) -> bool:
         """Tell whether a peer has confirmed what stands at a place of the journal, if it is the peer's to hold."""
@@ -164,7 +164,7 @@ class Passing:
         while rows := await self._store.journal_of(table, place, CONFIRM_ROWS, PUSH_BYTES_MAX):
             place = rows[-1].seq
             for row in rows:
-                if peer in self._view.holders(row.partition) and not self.has(peer, row.seq):
+                if peer in self._view.takers(row.partition) and not self.has(peer, row.seq):
                     written_ms = stamp_ms(row.stamp)
                     oldest = written_ms if oldest is None else min(oldest, written_ms)
         return oldest
@@ -185,7 +185,7 @@ class Passing:
         return left
 
     def _holds(self, partition: PartitionId) -> bool:
-        return self._system.node_id in self._view.holders(partition)
+        return self._system.node_id in self._view.takers(partition)
 
     async def readable(self, stamp: int) -> bool:
         """Wait until every present holder has this node's writes up to a stamp; False after READABLE_WAIT_S."""

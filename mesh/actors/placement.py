@@ -1,27 +1,29 @@
 """The layout as this node sees it, put together from the mesh table ``layout`` and from who is alive.
 
-Invariant: membership never changes the layout; it only says which of its nodes are away, so that stand-ins come in.
+The table has the versions (key ``version``: body, settled) and what each node told that it has synced with (key
+``node``). Invariant: membership never changes the layout; it only says which of its nodes are away, so that stand-ins
+come in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
 from mesh.actors.rowstore import RowStore
-from mesh.core.hlc import stamp_ms
-from mesh.core.placement import Layout, Place, State
+from mesh.core.layouts import ALL, Dot, History, Version, joined, unpack
+from mesh.core.placement import Layout
 from mesh.core.replication import Share, SyncState
 from mesh.core.rows import Change, Entry
-from proto.codec import Value
+from proto.codec import Malformed
 from proto.ids import MESH_PARTITION, PARTITIONS, NodeId, PartitionId
 
+TABLE, VERSION, NODE = "layout", "version", "node"
 _HAD = "synced"
-_log = structlog.get_logger("placement")
-_ALL = tuple(PartitionId(number) for number in range(PARTITIONS))
+_NAME_BYTES = 32
+_log = structlog.get_logger("layout")
 
 
 class Peers(Protocol):
@@ -38,7 +40,7 @@ class LayoutView:
     """Who holds which partition, and for which of them this node's replica counts.
 
     ``grants`` tells whether a node may be storage: to one that may not (its ticket did not say so, or it was revoked)
-    nothing is given, whatever its row says.
+    nothing is given, whatever the layout says.
     """
 
     def __init__(
@@ -46,19 +48,24 @@ class LayoutView:
     ) -> None:
         self._node = node
         self._grants = grants
-        self._ungranted: set[NodeId] = set()
+        self._barred: frozenset[NodeId] = frozenset()
         self._peers = peers
         self.copies_wanted = copies_wanted
-        self._entries: dict[NodeId, Entry] = {}
-        self.layout = Layout({})
+        self._stamp = 0
+        self._versions: dict[str, Version] = {}
+        self._settled: set[str] = set()
+        self._synced: dict[NodeId, str] = {}
+        self.history = History()
+        self.layout: Layout = self.history.now.layout
         self._sync = SyncState(node)
         self._shares: dict[PartitionId, Share] = {}
         self._shares_of: tuple[object, ...] | None = None
-        self._token = ""
+        self._token = self._placed = ""
         self._present: dict[PartitionId, list[NodeId]] = {}
         self._present_of: tuple[object, ...] | None = None
         self._alive: tuple[NodeId, ...] = ()
         self._seen: set[NodeId] = set()
+        self._had_a_life = False
         self.returned: set[NodeId] = set()
         """Peers that came back and were not compared with since."""
 
@@ -72,47 +79,71 @@ class LayoutView:
         """Read the layout and follow its changes; recall which partitions counted when the node last ran."""
         had = await store.meta(_HAD)
         if had is not None:
-            bits = int.from_bytes(had, "little")
-            self._sync = SyncState(self._node, frozenset(part for part in _ALL if bits >> part & 1))
-        for entry in await store.every("layout"):
-            self._take(entry)
-        store.watch("layout", self._take)
+            bits, names = int.from_bytes(had[: PARTITIONS // 8], "little"), had[PARTITIONS // 8 :].decode()
+            known = [names[at : at + _NAME_BYTES] for at in range(0, len(names), _NAME_BYTES)]
+            self._sync = SyncState(self._node, frozenset(part for part in ALL if bits >> part & 1), known)
+            self._had_a_life = True
+        self._stamp = store.hlc.last
+        for entry in await store.every(TABLE):
+            self._note(entry)
+        self.reconsider()
+        store.watch(TABLE, self._take)
 
     async def keep_counting(self, store: RowStore) -> None:
-        """Keep, durably, which partitions count."""
-        bits = sum(1 << partition for partition in self._sync.counting()).to_bytes(PARTITIONS // 8, "little")
-        if bits != await store.meta(_HAD):
-            await store.set_meta(_HAD, bits)
+        """Keep, durably, which partitions count, and by which versions of the layout."""
+        bits = sum(1 << partition for partition in self.sync.counting()).to_bytes(PARTITIONS // 8, "little")
+        kept = bits + "".join(self.history.live).encode()
+        if kept != await store.meta(_HAD):
+            await store.set_meta(_HAD, kept)
 
     def _take(self, entry: Entry) -> None:
-        self._entries[NodeId(entry.pk)] = entry
+        self._note(entry)
         self.reconsider()
+
+    def _note(self, entry: Entry) -> None:
+        fields = entry.row().fields
+        if entry.pk == NODE:
+            synced = fields.get("synced")
+            self._synced[NodeId(entry.sk)] = synced if isinstance(synced, str) else ""
+        elif entry.pk == VERSION:
+            body = fields.get("body")
+            if entry.sk not in self._versions and isinstance(body, bytes):
+                try:
+                    version = unpack(body)
+                except Malformed as error:
+                    _log.warning("a version of the layout cannot be read", version=entry.sk, error=str(error))
+                    return
+                if version.id == entry.sk:
+                    self._versions[version.id] = version
+            if fields.get("settled") is True:
+                self._settled.add(entry.sk)
 
     def reconsider(self) -> None:
         """Put the layout together anew: a row came, or the mesh grants other nodes the role of storage now."""
-        places: dict[NodeId, Place] = {}
-        for node, known in self._entries.items():
-            if known.alive:
-                place = _place(known)
-                granted = self._grants(node)
-                if not granted and node not in self._ungranted:
-                    _log.warning("layout without a node", claimed=node[:8], reason="it may not be storage in this mesh")
-                (self._ungranted.discard if granted else self._ungranted.add)(node)
-                places[node] = place if granted else replace(place, state="removed")
-        if places != self.layout.places:
-            self.layout = Layout(places)
+        before = self.history
+        seated = {node for version in self._versions.values() for node in version.seats}
+        barred = frozenset(node for node in sorted(seated) if not self._grants(node))
+        for node in sorted(barred - self._barred):
+            _log.warning("layout without a node", claimed=node[:8], reason="it may not be storage in this mesh")
+        self._barred = barred
+        self.history = History(dict(self._versions), frozenset(self._settled), dict(self._synced), barred)
+        if self.history.token != before.token or not self.layout.places:
+            self.layout = self.history.now.layout
 
     def cut_off(self) -> None:
         """Take note that this node stood still or was alone: what it holds may be behind until it has compared."""
         self._sync.cut_off(self._peers.away())
         self.returned.update(node for node in self._alive if node != self._node)
 
-    def joining(self, capacity_bytes: int, zone: str) -> Change | None:
+    def joining(self, capacity_bytes: int, zone: str, now_ms: int) -> Change | None:
         """Give the change that puts this node into the layout, or None when it stands there already."""
         if self._node in self.layout.places:
             return None
-        fields: dict[str, Value] = {"capacity_bytes": capacity_bytes, "zone": zone, "state": "active", "joined": True}
-        return Change("layout", self._node, set=fields)
+        base = self.history.now if self.history.heads else None
+        if base is not None and not self.history.whole:
+            base = self.history.heads[0]  # the merge of the heads has no row yet
+        dot: Dot = (max(self._stamp + 1, now_ms << 16), self._node)
+        return written(joined(base, self._node, capacity_bytes, zone, dot))
 
     def copies(self) -> int:
         """Give how many copies are wanted: the setting, or as many as there are storage nodes."""
@@ -120,9 +151,14 @@ class LayoutView:
         return max(1, min(self.copies_wanted, active))
 
     def token(self) -> str:
-        """Name what decides who holds what: the layout, the copies wanted and who is away."""
+        """Name what decides who takes and answers for which rows: the live versions, copies, and who is away."""
         self._refresh()
         return self._token
+
+    def placed(self) -> str:
+        """Name what decides who holds which chunks: the present version, copies, and who is away."""
+        self._refresh()
+        return self._placed
 
     def shares(self) -> Mapping[PartitionId, Share]:
         """Give who owns and who holds each partition (mesh tables left out)."""
@@ -134,8 +170,8 @@ class LayoutView:
         return self.sync.counting()
 
     def held(self) -> frozenset[PartitionId]:
-        """Give the partitions this node holds now (mesh tables left out)."""
-        return frozenset(part for part, share in self.shares().items() if self._node in share.holders)
+        """Give the partitions whose rows this node takes now (mesh tables left out)."""
+        return frozenset(part for part, share in self.shares().items() if self._node in share.takers)
 
     def owners(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give a partition's owners; everybody alive for mesh tables."""
@@ -151,8 +187,15 @@ class LayoutView:
         self._refresh()
         return self._shares[partition].holders
 
+    def takers(self, partition: PartitionId) -> tuple[NodeId, ...]:
+        """Give who takes a partition's rows now: its holders, then who held it by a version that is not over."""
+        if partition == MESH_PARTITION:
+            return tuple(self._peers.alive_ids())
+        self._refresh()
+        return self._shares[partition].takers
+
     def present(self, partition: PartitionId) -> list[NodeId]:
-        """Give the holders that are alive, this node first."""
+        """Give the takers that are alive, this node first."""
         self._refresh()
         if partition == MESH_PARTITION:
             return sorted(self._alive, key=lambda node: node != self._node)
@@ -168,52 +211,77 @@ class LayoutView:
         """Give the nodes that are away, in order."""
         return sorted(self._peers.away())
 
+    def at_hand(self, partition: PartitionId) -> list[NodeId]:
+        """Give the holders that are alive, this node first: where new chunks go."""
+        alive = set(self._peers.alive_ids())
+        return sorted((node for node in self.holders(partition) if node in alive), key=lambda node: node != self._node)
+
     def presence(self) -> Mapping[PartitionId, list[NodeId]]:
-        """Give the same for every partition (mesh tables left out)."""
+        """Give ``present`` for every partition (mesh tables left out)."""
         self._refresh()
         return self._present
 
     def stores(self) -> list[NodeId]:
-        """Give the alive nodes of the layout, in a stable order."""
+        """Give the alive nodes that take partitions, in a stable order."""
         alive = set(self._peers.alive_ids())
-        return [node for node in self.layout.places if node in alive]
+        return [node for node, place in self.layout.places.items() if place.stores and node in alive]
+
+    def synced(self) -> bool:
+        """Tell whether this node has all it owns by the present version."""
+        if not self.history.whole:
+            return False
+        counting = self.counting()
+        return all(part in counting for part, share in self._shares.items() if self._node in share.owners)
+
+    def announced(self) -> str:
+        """Give the version that this node has told it has synced with."""
+        return self._synced.get(self._node, "")
+
+    def is_first(self) -> bool:
+        """Tell whether this node is the first of the layout's that are alive: one does what any could."""
+        return next(iter(self.stores()), None) == self._node
+
+    def may_settle(self) -> bool:
+        """Tell whether the versions before the present one are over."""
+        return self.history.may_settle(self.copies_wanted, self._peers.away())
 
     def _refresh(self) -> None:
         alive = tuple(self._peers.alive_ids())
         away = self._peers.away()
-        decides = (self.layout, self.copies_wanted, away)
+        history, wanted = self.history, self.copies_wanted
+        decides = (history.token, wanted, away)
         if self._shares_of != decides:
-            wanted, layout = self.copies_wanted, self.layout
+            layout = self.layout
             self._shares = {
-                part: Share(layout.owners(part, wanted), layout.holders(part, wanted, away)) for part in _ALL
+                part: Share(
+                    layout.owners(part, wanted),
+                    layout.holders(part, wanted, away),
+                    history.former(part, wanted, away),
+                )
+                for part in ALL
             }
             self._shares_of = decides
-            self._token = f"{layout.version}/{wanted}/{','.join(sorted(away & set(layout.places)))}"
+            known = {node for version in (history.now, *history.bases) for node in version.layout.places}
+            gone = f"{wanted}/{','.join(sorted(away & known))}"
+            self._token, self._placed = f"{history.token}/{gone}", f"{layout.version}/{gone}"
             if layout.places:
-                self._sync.refresh(self._shares, away, layout.elders(self._node))
+                self._sync.refresh(self._shares, history, wanted, away)
         if self._present_of != (decides, alive):
             for peer in alive:
-                if peer not in self._alive and peer in self._seen:
+                if peer not in self._alive and peer != self._node and (peer in self._seen or self._had_a_life):
                     self._sync.returned(peer)
-                    self.returned.add(peer)
+                    if peer in self._seen:
+                        self.returned.add(peer)
             self._alive = alive
             self._seen.update(alive)
             living = set(alive)
             self._present = {
-                part: sorted((node for node in share.holders if node in living), key=lambda node: node != self._node)
+                part: sorted((node for node in share.takers if node in living), key=lambda node: node != self._node)
                 for part, share in self._shares.items()
             }
             self._present_of = (decides, alive)
 
 
-def _place(entry: Entry) -> Place:
-    fields = entry.row().fields
-    capacity, zone, state = fields.get("capacity_bytes"), fields.get("zone"), fields.get("state")
-    known: State = "draining" if state == "draining" else "removed" if state == "removed" else "active"
-    joined = entry.fields.get("joined")  # written once: its stamp tells since when
-    return Place(
-        capacity if isinstance(capacity, int) else 0,
-        zone if isinstance(zone, str) else "",
-        known,
-        stamp_ms(joined[0][0]) if joined is not None else 0,
-    )
+def written(version: Version) -> Change:
+    """Give the change that makes a version known."""
+    return Change(TABLE, VERSION, version.id, set={"body": version.packed})

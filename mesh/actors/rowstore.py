@@ -43,10 +43,11 @@ class Journaled:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """How many rows changed something, and the places of those held back for their stamps."""
+    """How many rows changed something and which, and the places of those held back for their stamps."""
 
     changed: int
     held: tuple[int, ...]
+    keys: tuple[Key, ...] = ()
 
 
 class _Behind(Exception):
@@ -165,7 +166,7 @@ class RowStore:
         changed = await self._tables.write(work)
         self.seen(changed, now_ms)
         self._tell(changed)
-        return Taken(len(changed), late)
+        return Taken(len(changed), late, tuple(entry.key for entry in changed))
 
     async def release(self, now_ms: int) -> int:
         """Take the held rows that can be believed by now; gives how many are still held."""

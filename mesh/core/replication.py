@@ -1,7 +1,7 @@
 """Which replicas of a partition can be believed, and who copies what to whom.
 
-``SyncState`` holds DESIGN.md's rule: a replica counts only once it has compared itself with a replica that counts, or
-with every owner that is not away, since it got the partition or was last cut off. ``plan_copies`` and ``plan_rows`` say
+``SyncState`` holds the rule for answers: a replica counts only once it has what the owners before it held, and what was
+written while it was cut off. ``plan_copies`` and ``plan_rows`` say
 what this node has to give, and what it need not keep.
 
 Invariant: nobody gives up bytes or rows unless every owner has confirmed them; of several nodes that could copy one
@@ -13,100 +13,166 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
+from mesh.core.layouts import History
 from proto.ids import ChunkId, NodeId, PartitionId
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Who has to do with a partition: its owners by layout, and those who hold it now (owners or stand-ins)."""
+    """Who has to do with a partition: its owners by layout, and those who hold it now (owners or stand-ins).
+
+    ``former`` held it before the present version of the layout, and have what its owners may still lack.
+    """
 
     owners: tuple[NodeId, ...]
     holders: tuple[NodeId, ...]
+    former: tuple[NodeId, ...] = ()
+
+    @property
+    def takers(self) -> tuple[NodeId, ...]:
+        """Give who takes the rows written now, and may answer for them: holders first."""
+        return tuple(dict.fromkeys((*self.holders, *self.former))) if self.former else self.holders
+
+
+@dataclass(slots=True)
+class _Replica:
+    """What one replica here has compared.
+
+    ``concerned``: who owns the partition or takes its rows; ``met``: the versions of the layout it has everything of;
+    ``must``: by version, the nodes it has to see before it has; ``waits``: those that may have taken something while
+    they, or this node, were cut off.
+    """
+
+    concerned: frozenset[NodeId]
+    met: frozenset[str]
+    must: dict[str, set[NodeId]]
+    waits: set[NodeId]
 
 
 class SyncState:
     """What this node has compared, partition by partition.
 
-    ``had`` are the partitions it counted for before it was started again. Of a partition it has never counted for, it
-    must see a replica that counts, or every owner; of one it had, every owner that is not away. It had a partition too
-    that went from it to younger nodes only and whose rows it has not given up: where an owner is lost before it has
-    passed them on, nobody else knows them all.
+    A replica counts once it has everything of every base of the layout: by having compared itself with a replica that
+    counts, or with every owner in that base, whether away or not; and with all that came back since it, or they, were
+    cut off. Comparing tells something only when both nodes know the same versions. ``had`` are the partitions it
+    counted for before it was started again, ``known`` the versions known then.
     """
 
-    def __init__(self, me: NodeId, had: Set[PartitionId] = frozenset()) -> None:
+    def __init__(self, me: NodeId, had: Set[PartitionId] = frozenset(), known: Iterable[str] = ()) -> None:
         self._me = me
         self._had = had
-        self._owners: dict[PartitionId, tuple[NodeId, ...]] = {}
-        self._must: dict[PartitionId, set[NodeId]] = {}
-        self._waits: dict[PartitionId, set[NodeId]] = {}
-        self._left: dict[PartitionId, tuple[NodeId, ...]] = {}
-        """Partitions it counted for and holds no longer, with their owners then; their rows are still here."""
+        self._known = frozenset(known)
+        self._replicas: dict[PartitionId, _Replica] = {}
+        self._suspect: set[NodeId] = set()
+        """Peers that came back and were not compared with since."""
 
-    def refresh(self, shares: Mapping[PartitionId, Share], away: Set[NodeId], elders: Set[NodeId]) -> None:
-        """Take note of a new layout, or of nodes that went away or came back.
-
-        ``elders`` are the nodes that were in the layout before this one: what they hold it cannot do without.
-        """
+    def refresh(self, shares: Mapping[PartitionId, Share], history: History, copies: int, away: Set[NodeId]) -> None:
+        """Take note of new versions of the layout, or of nodes that went away or came back."""
+        removed = {node for node, place in history.now.layout.places.items() if place.state == "removed"}
+        learnt: dict[frozenset[str], frozenset[str]] = {}
         for partition, share in shares.items():
-            if self._me not in share.holders:
-                if partition in self._owners and self.counts(partition):
-                    self._left[partition] = self._owners[partition]
-                if any(node in elders and node not in self._left.get(partition, ()) for node in share.owners):
-                    self._left.pop(partition, None)
-                for state in (self._owners, self._must, self._waits):
-                    state.pop(partition, None)
+            takers = frozenset(share.takers)
+            concerned = takers.union(share.owners)
+            replica = self._replicas.get(partition)
+            if self._me not in takers:
+                self._replicas.pop(partition, None)
                 continue
-            others = {node for node in share.owners if node != self._me}
-            known = self._owners.get(partition)
-            if known is None:
-                left = self._left.pop(partition, None)
-                had = partition in self._had or (left is not None and not (others - set(left)) & elders)
-                self._must[partition] = set() if had else set(others)
-                self._waits[partition] = others - away if had else set()
+            if replica is None:
+                had = partition in self._had
+                replica = _Replica(
+                    concerned, self._known if had else frozenset(), {}, set(concerned - {self._me}) if had else set()
+                )
+                self._replicas[partition] = replica
             else:
-                new = {node for node in others if node not in known}
-                self._must[partition] = (self._must[partition] & others) | (new & elders)
-                self._waits[partition] = (self._waits[partition] & (others - away)) | (new - elders - away)
-            self._owners[partition] = share.owners
+                replica.waits |= (concerned - replica.concerned - {self._me}) & self._suspect
+                replica.concerned = concerned
+            if replica.met not in learnt:
+                learnt[replica.met] = history.learnt(replica.met)
+            replica.met = learnt[replica.met]
+            self._follow_bases(replica, partition, history, copies, removed)
+            replica.waits -= away
+            replica.waits -= removed
         self._had = frozenset()
 
-    def gave_up(self, partition: PartitionId) -> None:
-        """Take note that rows of a partition went from here, once its holders had confirmed them."""
-        self._left.pop(partition, None)
+    def _follow_bases(
+        self, replica: _Replica, partition: PartitionId, history: History, copies: int, removed: Set[NodeId]
+    ) -> None:
+        must: dict[str, set[NodeId]] = {}
+        eldest = min((history.versions[one].born for one in replica.met if one in history.versions), default=None)
+        for base in sorted(history.bases, key=lambda one: (one.born, one.id)):
+            if base.id in replica.met:
+                continue
+            owners = set(base.owners(partition, copies))
+            left = owners - {self._me} - removed
+            if self._me in owners and not base.parents:
+                replica.met |= {base.id}  # owners in a mesh's first layout have what there is
+                eldest = base.born if eldest is None else min(eldest, base.born)
+            elif eldest is not None and eldest <= base.born:
+                # Another side of this mesh, or a younger one: what it has comes when it is there.
+                replica.waits |= left
+                replica.met |= {base.id}
+            elif left:
+                must[base.id] = left & replica.must.get(base.id, left)
+            else:
+                replica.met |= {base.id}
+        replica.must = must
 
     def returned(self, peer: NodeId) -> None:
         """Take note that a peer is back after this node, or it, was cut off: what it wrote alone is not here yet."""
-        for partition, owners in self._owners.items():
-            if peer in owners and peer != self._me:
-                self._waits[partition].add(peer)
+        self._suspect.add(peer)
+        for replica in self._replicas.values():
+            if peer in replica.concerned and peer != self._me:
+                replica.waits.add(peer)
+
+    def caught_up(self, peer: NodeId) -> None:
+        """Take note that all partitions this node has to do with were compared with a peer."""
+        self._suspect.discard(peer)
 
     def cut_off(self, away: Set[NodeId]) -> None:
         """Take note that this node stood still or alone: all it holds may be behind."""
-        for partition, owners in self._owners.items():
-            self._waits[partition] |= {node for node in owners if node != self._me and node not in away}
+        for replica in self._replicas.values():
+            replica.waits |= replica.concerned - {self._me} - away
+            self._suspect |= replica.concerned - {self._me}
 
     def compared(self, peer: NodeId, partitions: Iterable[PartitionId], counting: Set[PartitionId]) -> None:
-        """Take note that this node has all that ``peer`` had of ``partitions``; those ``counting`` counted there."""
+        """Take note that this node has all that ``peer`` had of ``partitions``; those ``counting`` counted there.
+
+        Both must have known the same versions of the layout: a peer that knows fewer goes on taking rows by itself.
+        """
         for partition in partitions:
-            if partition not in self._owners:
+            replica = self._replicas.get(partition)
+            if replica is None:
                 continue
-            for state in (self._must, self._waits):
-                if partition in counting:
-                    state[partition].clear()
-                else:
-                    state[partition].discard(peer)
+            whole = partition in counting
+            for base, left in list(replica.must.items()):
+                left.discard(peer)
+                if whole or not left:
+                    replica.met |= {base}
+                    del replica.must[base]
+            replica.waits.discard(peer)
+            if whole:
+                replica.waits.clear()
+
+    def awaits(self, peer: NodeId) -> frozenset[PartitionId]:
+        """Give the partitions that have to be compared with a peer before they count."""
+        return frozenset(
+            partition
+            for partition, replica in self._replicas.items()
+            if peer in replica.waits or any(peer in left for left in replica.must.values())
+        )
 
     def counts(self, partition: PartitionId) -> bool:
         """Tell whether this node's replica of a partition may answer for it."""
-        return partition in self._owners and not self._must[partition] and not self._waits[partition]
+        replica = self._replicas.get(partition)
+        return replica is not None and not replica.must and not replica.waits
 
     def counting(self) -> frozenset[PartitionId]:
         """Give all partitions this node may answer for."""
-        return frozenset(partition for partition in self._owners if self.counts(partition))
+        return frozenset(partition for partition in self._replicas if self.counts(partition))
 
     def behind(self) -> int:
         """Count partitions held here that do not count yet."""
-        return len(self._owners) - len(self.counting())
+        return len(self._replicas) - len(self.counting())
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,10 @@ RowKey = tuple[Annotated[str, Max(32)], Annotated[str, Max(256)], Annotated[str,
 
 @message(300)
 class PutRows:
-    """Take these rows, durably; several at once."""
+    """Take these rows, durably; several at once. ``layout``: the versions of the layout the giver knows."""
 
     rows: Annotated[tuple[PackedRow, ...], Max(512)]
+    layout: Annotated[str, Max(64)] = ""
 
 
 @message(301)
@@ -101,10 +102,11 @@ class Digests:
 
 @message(321)
 class Differing:
-    """The partitions whose digests differ here, and of all asked, those this node counts for."""
+    """The partitions whose digests differ here; of all asked, those it counts for; its versions of the layout."""
 
     partitions: Annotated[tuple[int, ...], Max(1025)]
     counting: Annotated[tuple[int, ...], Max(1025)]
+    layout: Annotated[str, Max(64)] = ""
 
 
 @message(322)
@@ -147,8 +149,9 @@ class Compare:
 
 @message(326)
 class Compared:
-    """Whether they are, which of them this node counts for, and what its own clock shows."""
+    """Whether they are, which of them this node counts for, its own clock, and its versions of the layout."""
 
     same: bool
     counting: Bits
     wall_ms: int = 0
+    layout: Annotated[str, Max(64)] = ""

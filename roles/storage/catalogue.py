@@ -6,9 +6,11 @@ passes for whole when this node's replica of a partition does not count (see ``m
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from mesh.actors.placement import LayoutView
+from mesh.actors.rowsql import Key
 from mesh.actors.rowstore import RowStore, partition_for
 from mesh.actors.scatter import ACTOR
 from mesh.actors.system import ActorSystem, Context
@@ -66,6 +68,8 @@ class CatalogueServer:
             case PutRows():
                 now_ms = int(self._clock.wall() * 1000)
                 taken = await self._store.take(message.rows, now_ms=now_ms, sender=context.sender)
+                if message.layout != self._view.history.token:
+                    await self._pass_on(taken.keys)
                 return RowsTaken(len(message.rows) - len(taken.held), taken.held)
             case GetRows():
                 return await self._get(message)
@@ -82,12 +86,20 @@ class CatalogueServer:
                 return Differing(
                     tuple(part for part, value in asked if mine.get(part, 0) != value),
                     tuple(part for part, _ in asked if part in counting),
+                    self._view.history.token,
                 )
             case ListRows():
                 rows = await self._store.listing(PartitionId(message.partition), message.after, LISTED_MAX)
                 return RowDigests(tuple(rows), len(rows) == LISTED_MAX)
             case _:
                 raise NotFound(f"the catalogue takes no {type(message).__name__} from {context.sender[:8]}")
+
+    async def _pass_on(self, keys: Sequence[Key]) -> None:
+        """Pass on what came from a node that knows other versions of the layout: it may not know all who take it."""
+        view, me = self._view, self._system.node_id
+        parts = {key: partition_for(key[0], key[1]) for key in keys if key[0] not in MESH_TABLES}
+        moving = view.history.moving
+        await self._store.pass_on([key for key, part in parts.items() if moving or me not in view.takers(part)])
 
     async def _get(self, message: GetRows) -> Rows:
         packed = await self._store.get_packed(
@@ -125,4 +137,5 @@ class CatalogueServer:
         if not same or message.returned:
             self.comparer.soon(sender)
         sync = self._view.sync
-        return Compared(same, bits_of(part for part in parts if sync.counts(part)))
+        counting = bits_of(part for part in parts if sync.counts(part))
+        return Compared(same, counting, layout=self._view.history.token)

@@ -127,15 +127,16 @@ class Comparer:
         await self._view.keep_counting(self._store)
 
     def _shared(self, peer: NodeId) -> list[PartitionId]:
-        """Give the partitions held here that a peer holds or owns, in order."""
-        me = self._system.node_id
+        """Give the partitions taken here that a peer takes or owns, or may have something of, in order."""
+        me, awaited = self._system.node_id, self._view.sync.awaits(peer)
         return [
             part
             for part, share in self._view.shares().items()
-            if me in share.holders and (peer in share.holders or peer in share.owners)
+            if part in awaited or (me in share.takers and (peer in share.takers or peer in share.owners))
         ]
 
     async def _compare_with(self, peer: NodeId) -> None:
+        layout = self._view.history.token
         parts = self._shared(peer)
         summary = summary_of(await self._store.digests(), parts, mesh=True)
         returned = peer in self._view.returned
@@ -144,22 +145,36 @@ class Comparer:
             peer, ACTOR, message, Compared, timeout_s=ASK_TIMEOUT_S, channel=Channel.CONTROL
         )
         self._view.returned.discard(peer)
-        if answer.same:
+        if answer.same and answer.layout == layout == self._view.history.token:
             self._view.sync.compared(peer, parts, {PartitionId(part) for part in partitions_in(answer.counting)})
-            return
-        await self._fetch_differing(peer, [*parts, MESH_PARTITION])
+            self._view.sync.caught_up(peer)
+        elif not answer.same:
+            await self._fetch_differing(peer, layout, [*parts, MESH_PARTITION])
+        if answer.layout != layout or self._view.sync.awaits(peer):
+            self._due[peer] = self._clock.monotonic() + STEP_S  # there is more to it, once both know the same layout
 
-    async def _fetch_differing(self, peer: NodeId, parts: list[PartitionId]) -> None:
+    async def _fetch_differing(self, peer: NodeId, layout: str, parts: list[PartitionId]) -> None:
         digests = await self._store.digests()
         told = Digests(tuple((part, digests.get(part, 0)) for part in parts))
         answer = await self._system.ask(peer, ACTOR, told, Differing, timeout_s=ASK_TIMEOUT_S)
         counting = {PartitionId(part) for part in answer.counting}
         differing = {PartitionId(part) for part in answer.partitions}
-        self._view.sync.compared(peer, [part for part in parts if part not in differing], counting)
+
+        def compared(those: list[PartitionId]) -> bool:
+            # Only nodes that know the same versions of the layout take and pass on the same rows.
+            alike = answer.layout == layout == self._view.history.token
+            if alike:
+                self._view.sync.compared(peer, those, counting)
+            return alike
+
+        compared([part for part in parts if part not in differing])
         # Mesh tables first: the layout is among them.
+        alike = True
         for part in sorted(differing, reverse=True):
             await self._fetch_partition(peer, part)
-            self._view.sync.compared(peer, [part], counting)
+            alike = compared([part])
+        if alike and compared([]):
+            self._view.sync.caught_up(peer)
 
     async def _fetch_partition(self, peer: NodeId, part: PartitionId) -> None:
         mine = await listed_here(self._store, part)

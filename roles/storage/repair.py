@@ -230,7 +230,7 @@ class Repair:
         gone = 0
         strange = [part for part in await self._rows.digests() if part != MESH_PARTITION and self._is_strange(part)]
         for part in strange[:HAND_OVER_PARTITIONS]:
-            holders = self._view.holders(part)
+            holders = self._view.takers(part)
             mine = await listed_here(self._rows, part)
             lacking: dict[Key, None] = {}
             for node in holders:
@@ -238,12 +238,11 @@ class Repair:
                 lacking.update(dict.fromkeys(plan_rows(mine, theirs).give))
             # What a holder lacks goes the way of own writes: it leaves here when all have confirmed it.
             await self._rows.pass_on(list(lacking))
-            self._view.sync.gave_up(part)
             gone += await self._rows.forget({key: value for key, value in mine.items() if key not in lacking})
         return gone
 
     def _is_strange(self, part: PartitionId) -> bool:
-        holders = self._view.holders(part)
+        holders = self._view.takers(part)
         present = self._view.present(part)
         return bool(holders) and self._system.node_id not in holders and len(present) == len(holders)
 

@@ -25,7 +25,7 @@ def told(verdict):
     return "\n".join([*verdict.events, *(f"{one.promise}: {one.why}" for one in verdict.broken)])
 
 
-@pytest.mark.parametrize(("name", "seed"), [("calm", 1), ("lone", 1), ("studio", 1)])
+@pytest.mark.parametrize(("name", "seed"), [("calm", 1), ("lone", 1), ("studio", 1), ("moving", 1)])
 def test_every_promise_is_kept_over_the_faults_of(name, seed):
     verdict = tell(name, seed)
     assert verdict.kept, told(verdict)

@@ -10,7 +10,7 @@ import typer
 
 from thatdam import __version__
 from thatdam import config as settings
-from thatdam.cli import admission, library, mesh, people, search, sources, transfer
+from thatdam.cli import admission, layout, library, mesh, people, search, sources, transfer
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -22,6 +22,7 @@ app.add_typer(sources.record, name="record")
 app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")
 app.add_typer(search.job_verbs, name="jobs")
+app.add_typer(layout.layout, name="layout")
 
 
 def _tell_version(wanted: bool) -> None:

@@ -13,6 +13,7 @@ from thatdam.gateway import (
     events,
     files,
     jobs,
+    layout,
     live,
     metrics,
     nodes,
@@ -50,6 +51,7 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     events.install(app, feed, guard, traffic)
     nodes.install(app, node, guard)
     admission.install(app, node, guard)
+    layout.install(app, node, guard)
     people.install(app, node, guard)
     library = assets.Assets(node)
     cameras.install(app, node, guard, library)

@@ -5,102 +5,176 @@ from hypothesis import strategies as st
 
 from mesh.core.clockguard import ClockGuard
 from mesh.core.hlc import AHEAD_MS_MAX, RELEASE_MS, HybridClock, believable, stamp_ms
+from mesh.core.layouts import History, Seat, Version
+from mesh.core.placement import PLAIN
 from mesh.core.replication import Share, SyncState, may_drop, plan_copies, plan_rows
 from proto.ids import ChunkId, NodeId, PartitionId
 
 A, B, C, D = (NodeId(name) for name in "abcd")
 P = PartitionId(7)
 NOBODY: frozenset[NodeId] = frozenset()
-ALL_A = frozenset({P})
+ALL_P = frozenset({P})
+NOTHING: frozenset[PartitionId] = frozenset()
 
 
-def share(owners, holders=None):
-    return {P: Share(tuple(owners), tuple(holders or owners))}
+def share(owners, holders=None, former=()):
+    return {P: Share(tuple(owners), tuple(holders or owners), tuple(former))}
+
+
+def version(owners, *parents, since=1, known=None):
+    """A version in which these nodes own everything."""
+    at = (since << 20, "")
+    told = {node: Seat(at, (at, 1 << 30), (at, ""), (at, "active"), (at, ""), (at, PLAIN)) for node in owners}
+    away = {node: Seat(at, (at, 1 << 30), (at, ""), (at, "draining"), (at, ""), (at, PLAIN)) for node in known or ()}
+    return Version([one.id for one in parents], away | told)
+
+
+def history(*versions, settled=()):
+    return History({one.id: one for one in versions}, frozenset(one.id for one in settled))
+
+
+def refresh(state, known, away=NOBODY, copies=3):
+    now = known.now.layout
+    state.refresh(
+        {P: Share(now.owners(P, copies), now.holders(P, copies, away), known.former(P, copies, away))},
+        known,
+        copies,
+        away,
+    )
 
 
 def test_a_lone_node_counts_at_once():
     state = SyncState(A)
-    state.refresh(share([A]), NOBODY, NOBODY)
+    refresh(state, history(version([A])))
     assert state.counts(P)
 
 
-def test_a_new_owner_counts_once_it_has_compared_with_one_that_counts():
-    state = SyncState(B)
-    state.refresh(share([A, B, C]), NOBODY, frozenset({A, C}))
+def test_when_every_owner_changes_at_once_the_new_ones_do_not_count_by_comparing_with_each_other():
+    """They compared with each other, or with nobody, and then said that there was nothing."""
+    old = version([A, B])
+    new = version([C, D], old, known=[A, B])
+    state, known = SyncState(C), history(old, new)
+    refresh(state, known)
     assert not state.counts(P)
-    state.compared(A, [P], frozenset())
+    state.compared(D, [P], NOTHING)
     assert not state.counts(P)
-    state.compared(C, [P], ALL_A)
-    assert state.counts(P)
+    state.compared(A, [P], NOTHING)
+    assert not state.counts(P)
+    state.compared(B, [P], NOTHING)
+    assert state.counts(P), "it has seen all that held it before"
+    alone, known = SyncState(C), history(old, version([C], old, known=[A, B]))
+    refresh(alone, known)
+    assert not alone.counts(P)
+    alone.compared(B, [P], ALL_P)
+    assert alone.counts(P)
+
+
+def test_a_former_owner_counts_until_the_new_version_is_settled_and_the_new_owner_after_it_too():
+    old = version([A])
+    new = version([B], old, known=[A])
+    former, owner = SyncState(A), SyncState(B)
+    refresh(former, history(old))
+    for state in (former, owner):
+        refresh(state, history(old, new))
+    assert (former.counts(P), owner.counts(P)) == (True, False)
+    owner.compared(A, [P], ALL_P)
+    for state in (former, owner):
+        refresh(state, history(old, new, settled=[new]))
+    assert (former.counts(P), owner.counts(P)) == (False, True)
+
+
+def test_one_that_slept_through_a_change_has_to_see_an_owner_of_what_came_of_it():
+    old = version([A])
+    new = version([B], old, known=[A])
+    newer = version([B, C], new, known=[A])
+    state, known = SyncState(C), history(old, new, newer, settled=[new])
+    refresh(state, known, frozenset({B}))
+    state.compared(A, [P], ALL_P)
+    assert state.counts(P), "one that counts has all"
+    state = SyncState(C)
+    refresh(state, known, frozenset({B}))
+    state.compared(A, [P], NOTHING)
+    assert not state.counts(P), "B is away, and B alone has what was written since"
 
 
 def test_a_stand_in_for_owners_that_are_all_away_does_not_count():
-    state = SyncState(D)
-    state.refresh(share([A, B], [D]), frozenset({A, B}), frozenset({A, B}))
+    known = history(version([A, B, D]))
+    first = known.now.owners(P, 2)
+    stand_in = next(node for node in (A, B, D) if node not in first)
+    state = SyncState(stand_in)
+    refresh(state, known, frozenset(first), copies=2)
     assert not state.counts(P)
-    state.refresh(share([A, B], [A, D]), frozenset({B}), frozenset({A, B}))
-    state.compared(A, [P], ALL_A)
+    state.compared(first[0], [P], ALL_P)
     assert state.counts(P)
 
 
-def test_a_lone_node_that_joins_an_older_mesh_does_not_count_before_it_has_seen_an_elder():
+def test_a_lone_node_that_joins_an_older_mesh_does_not_count_before_it_has_seen_one_of_it():
     state = SyncState(B)
-    state.refresh(share([B]), NOBODY, NOBODY)
-    state.refresh(share([A, B]), frozenset({A}), frozenset({A}))
+    mine, theirs = version([B], since=5), version([A], since=1)
+    refresh(state, history(mine))
+    refresh(state, history(mine, theirs), frozenset({A}))
     assert not state.counts(P)
+    state.compared(A, [P], ALL_P)
+    assert state.counts(P)
 
 
 def test_an_older_node_does_not_wait_for_a_newcomer_that_is_away():
     state = SyncState(A)
-    state.refresh(share([A]), NOBODY, NOBODY)
-    state.refresh(share([A, B]), NOBODY, NOBODY)
+    mine, theirs = version([A], since=1), version([B], since=5)
+    refresh(state, history(mine))
+    refresh(state, history(mine, theirs))
     assert not state.counts(P)
-    state.refresh(share([A, B]), frozenset({B}), NOBODY)
+    refresh(state, history(mine, theirs), frozenset({B}))
     assert state.counts(P)
 
 
-def test_a_former_owner_stands_in_when_its_heir_was_never_told_and_the_other_owner_is_lost():
+def test_a_former_owner_answers_when_its_heir_was_never_told_and_the_other_owner_is_lost():
     """A machine was wiped: its new node came into the layout before the old one was away (scenario wiped, seed 1)."""
+    old, came = version([A, B]), version([C], since=9)
     former, heir = SyncState(B), SyncState(C)
-    former.refresh(share([A, B]), NOBODY, frozenset({A}))
-    former.compared(A, [P], ALL_A)
-    former.refresh(share([A, C]), NOBODY, frozenset({A}))  # C came; A is dead and not away yet
-    heir.refresh(share([A, C]), NOBODY, frozenset({A, B}))
-    for state, elders in ((former, frozenset({A})), (heir, frozenset({A, B}))):
-        state.refresh(share([A, C], [C, B]), frozenset({A}), elders)
-    assert not former.counts(P)
-    former.compared(C, [P], frozenset())
+    refresh(former, history(old))
+    refresh(heir, history(came))
+    for state in (former, heir):
+        refresh(state, history(old, came), copies=2)  # A is dead and not away yet
+        refresh(state, history(old, came), frozenset({A}), copies=2)
+    assert not heir.counts(P)
+    former.compared(C, [P], NOTHING)
     assert former.counts(P)
-    heir.compared(B, [P], ALL_A)
+    heir.compared(B, [P], ALL_P)
     assert heir.counts(P)
 
 
-def test_a_former_owner_that_gave_its_rows_up_or_lost_them_to_elders_does_not_stand_in():
-    for gives_up, elders in ((True, NOBODY), (False, frozenset({C}))):
-        state = SyncState(B)
-        state.refresh(share([B]), NOBODY, NOBODY)
-        state.refresh(share([A, C]), NOBODY, elders)
-        if gives_up:
-            state.gave_up(P)
-        state.refresh(share([A, C], [B]), frozenset({A, C}), elders)
-        assert not state.counts(P)
-
-
 def test_all_owners_started_again_at_once_count_after_comparing_with_each_other():
-    state = SyncState(A, ALL_A)
-    state.refresh(share([A, B, C]), NOBODY, frozenset({B, C}))
+    first = version([A, B, C])
+    state, known = SyncState(A, ALL_P, [first.id]), history(first)
+    refresh(state, known)
     assert not state.counts(P)
-    state.compared(B, [P], frozenset())
-    state.refresh(share([A, B, C]), frozenset({C}), frozenset({B, C}))
+    state.compared(B, [P], NOTHING)
+    refresh(state, known, frozenset({C}))
     assert state.counts(P), "C is away: it is not waited for"
     state.returned(C)
     assert not state.counts(P), "C is back and may know more"
 
 
+def test_two_sides_of_a_partition_that_changed_the_layout_see_each_other_before_they_count():
+    old = version([A, B])
+    one, other = version([A, C], old, since=1), version([B, D], old, since=1)
+    state = SyncState(A)
+    refresh(state, history(old))
+    refresh(state, history(old, one), frozenset({B, D}))
+    refresh(state, history(old, one, settled=[one]), frozenset({B, D}))
+    assert state.counts(P)
+    both = history(old, one, other, settled=[one, other])
+    refresh(state, both)
+    assert not state.counts(P)
+    assert state.awaits(D) == ALL_P
+    refresh(state, both, frozenset({B, D}))
+    assert state.counts(P), "they are gone again: each side goes on"
+
+
 def test_a_node_that_stood_still_does_not_count_until_it_has_compared():
     state = SyncState(A)
-    state.refresh(share([A, B]), NOBODY, frozenset({B}))
-    state.compared(B, [P], ALL_A)
+    refresh(state, history(version([A, B])))
     assert state.counts(P)
     state.cut_off(NOBODY)
     assert (state.counts(P), state.behind()) == (False, 1)

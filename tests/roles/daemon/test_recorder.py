@@ -96,7 +96,7 @@ async def start(folder):
     await view.open(rows)
     catalogue = Catalogue(system, rows, view, clock)
     server = CatalogueServer(system, rows, view, clock)
-    joining = view.joining(1 << 30, "")
+    joining = view.joining(1 << 30, "", int(clock.wall() * 1000))
     await server.open()
     if joining is not None:
         await catalogue.write(joining)

@@ -10,6 +10,7 @@ from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
 from mesh.actors.files import Files
+from mesh.actors.layouts import LayoutKeeper
 from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
@@ -66,7 +67,18 @@ LONG = Graces(86_400_000, 86_400_000)
 
 
 async def start(
-    fabric, folder, number, copies=2, *, stores=True, off_s=0.0, keep_confirmed_s=60.0, graces=LONG, admitted=()
+    fabric,
+    folder,
+    number,
+    copies=2,
+    *,
+    stores=True,
+    off_s=0.0,
+    keep_confirmed_s=60.0,
+    graces=LONG,
+    admitted=(),
+    capacity=1 << 30,
+    zone="",
 ):
     node = node_id_of(bytes([number + 1]) * 32)
     network = FakeNetwork(fabric, node, ("10.0.0.1", 8000 + number))
@@ -90,7 +102,7 @@ async def start(
     clock.open(system, network)
     ChunkServer(system, store, chunks.copier, takes=stores, view=view)
     await server.open()
-    joining = view.joining(1 << 30, "") if stores else None
+    joining = view.joining(capacity, zone, int(clock.wall() * 1000)) if stores else None
     if joining is not None:
         await catalogue.write(joining)
     await catalogue.open()
@@ -98,11 +110,15 @@ async def start(
     repair = Repair(system, rows, store, view, chunks, clock)
     await repair.open()
     files = Files(catalogue, chunks, executor, lambda: copies, clock, graces.idle_ms / 1000)
+    keeper = LayoutKeeper(system, rows, catalogue, view, executor, lambda: int(clock.wall() * 1000))
+    if stores:
+        keeper.open()
     collector = Collector(system, rows, store, view, peers, catalogue, lambda: admitted, clock, graces)
     trash = Trash(system, rows, catalogue, files, view, collector, clock, graces.idle_ms)
     return SimpleNamespace(
         files=files,
         collector=collector,
+        keeper=keeper,
         trash=trash,
         number=number,
         node=node,
@@ -163,9 +179,11 @@ async def mesh(folder, count=3, copies=2, **more):
 
 
 async def settled(nodes):
-    """All know one layout, all replicas count, nothing waits to be passed on."""
+    """All know one layout, which is reached; all replicas count, nothing waits to be passed on."""
     up = [one for one in nodes if not one.stopped]
-    versions = {one.view.layout.version for one in up}
+    versions = {one.view.history.token for one in up}
+    if any(one.view.history.moving or len(one.view.history.heads) > 1 for one in up):
+        return False
     kept = [await one.rows.journal_count() for one in up]
     return len(versions) == 1 and not any(kept) and not any(one.view.sync.behind() for one in up)
 

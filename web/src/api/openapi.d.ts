@@ -328,6 +328,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/layout": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Layout
+         * @description Tell who stores what, and whether all of it is where it belongs.
+         */
+        get: operations["layout_api_v1_layout_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/layout/apply": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Apply Layout
+         * @description Change the layout; what has to moves by itself from then on, and everything is served meanwhile.
+         */
+        post: operations["apply_layout_api_v1_layout_apply_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/layout/plan": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Plan Layout
+         * @description Tell what a change would move; nothing is done.
+         */
+        post: operations["plan_layout_api_v1_layout_plan_post"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/links": {
         parameters: {
             query?: never;
@@ -1105,6 +1165,32 @@ export interface components {
             /** @description The id of the take that runs now; null when none does. */
             take: string | null;
         };
+        /** @description What a plan does to one node. */
+        Change: {
+            /** @description Bytes it will hold, about. */
+            bytes_after: number;
+            /** @description Bytes it should hold now, about. */
+            bytes_before: number;
+            /** @description Bytes that will be copied to it, about. */
+            bytes_coming: number;
+            /** @description The node's id. */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description Partitions it will own. */
+            partitions_after: number;
+            /** @description Partitions it owns now. */
+            partitions_before: number;
+            /**
+             * @description What it will be.
+             * @enum {string}
+             */
+            state: "active" | "draining" | "removed";
+            /** @description What it will weigh. */
+            weight_bytes: number;
+            /** @description The zone it will stand in. */
+            zone: string;
+        };
         /** @description What nobody needs any more, over the nodes that answer. */
         Collection: {
             /** @description The nodes that have to be there before more can be collected. */
@@ -1322,6 +1408,25 @@ export interface components {
              */
             state?: string | null;
         };
+        /** @description The layout as it is. */
+        LayoutTold: {
+            /** @description Copies wanted. */
+            copies: number;
+            /** @description Versions that were made without each other and are merged now; 1 as a rule. */
+            heads: number;
+            /** @description Whether data is still moving to where it belongs by this version; the owners before serve until then. */
+            moving: boolean;
+            /** @description Every node in it. */
+            nodes: components["schemas"]["Standing"][];
+            /** @description The versions it came from. */
+            parents: string[];
+            /** @description The greatest load of a node over its share. */
+            uneven: number;
+            /** @description Its name: the hash of what it says and of the versions it came from. */
+            version: string;
+            /** @description Partitions with two copies in one zone though another zone has none. */
+            zone_violations: number;
+        };
         /** @description A login link's token. */
         LoginLink: {
             /** @description The token; the link is ``NODE_URL/#/login/TOKEN``. */
@@ -1534,6 +1639,58 @@ export interface components {
             /** @description What people call it. */
             name: string;
         };
+        /** @description What is wanted of the layout, all of it in one new version; nodes by id, its beginning, or name. */
+        Orders: {
+            /**
+             * @description Nodes that are to store (again).
+             * @default []
+             */
+            add?: string[];
+            /**
+             * @description The version this was planned on; when the layout has changed since, nothing is done.
+             * @default
+             */
+            base?: string;
+            /**
+             * @description Nodes that are to hold nothing; they serve until everything is elsewhere.
+             * @default []
+             */
+            drain?: string[];
+            /**
+             * @description Remove nodes that are not drained, too: what they alone hold is lost.
+             * @default false
+             */
+            force?: boolean;
+            /**
+             * @description Nodes to take out for good, once they are drained.
+             * @default []
+             */
+            remove?: string[];
+            /**
+             * @description Nodes that take others' places.
+             * @default []
+             */
+            replace?: components["schemas"]["Replacing"][];
+            /**
+             * @description Go back to how it was before the last change, and nothing else.
+             * @default false
+             */
+            revert?: boolean;
+            /**
+             * @description How much nodes weigh, in bytes of room.
+             * @default {}
+             */
+            weight?: {
+                [key: string]: number;
+            };
+            /**
+             * @description The zones nodes stand in; copies are spread over zones first.
+             * @default {}
+             */
+            zone?: {
+                [key: string]: string;
+            };
+        };
         /** @description How much of the mesh answered. */
         Partitions: {
             /** @description Partitions that answered. */
@@ -1547,6 +1704,27 @@ export interface components {
             recording: number;
             /** @description Assets still to be looked at. */
             waiting: number;
+        };
+        /** @description What a change of the layout moves, before or as it is done. */
+        Plan: {
+            /** @description Whether it was done. */
+            applied: boolean;
+            /** @description The version it is planned on. */
+            base: string;
+            /** @description Bytes that will be copied, about. */
+            bytes_to_move: number;
+            /** @description What becomes of every node. */
+            nodes: components["schemas"]["Change"][];
+            /** @description That, over the least that would give the same loads. */
+            over_least: number;
+            /** @description The greatest load of a node over its share that there will be. */
+            uneven: number;
+            /** @description The version it makes. */
+            version: string;
+            /** @description What to know before it is done, in sentences. */
+            warnings: string[];
+            /** @description Partitions that will have two copies in one zone though another zone has none. */
+            zone_violations: number;
         };
         /** @description Why a request was not done, for programs by ``status`` and for people by ``detail`` (RFC 9457). */
         ProblemDetails: {
@@ -1604,6 +1782,13 @@ export interface components {
             started_at: string | null;
             /** @description The id of the asset. */
             take: string;
+        };
+        /** @description A node that takes another's place: it gets what that one holds, and nothing else moves. */
+        Replacing: {
+            /** @description The node that stands in its place. */
+            new: string;
+            /** @description The node that is to hold nothing. */
+            old: string;
         };
         /** @description A node that was ended for ever. */
         Revoked: {
@@ -1684,6 +1869,36 @@ export interface components {
              * @default
              */
             user?: string;
+        };
+        /** @description Where one node stands. */
+        Standing: {
+            /** @description Bytes of chunks it holds now; null when it does not answer. */
+            bytes: number | null;
+            /** @description How many chunks that are. */
+            chunks: number | null;
+            /** @description Chunks on it that are on their way to others. */
+            chunks_to_copy: number | null;
+            /** @description The node's id. */
+            id: string;
+            /** @description What people call it; empty when it is not known here. */
+            name: string;
+            /** @description How many partitions it owns. */
+            partitions: number;
+            /** @description Partitions of which it does not have everything yet. */
+            partitions_behind: number | null;
+            /** @description Whether it is there. */
+            present: boolean;
+            /**
+             * @description Whether it stores, is being emptied, or was taken out.
+             * @enum {string}
+             */
+            state: "active" | "draining" | "removed";
+            /** @description Whether it has all it owns by this version. */
+            synced: boolean;
+            /** @description How much it weighs: as a rule the room it has. */
+            weight_bytes: number;
+            /** @description The zone it stands in. */
+            zone: string;
         };
         /** @description The take that a recording is, or was. */
         TakeOf: {
@@ -3840,6 +4055,290 @@ export interface operations {
             };
             /** @description There is no room for it. */
             507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    layout_api_v1_layout_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LayoutTold"];
+                };
+            };
+            /** @description Nobody known asks: sign in, or send a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This node is not called by this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A bug of this node; its log has it by the correlation id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    apply_layout_api_v1_layout_apply_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Orders"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description What was sent cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Nobody known asks: sign in, or send a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done as things are. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This node is not called by this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A parameter or field is wrong; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A bug of this node; its log has it by the correlation id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done now, or those who know do not answer; try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no room for it. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    plan_layout_api_v1_layout_plan_post: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Orders"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Plan"];
+                };
+            };
+            /** @description What was sent cannot be read. */
+            400: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description Nobody known asks: sign in, or send a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done as things are. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The body is too large. */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This node is not called by this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A parameter or field is wrong; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A bug of this node; its log has it by the correlation id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done now, or those who know do not answer; try again. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };
