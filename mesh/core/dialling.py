@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mesh.core.agenda import Agenda
 from mesh.ports import Entropy, Host
 from proto.ids import NodeId
 
@@ -15,6 +16,10 @@ DIALS_AT_ONCE = 8
 BACKOFF_FIRST_S = 0.5
 BACKOFF_ALIVE_MAX_S = 5.0
 BACKOFF_MAX_S = 30.0
+LOST_EACH_S = 1.0
+"""A node that was lost lately is tried again as often as one that lives; of many lost together, one in so long."""
+LOST_ATTEMPTS = 60
+"""After so many attempts in vain a lost node waits as long as any other."""
 REFUSED_AGAIN_S = 60.0
 TARGETS_MAX = 4096
 """Targets kept; further ones are not dialled until others go."""
@@ -36,44 +41,50 @@ class Dial:
 class _Target:
     hosts: tuple[Host, ...]
     expect: NodeId | None
-    at: float
-    backoff_max_s: float
+    alive: bool
     attempts: int = 0
     dialling: bool = False
     reached: NodeId | None = None
 
 
 class Dialling:
-    """The targets of one node."""
+    """The targets of one node. What is not being dialled stands in the agenda."""
 
     def __init__(self, node: NodeId, chance: Entropy) -> None:
         self._node = node
         self._chance = chance
         self._targets: dict[Key, _Target] = {}
+        self._agenda: Agenda[Key] = Agenda()
         self._running = 0
 
     def seed(self, host: Host, now: float) -> None:
         """Dial an address whose node is not known."""
-        self._targets.setdefault(f"seed/{host[0]}:{host[1]}", _Target((host,), None, now, BACKOFF_MAX_S))
+        key = f"seed/{host[0]}:{host[1]}"
+        if key not in self._targets and len(self._targets) < TARGETS_MAX:
+            self._targets[key] = _Target((host,), None, alive=False)
+            self._agenda.set(key, now)
 
     def want(self, node: NodeId, hosts: tuple[Host, ...], now: float, *, alive: bool) -> None:
         """Have a link to a node: soon when it is new, else as its back-off says."""
         standing = self._targets.get(node)
-        limit_s = BACKOFF_ALIVE_MAX_S if alive else BACKOFF_MAX_S
         if standing is not None:
             standing.hosts = hosts
-            if alive and standing.backoff_max_s != limit_s:
+            if alive != standing.alive:
+                standing.alive = alive
                 standing.attempts = 0
-                standing.at = min(standing.at, now + self._chance.uniform(0.0, 0.2))
-            standing.backoff_max_s = limit_s
+                if alive and not standing.dialling:
+                    soon = now + self._chance.uniform(0.0, 0.2)
+                    self._agenda.set(node, min(soon, self._agenda.at(node) or soon))
         elif len(self._targets) < TARGETS_MAX:
             # Both ends learn of each other at once: the greater waits, so that one of the two dials.
             wait_s = self._chance.uniform(0.0, 0.05) if self._node < node else self._chance.uniform(0.3, 0.5)
-            self._targets[node] = _Target(hosts, node, now + wait_s, limit_s)
+            self._targets[node] = _Target(hosts, node, alive)
+            self._agenda.set(node, now + wait_s)
 
     def forget(self, node: NodeId) -> None:
         """Stop dialling a node: it has a link, or it left."""
         standing = self._targets.pop(node, None)
+        self._agenda.cancel(node)
         if standing is not None and standing.dialling:
             self._running -= 1
 
@@ -87,24 +98,28 @@ class Dialling:
         if reached is not None:
             standing.reached = reached
             standing.attempts = 0
-            standing.at = now + BACKOFF_MAX_S
+            self._agenda.set(key, now + BACKOFF_MAX_S)
             return
         standing.attempts += 1
-        ceiling = min(standing.backoff_max_s, BACKOFF_FIRST_S * 2 ** min(standing.attempts - 1, 10))
+        ceiling = min(self._longest_s(standing), BACKOFF_FIRST_S * 2 ** min(standing.attempts - 1, 10))
         if refused:
             ceiling = REFUSED_AGAIN_S
-        standing.at = now + self._chance.uniform(ceiling / 2, ceiling)
+        self._agenda.set(key, now + self._chance.uniform(ceiling / 2, ceiling))
+
+    def _longest_s(self, target: _Target) -> float:
+        if target.alive:
+            return BACKOFF_ALIVE_MAX_S
+        if target.attempts > LOST_ATTEMPTS:
+            return BACKOFF_MAX_S
+        return min(BACKOFF_MAX_S, max(BACKOFF_ALIVE_MAX_S, LOST_EACH_S * len(self._targets)))
 
     def due(self, now: float, linked: dict[NodeId, Host]) -> list[Dial]:
         """Give the dials to begin now; those whose node is linked already wait."""
         dials: list[Dial] = []
-        for key, target in self._targets.items():
-            if self._running >= DIALS_AT_ONCE:
-                break
-            if target.dialling or target.at > now:
-                continue
+        while self._running < DIALS_AT_ONCE and (key := self._agenda.pop(now)) is not None:
+            target = self._targets[key]
             if (target.expect or target.reached) in linked or not target.hosts:
-                target.at = now + BACKOFF_MAX_S
+                self._agenda.set(key, now + BACKOFF_MAX_S)
                 continue
             target.dialling = True
             self._running += 1
@@ -113,11 +128,8 @@ class Dialling:
 
     def next_at(self) -> float | None:
         """Give when the next dial is due; None when none is, or as many run as may."""
-        if self._running >= DIALS_AT_ONCE:
-            return None
-        return min((target.at for target in self._targets.values() if not target.dialling), default=None)
+        return None if self._running >= DIALS_AT_ONCE else self._agenda.next_at()
 
     def shift(self, by_s: float) -> None:
         """Move what waits into the future."""
-        for target in self._targets.values():
-            target.at += by_s
+        self._agenda.shift(by_s)

@@ -27,6 +27,8 @@ RETRANSMIT_MULT = 4
 INFO_BYTES_MAX = 700
 """A larger NodeInfo is left out of datagrams; whoever lacks it asks for a push/pull."""
 RUMOUR_OVERHEAD_BYTES = 2
+RUMOUR_BYTES_MIN = 110
+"""No rumour is smaller: two node ids of 52 characters and what is around them."""
 
 INCARNATION_STEP_MAX = 1 << 20
 """A third who tells of an incarnation this far above the one known makes it up: a node raises its own one by one."""
@@ -77,46 +79,54 @@ class _Queued:
     rumour: Rumour
     size_bytes: int
     sent: int
-    order: int
 
 
 class RumourQueue:
-    """Rumours on their way out."""
+    """Rumours on their way out, in tiers by how often each was sent; in a tier the newest last."""
 
     def __init__(self) -> None:
         self._queued: dict[NodeId, _Queued] = {}
-        self._count = 0
+        self._tiers: list[dict[NodeId, _Queued]] = [{}]
 
     def __len__(self) -> int:
         return len(self._queued)
 
     def add(self, rumour: Rumour) -> None:
         """Pass a rumour on; it takes the place of an older one about the same node."""
-        self._count += 1
+        self.forget(rumour.node)
         rumour = slim(rumour)
         size = len(codec.encode(rumour)) + RUMOUR_OVERHEAD_BYTES
-        self._queued[rumour.node] = _Queued(rumour, size, 0, self._count)
+        self._queued[rumour.node] = self._tiers[0][rumour.node] = _Queued(rumour, size, 0)
 
     def forget(self, node: NodeId) -> None:
         """Drop what is told of a node."""
-        self._queued.pop(node, None)
+        item = self._queued.pop(node, None)
+        if item is not None:
+            del self._tiers[item.sent][node]
 
     def take(self, budget_bytes: int, nodes: int, forced: Sequence[Rumour] = ()) -> tuple[Rumour, ...]:
         """Give what fits into ``budget_bytes``: ``forced`` first, then the least told, the newest of those first."""
         taken = [slim(rumour) for rumour in forced]
         left = budget_bytes - sum(len(codec.encode(rumour)) + RUMOUR_OVERHEAD_BYTES for rumour in taken)
-        about = [rumour.node for rumour in taken]
-        limit = retransmits(nodes)
-        for item in sorted(self._queued.values(), key=lambda item: (item.sent, -item.order)):
-            if len(taken) >= RUMOURS_MAX:
+        about = {rumour.node for rumour in taken}
+        chosen: list[_Queued] = []
+        for item in (item for tier in self._tiers for item in reversed(tier.values())):
+            if len(taken) >= RUMOURS_MAX or left < RUMOUR_BYTES_MIN:
                 break
-            if item.size_bytes > left or item.rumour.node in about:
-                continue
-            left -= item.size_bytes
-            taken.append(item.rumour)
+            if item.size_bytes <= left and item.rumour.node not in about:
+                left -= item.size_bytes
+                taken.append(item.rumour)
+                chosen.append(item)
+        limit = retransmits(nodes)
+        for item in reversed(chosen):
+            del self._tiers[item.sent][item.rumour.node]
             item.sent += 1
             if item.sent >= limit:
                 del self._queued[item.rumour.node]
+                continue
+            while len(self._tiers) <= item.sent:
+                self._tiers.append({})
+            self._tiers[item.sent][item.rumour.node] = item
         return tuple(taken)
 
 

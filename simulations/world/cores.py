@@ -43,7 +43,10 @@ from simulations.world.entropy import SeededEntropy
 from simulations.world.trace import Trace
 
 ASK_TIMEOUT_S = 5.0
-LINK_TIMEOUT_S = 10.0
+DIAL_TIMEOUT_S = 5.0
+DIAL_TRIES_S = (0.0, 0.2, 0.6, 1.4, 3.0)
+"""When a handshake is sent again; where there is no way a dial hangs until its time is over, as in a silent cut."""
+LINK_TIMEOUT_S = 20.0
 """After so long without a way the transport itself gives a link up."""
 
 
@@ -291,20 +294,27 @@ class CoreWorld:
             self.at(self.now + ASK_TIMEOUT_S, lambda: self.feed(node, PushPullAnswered(peer, None)))
 
     def _dial(self, node: CoreNode, dial: Dial) -> None:
-        def arrive() -> None:
-            for host in dial.hosts:
-                peer = self._by_host.get(host)
-                if peer is None or peer == node.id or (dial.expect is not None and peer != dial.expect):
-                    continue
-                if not self._way(node.id, peer) or self.nodes[peer].paused:
-                    continue
-                self._link(node.id, peer)
-                self.feed(node, DialEnded(dial.key, peer))
-                return
-            refused = all(self._by_host.get(host) == node.id for host in dial.hosts)
-            self.feed(node, DialEnded(dial.key, None, refused))
+        def end(reached: NodeId | None, refused: bool = False) -> None:
+            self.feed(node, DialEnded(dial.key, reached, refused))
 
-        self.at(self.now + 2 * self._delay_s() + 0.006, arrive)
+        def knock(number: int, tries: int) -> None:
+            if number == len(dial.hosts):
+                end(None, all(self._by_host.get(host) == node.id for host in dial.hosts))
+                return
+            peer = self._by_host.get(dial.hosts[number])
+            there = None if peer is None else self.nodes[peer]
+            if peer is None or there is None or peer == node.id or (dial.expect is not None and peer != dial.expect):
+                knock(number + 1, 0)
+            elif self._way(node.id, peer) and not there.paused and not self._net.chance(self.loss):
+                self._link(node.id, peer)
+                end(peer)
+            elif tries + 1 < len(DIAL_TRIES_S):
+                wait_s = DIAL_TRIES_S[tries + 1] - DIAL_TRIES_S[tries]
+                self.at(self.now + wait_s, lambda: knock(number, tries + 1))
+            else:
+                self.at(self.now + DIAL_TIMEOUT_S - DIAL_TRIES_S[-1], lambda: knock(number + 1, 0))
+
+        self.at(self.now + 2 * self._delay_s() + 0.006, lambda: knock(0, 0))
 
     def _link(self, one: NodeId, other: NodeId) -> None:
         if (one, other) in self._links:
