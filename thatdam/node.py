@@ -27,6 +27,7 @@ from mesh.actors.search import Search
 from mesh.actors.system import ActorSystem
 from mesh.adapters.quic.addresses import is_loopback
 from mesh.core.collection import Graces
+from mesh.core.vouching import Signatures
 from mesh.ports import Clock, Discovery, Disk, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
@@ -149,6 +150,7 @@ class Node:
             (*config.seeds, *standing.met),
             info,
             DiskMemory(disk),
+            Signatures(standing.identity.sign),
             away_after_s=config.mesh.away_after_s,
         )
         view = LayoutView(node, members, config.mesh.copies, lambda other: roster.grants(other, "storage"))

@@ -45,6 +45,7 @@ from mesh.core.member import (
     WakeAt,
 )
 from mesh.core.membership import Membership
+from mesh.core.vouching import Vouching
 from mesh.ports import Channel, Clock, Entropy, Host, Link, Network, PortError, Refused, Unavailable
 from proto import codec
 from proto.codec import Malformed
@@ -75,6 +76,8 @@ EFFECTS_MAX = 65536
 INCREDIBLE_TOLD_S = 60.0
 """How often at most the log says that a peer misbehaves: it could fill the disk with it."""
 
+TWIN_TOLD_S = 60.0
+
 _log = structlog.get_logger("membership")
 _DATAGRAM_HEADS = tuple(bytes((0x82, 0x18, number)) for number in (110, 111, 112, 113, 114))
 _Queued = tuple[Effect, "asyncio.Future[Any] | None"]
@@ -92,6 +95,7 @@ class Members:
         seeds: Sequence[Host],
         info: NodeInfo,
         memory: MembershipMemory,
+        vouching: Vouching,
         *,
         away_after_s: float = 300.0,
         timing: Timing | None = None,
@@ -103,6 +107,7 @@ class Members:
         self._seeds = tuple(seeds)
         self._info = info
         self._memory = memory
+        self._vouching = vouching
         self._away_after_s = away_after_s
         self._timing = timing
         self._core: Membership | None = None
@@ -116,6 +121,7 @@ class Members:
         self.effects_dropped = 0
         self._incredible_told = 0
         self._incredible_tell_at = 0.0
+        self._twin_tell_at = 0.0
 
     # ------------------------------------------------------------ what others read
 
@@ -166,6 +172,7 @@ class Members:
             self._info,
             incarnation,
             self._entropy,
+            self._vouching,
             seeds=self._seeds,
             remembered=book,
             timing=self._timing,
@@ -249,7 +256,18 @@ class Members:
         if incredible and self._clock.monotonic() >= self._incredible_tell_at:
             self._incredible_told = self._core.incredible
             self._incredible_tell_at = self._clock.monotonic() + INCREDIBLE_TOLD_S
-            _log.warning("rumours that cannot be true were ignored", peer=_told_by(event), rumours=incredible)
+            _log.warning("rumours with a wrong signature were ignored", peer=_told_by(event), rumours=incredible)
+
+        twin = self._core.twin
+        if twin is not None and self._clock.monotonic() >= self._twin_tell_at:
+            self._twin_tell_at = self._clock.monotonic() + TWIN_TOLD_S
+            hosts = ", ".join(f"{host}:{port}" for host, port in twin.addresses)
+            _log.error(
+                "another node runs with the key of this one: its data folder was copied. Stop one of the two and start "
+                "it with an empty folder (--data), so that it becomes a node of its own",
+                other=twin.name,
+                at=hosts,
+            )
 
     # ------------------------------------------------------------ what goes out
 
@@ -344,7 +362,7 @@ class Members:
                 link = await self._network.dial(host, dial.expect, DIAL_TIMEOUT_S)
             except Refused as error:
                 refused = True
-                _log.debug("dial refused", host=host, error=str(error))
+                _log.warning("a node does not take this one", at=f"{host[0]}:{host[1]}", reason=str(error))
             except Unavailable as error:
                 _log.debug("dial failed", host=host, error=str(error))
             except Exception as error:  # noqa: BLE001 - the core waits for the end of this dial, whatever it raises

@@ -40,6 +40,7 @@ class Dissemination:
         self._node = node
         self._next_at: float | None = None
         self._synced: dict[NodeId, float] = {}
+        self._digest = 0
 
     def ping(self, peer: NodeId, seq: int) -> None:
         """Send a probe."""
@@ -71,7 +72,7 @@ class Dissemination:
         if self._next_at is None or now < self._next_at:
             return
         self._next_at = None
-        peers = [peer for peer in sorted(self.links) if self._listens(peer)]
+        peers = [peer for peer in self.links if self._listens(peer)]
         for peer in pick(peers, self._timing.gossip_fanout, self._chance):
             rumours = self._rumours(peer)
             if rumours:
@@ -79,10 +80,14 @@ class Dissemination:
 
     def digest(self) -> bytes:
         """Give 16 bytes that are equal for equal beliefs."""
-        told = ";".join(
-            f"{node},{self._members[node].state},{self._members[node].incarnation}" for node in sorted(self._members)
-        )
-        return blake3(told.encode()).digest(16)
+        return self._digest.to_bytes(16, "big")
+
+    def note(self, before: Member | None, after: Member) -> None:
+        """Keep the digest: the exclusive or of one hash a belief, so that a change costs the same in any mesh."""
+        for belief in (before, after):
+            if belief is not None:
+                told = f"{belief.id},{belief.state},{belief.incarnation}"
+                self._digest ^= int.from_bytes(blake3(told.encode()).digest(16), "big")
 
     def synced_since(self, peer: NodeId, then: float) -> bool:
         """Tell whether everything was exchanged with a peer after ``then``."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.core.dialling import Dial
 from mesh.ports import Host
@@ -21,6 +21,9 @@ class Member:
     incarnation: int
     info: NodeInfo
     since: float = 0.0
+    proof: bytes = b""
+    said: NodeInfo = field(default_factory=NodeInfo)
+    """What the node signed; ``info`` is that without what a terminal would obey."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 Decides whom to probe, when to suspect and when to declare dead, what to tell whom, and whom to dial. An event and the
 time go in, effects come out; the caller performs them in order.
 
-Invariant: the beliefs about a node only grow in the order of ``rumours.standing``, with two exceptions: a death told in
-a push/pull counts as a suspicion here, so that both sides of a healed partition let the other refute; and a node that
-itself says that it lives is believed when what was told of it is far from that (``rumours.overrules``). A node answers
+Invariant: the beliefs about a node only grow in the order of ``rumours.standing``, with one exception: a death told in
+a push/pull counts as a suspicion here, so that both sides of a healed partition let the other refute. A node answers
 for itself: whatever is said of it that is worse than alive it refutes with a higher incarnation, which is persisted
-before it is told. What cannot be true (``rumours.credible``) changes nothing and is counted.
+before it is told. An incarnation, an info and a goodbye count only under the signature of the node they are about
+(``mesh.core.vouching``); what is signed wrongly changes nothing and is counted.
 """
 
 from __future__ import annotations
@@ -45,8 +45,9 @@ from mesh.core.member import (
     WakeAt,
 )
 from mesh.core.probing import Probing
-from mesh.core.rumours import INCARNATION_KEPT_MAX, credible, overrules, printable, standing
+from mesh.core.rumours import INCARNATION_KEPT_MAX, printable, standing
 from mesh.core.suspicion import Suspicion
+from mesh.core.vouching import Vouching, statement, vouched
 from mesh.ports import Entropy, Host
 from proto.ids import NodeId, is_node_id
 from proto.messages.membership import INCARNATION_MAX, MEMBERS_SENT_MAX, Gossip, NodeInfo, PushPull, Rumour, State
@@ -56,6 +57,7 @@ MEMBERS_MAX = 4096
 STALL_S = 1.0
 """A tick this late means that this node stood still: what ran out meanwhile proves nothing about others."""
 SYNC_AGAIN_S = 2.0
+OVERTAKEN_MAX = 3
 
 _Timer = tuple[str, str]
 _PUSH_PULL: _Timer = ("push/pull", "")
@@ -70,6 +72,7 @@ class Membership:
         info: NodeInfo,
         incarnation: int,
         chance: Entropy,
+        vouching: Vouching,
         *,
         seeds: Sequence[Host] = (),
         remembered: Sequence[tuple[NodeId, tuple[Host, ...]]] = (),
@@ -81,8 +84,12 @@ class Membership:
         self.members: dict[NodeId, Member] = {}
         self.links: dict[NodeId, Host] = {}
         self._chance = chance
+        self._vouching = vouching
         self.incredible = 0
-        """Rumours that could not be true."""
+        """Rumours that were not signed by whom they are about."""
+        self.twin: NodeInfo | None = None
+        """What another node with this node's key says of itself: somebody copied the data folder."""
+        self._overtaken = 0
         self._incarnation = max(0, min(incarnation, INCARNATION_KEPT_MAX))
         self._info = printable(info)
         self._seeds = tuple(seeds)
@@ -225,43 +232,46 @@ class Membership:
 
     def _take(self, rumour: Rumour, peer: NodeId, now: float) -> None:
         known = self.members.get(rumour.node)
-        if not credible(rumour, peer, None if known is None else known.incarnation):
+        if not is_node_id(rumour.node):
             self.incredible += 1
-            if rumour.node == self.node:
-                self._answer_for_me(peer)  # it may well believe what it told
             return
         if rumour.node == self.node:
             self._about_me(rumour, peer, now)
             return
-        if rumour.info is not None:
-            rumour = replace(rumour, info=printable(rumour.info))
         if known is None:
             if len(self.members) >= MEMBERS_MAX:
                 return
-            if rumour.info is None:
-                self._sync(peer, now)
-                return
-        elif not overrules(rumour, peer, known.incarnation):
+        else:
             theirs = standing(rumour.state, rumour.incarnation)
             mine = standing(known.state, known.incarnation)
             if theirs == mine and rumour.state is State.SUSPECT and self._suspicions[rumour.node].confirm(rumour.by):
                 self._agenda.set(("suspect", rumour.node), self._suspicions[rumour.node].ends_at())
-                self.talk.queue.add(rumour)
-            late_info = theirs == mine and rumour.state is State.ALIVE and rumour.info not in (None, known.info)
-            if theirs <= mine and not late_info:
+                self.talk.queue.add(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by))
+            if theirs <= mine:
                 return
-            if rumour.state is State.ALIVE and rumour.info is None:
-                self._sync(peer, now)  # its info was too large for a datagram and comes late
+        if known is None or rumour.incarnation > known.incarnation or rumour.state is State.LEFT:
+            same = known is not None and rumour.incarnation == known.incarnation
+            info = known.said if known is not None and same else rumour.info
+            if info is None or not rumour.proof:
+                self._sync(peer, now)  # a datagram holds no large info, and no proof of what was told long ago
+                return
+            if not vouched(rumour, info, self._vouching):
+                self.incredible += 1
+                return
+            rumour = replace(rumour, info=info)
         self._believe(rumour, now)
 
     def _believe(self, rumour: Rumour, now: float) -> None:
         known = self.members.get(rumour.node)
-        info = rumour.info or (known.info if known else NodeInfo())
-        if rumour.state is not State.ALIVE and known is not None:
-            info = known.info
         since = known.since if known is not None and known.state is rumour.state else now
-        member = Member(rumour.node, rumour.state, rumour.incarnation, info, since)
+        if known is not None and known.incarnation == rumour.incarnation and rumour.state is not State.LEFT:
+            member = replace(known, state=rumour.state, since=since)
+        else:
+            info = rumour.info or NodeInfo()
+            shown = printable(info)
+            member = Member(rumour.node, rumour.state, rumour.incarnation, shown, since, rumour.proof, info)
         self.members[rumour.node] = member
+        self.talk.note(known, member)
         self._suspicions.pop(rumour.node, None)
         self._agenda.cancel(("suspect", rumour.node))
         if rumour.state is State.SUSPECT:
@@ -274,7 +284,10 @@ class Membership:
         elif rumour.node not in self.links:
             alive = rumour.state in (State.ALIVE, State.SUSPECT)
             self._dialling.want(rumour.node, self._hosts(rumour.node), now, alive=alive)
-        self.talk.queue.add(rumour)
+        if rumour.state in (State.ALIVE, State.LEFT):
+            self.talk.queue.add(replace(self._rumour(member), by=rumour.by))
+        else:
+            self.talk.queue.add(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by))
         if known is None or known.state is not member.state or known.info != member.info:
             self._effects.append(Changed(member))
 
@@ -282,12 +295,12 @@ class Membership:
         """Suspect a node whose probe failed, or join those who do."""
         member = None if accused is None else self.members.get(accused)
         if member is not None and member.state in (State.ALIVE, State.SUSPECT):
-            rumour = Rumour(member.id, State.SUSPECT, member.incarnation, self.node, member.info)
+            rumour = Rumour(member.id, State.SUSPECT, member.incarnation, self.node)
             self._take(rumour, self.node, now)
 
     def _bury(self, node: NodeId, now: float) -> None:
         member = self.members[node]
-        self._believe(Rumour(node, State.DEAD, member.incarnation, self.node, member.info), now)
+        self._believe(Rumour(node, State.DEAD, member.incarnation, self.node), now)
 
     def _about_me(self, rumour: Rumour, peer: NodeId, now: float) -> None:
         if self._leaving or not self._started:
@@ -295,12 +308,30 @@ class Membership:
         mine = self.members[self.node]
         if rumour.incarnation < mine.incarnation:
             return
-        if rumour.state is State.ALIVE and rumour.incarnation == mine.incarnation:
+        if rumour.incarnation > mine.incarnation:
+            if rumour.info is None or not rumour.proof:
+                self._sync(peer, now)  # whoever believes it can show what was signed
+                return
+            if not vouched(rumour, rumour.info, self._vouching):
+                self.incredible += 1
+                self._answer_for_me(peer)
+                return
+            self._overtake(rumour.info)
+        elif rumour.state is State.ALIVE:
             return
         if rumour.state is not State.ALIVE:
             self.probing.awareness.add(1)
         self._raise(rumour.incarnation + 1, now)
         self._answer_for_me(peer)
+
+    def _overtake(self, info: NodeInfo) -> None:
+        """Take note that this node's key signed what this node, in this life, did not.
+
+        Once or twice that is an earlier life whose disk came back from a copy. It cannot go on overtaking.
+        """
+        self._overtaken += 1
+        if self._overtaken >= OVERTAKEN_MAX:
+            self.twin = info
 
     def _answer_for_me(self, peer: NodeId) -> None:
         if peer in self.links and self.node in self.members and not self._leaving:
@@ -315,8 +346,10 @@ class Membership:
         self._effects.append(PersistIncarnation(incarnation))
         known = self.members.get(self.node)
         since = known.since if known is not None else now
-        mine = Member(self.node, State.ALIVE, incarnation, self._info, since)
+        proof = self._vouching.sign(statement(self.node, State.ALIVE, incarnation, self._info))
+        mine = Member(self.node, State.ALIVE, incarnation, self._info, since, proof, self._info)
         self.members[self.node] = mine
+        self.talk.note(known, mine)
         self.talk.queue.add(self._rumour(mine))
         if known is None or known.info != mine.info:
             self._effects.append(Changed(mine))
@@ -326,8 +359,10 @@ class Membership:
         mine = self.members.get(self.node)
         if mine is None:
             return
-        gone = Member(self.node, State.LEFT, mine.incarnation, mine.info, now)
+        proof = self._vouching.sign(statement(self.node, State.LEFT, mine.incarnation, mine.said))
+        gone = Member(self.node, State.LEFT, mine.incarnation, mine.info, now, proof, mine.said)
         self.members[self.node] = gone
+        self.talk.note(mine, gone)
         told = Gossip((self._rumour(gone),))
         self._effects.extend(Tell(peer, told) for peer in self.links)
         self._effects.append(Changed(gone))
@@ -335,7 +370,7 @@ class Membership:
     # ------------------------------------------------------------ push/pull
 
     def _rumour(self, member: Member) -> Rumour:
-        return Rumour(member.id, member.state, member.incarnation, self.node, member.info)
+        return Rumour(member.id, member.state, member.incarnation, self.node, member.said, member.proof)
 
     def _everything(self) -> tuple[Rumour, ...]:
         nodes = sorted(self.members)
@@ -348,8 +383,7 @@ class Membership:
         for rumour in message.members:
             known = self.members.get(rumour.node)
             if rumour.state is State.DEAD and known is not None and known.state in (State.ALIVE, State.SUSPECT):
-                told = Rumour(rumour.node, State.SUSPECT, rumour.incarnation, peer, rumour.info)
-                self._take(told, peer, now)
+                self._take(replace(rumour, state=State.SUSPECT, by=peer), peer, now)
             else:
                 self._take(rumour, peer, now)
 

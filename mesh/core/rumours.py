@@ -4,9 +4,7 @@ The order of beliefs is SWIM's (Das, Gupta and Motivala, 2002, section 4.2) made
 only the node itself raises, then alive < suspect < dead < left. Taking the greater of two is commutative, associative
 and idempotent, so nodes that heard the same rumours believe the same, in whatever order these came.
 
-An incarnation is a number that others can claim, so what is claimed is bounded: of a node that is known a third may say
-a little more than is known, of one that is not known anything small. Only the node itself, on its own proven link, is
-taken at its word (``credible``, ``overrules``).
+What only the node itself may say (a new incarnation, its info, that it left) it signs: ``mesh.core.vouching``.
 
 Invariant: the queue holds one rumour a node at most, and each is sent a number of times that grows with the logarithm
 of the mesh.
@@ -19,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from proto import codec
-from proto.ids import NodeId, is_node_id
+from proto.ids import NodeId
 from proto.messages.membership import RUMOURS_MAX, NodeInfo, Rumour, State
 
 RETRANSMIT_MULT = 4
@@ -30,10 +28,6 @@ RUMOUR_OVERHEAD_BYTES = 2
 RUMOUR_BYTES_MIN = 110
 """No rumour is smaller: two node ids of 52 characters and what is around them."""
 
-INCARNATION_STEP_MAX = 1 << 20
-"""A third who tells of an incarnation this far above the one known makes it up: a node raises its own one by one."""
-INCARNATION_FIRST_MAX = 1 << 40
-"""What a third may first tell of a node stays below this."""
 INCARNATION_KEPT_MAX = (1 << 62) - 1
 """A greater incarnation was never a node's own: half of what the wire carries is left to refute with."""
 
@@ -43,26 +37,6 @@ _RANK = {State.ALIVE: 0, State.SUSPECT: 1, State.DEAD: 2, State.LEFT: 3}
 def standing(state: State, incarnation: int) -> tuple[int, int]:
     """Give a belief's place in the order: the greater wins."""
     return incarnation, _RANK[state]
-
-
-def credible(rumour: Rumour, peer: NodeId, known: int | None) -> bool:
-    """Tell whether a rumour that ``peer`` told can be true, where ``known`` is the incarnation known of its node."""
-    if not is_node_id(rumour.node) or rumour.incarnation > INCARNATION_KEPT_MAX + INCARNATION_STEP_MAX:
-        return False
-    if rumour.node == peer:
-        return True
-    if known is None:
-        return rumour.incarnation < INCARNATION_FIRST_MAX
-    return rumour.incarnation <= known + INCARNATION_STEP_MAX
-
-
-def overrules(rumour: Rumour, peer: NodeId, known: int) -> bool:
-    """Tell whether a node that says it lives thereby proves that what is known of it was made up in small steps.
-
-    A node that merely lost its disk is told what is known and raises its incarnation above it; one that is this far
-    behind would not believe that, and would stay dead here.
-    """
-    return rumour.node == peer and rumour.state is State.ALIVE and rumour.incarnation + INCARNATION_STEP_MAX < known
 
 
 def printable(info: NodeInfo) -> NodeInfo:

@@ -44,13 +44,17 @@ class NodeInfo:
 
 @message(101)
 class Rumour:
-    """``by`` says that ``node`` is in this state at this incarnation; a large ``info`` is left out of datagrams."""
+    """``by`` says that ``node`` is in this state at this incarnation; a large ``info`` is left out of datagrams.
+
+    ``proof`` is the node's own signature of the incarnation and the info: that it lived so, or has left.
+    """
 
     node: Id
     state: State
     incarnation: Seq
     by: Id
     info: NodeInfo | None = None
+    proof: Annotated[bytes, Max(64)] = b""
 
 
 Rumours = Annotated[tuple[Rumour, ...], Max(RUMOURS_MAX)]

@@ -21,6 +21,7 @@ from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.adapters.quic.network import QuicNetwork
 from mesh.core.identity import Authority, NodeIdentity, node_of_seed
 from mesh.core.member import Member
+from mesh.core.vouching import Signatures
 from mesh.ports import Host
 from proto.messages.membership import NodeInfo
 
@@ -58,7 +59,7 @@ async def _run(name: str, listen: Host, seeds: tuple[Host, ...]) -> None:
     network = QuicNetwork(identity, listen, clock, entropy, lambda _: None)
     system = ActorSystem(identity.node, network, clock, entropy)
     info = NodeInfo(name, (listen,), "", ("proxy", "daemon", "storage"), "", 1 << 40, "0.1.0")
-    members = Members(system, network, clock, entropy, seeds, info, _Forgetful())
+    members = Members(system, network, clock, entropy, seeds, info, _Forgetful(), Signatures(identity.sign))
     members.watch(_say)
     sys.stdout.write("ready\n")
     sys.stdout.flush()

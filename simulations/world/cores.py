@@ -10,6 +10,8 @@ import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from blake3 import blake3
+
 from mesh.core.dialling import Dial
 from mesh.core.member import (
     AskPing,
@@ -48,6 +50,21 @@ DIAL_TRIES_S = (0.0, 0.2, 0.6, 1.4, 3.0)
 """When a handshake is sent again; where there is no way a dial hangs until its time is over, as in a silent cut."""
 LINK_TIMEOUT_S = 20.0
 """After so long without a way the transport itself gives a link up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """A ``Vouching`` without keys, as large as signatures: a million of those would take a simulation hours."""
+
+    node: NodeId
+
+    def sign(self, content: bytes) -> bytes:
+        """Mark as this node."""
+        return blake3(self.node.encode() + content).digest(64)
+
+    def holds(self, node: NodeId, content: bytes, proof: bytes) -> bool:
+        """Tell whether a node marked this."""
+        return proof == Marks(node).sign(content)
 
 
 @dataclass(slots=True)
@@ -91,17 +108,22 @@ class CoreWorld:
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
         self._count = 0
         self._groups: dict[NodeId, int] = {}
-        self._links: dict[tuple[NodeId, NodeId], bool] = {}
+        self._links: dict[tuple[NodeId, NodeId], tuple[int, int]] = {}
+        """Which lives of the two a link is between: a node that starts anew knows nothing of its old links."""
         ids = [node_id_of(SeededEntropy(seed, f"node {number}").token(32)) for number in range(nodes)]
-        self.nodes = {node: self._make(node, ("10.0.0.0", number), 0, 0) for number, node in enumerate(ids)}
+        self.nodes = {node: self._make(node, ("10.0.0.0", number)) for number, node in enumerate(ids)}
         self._by_host = {node.host: node.id for node in self.nodes.values()}
         self._seed_hosts = (self.nodes[ids[0]].host,)
 
-    def _make(self, node: NodeId, host: Host, incarnation: int, life: int) -> CoreNode:
+    def _make(self, node: NodeId, host: Host, old: CoreNode | None = None) -> CoreNode:
+        life, incarnation = (0, 0) if old is None else (old.life + 1, old.incarnation)
+        remembered = () if old is None else old.core.addresses()
         info = NodeInfo(name=f"n{host[1]}", addresses=(host,), roles=("storage",), version="0")
         chance = SeededEntropy(self.seed, f"{node}/{life}")
         seeds = (("10.0.0.0", 0),) if host[1] else ()
-        core = Membership(node, info, incarnation, chance, seeds=seeds, timing=self._timing)
+        core = Membership(
+            node, info, incarnation, chance, Marks(node), seeds=seeds, remembered=remembered, timing=self._timing
+        )
         return CoreNode(node, host, core, incarnation=incarnation, life=life)
 
     # ------------------------------------------------------------ time
@@ -146,8 +168,18 @@ class CoreWorld:
         """Start a crashed node from what it had persisted."""
         self.trace.add(self.now, "restart", node[:8])
         old = self.nodes[node]
-        self.nodes[node] = self._make(node, old.host, old.incarnation, old.life + 1)
+        self.nodes[node] = self._make(node, old.host, old)
         self.feed(self.nodes[node], Start())
+
+    def replace(self, node: NodeId) -> NodeId:
+        """Start a new node, with an empty folder, at the address of one that crashed; gives its id."""
+        old = self.nodes[node]
+        new = node_id_of(SeededEntropy(self.seed, f"in place of {node}").token(32))
+        self.trace.add(self.now, "replace", node[:8], new[:8])
+        self.nodes[new] = self._make(new, old.host)
+        self._by_host[old.host] = new
+        self.feed(self.nodes[new], Start())
+        return new
 
     def pause(self, node: NodeId) -> None:
         """Stop a node's process; what comes waits."""
@@ -178,17 +210,24 @@ class CoreWorld:
         self.trace.add(self.now, "heal")
 
     def _silent(self, one: NodeId, other: NodeId) -> None:
+        lives = self._links.get((one, other))
+
         def give_up() -> None:
-            if not self._way(one, other):
+            stands = self._way(one, other) and self._linked(one, other)
+            if not stands and self._links.get((one, other)) == lives:
                 self._unlink(one, other, "no way")
 
         self.at(self.now + LINK_TIMEOUT_S, give_up)
 
     def _unlink(self, one: NodeId, other: NodeId, why: str) -> None:
         for mine, theirs in ((one, other), (other, one)):
-            if self._links.pop((mine, theirs), False):
+            lives = self._links.pop((mine, theirs), None)
+            if lives is not None and lives[0] == self.nodes[mine].life:
                 self.trace.add(self.now, "link-down", mine[:8], theirs[:8], why)
                 self.feed(self.nodes[mine], LinkDown(theirs))
+
+    def _linked(self, one: NodeId, other: NodeId) -> bool:
+        return self._links.get((one, other)) == (self.nodes[one].life, self.nodes[other].life)
 
     def _way(self, one: NodeId, other: NodeId) -> bool:
         nodes = self.nodes
@@ -260,7 +299,7 @@ class CoreWorld:
         packed = codec.encode_tagged(message)
         self.bytes_sent += len(packed)
         self.datagrams += 1
-        if (node.id, peer) not in self._links or not self._way(node.id, peer) or self._net.chance(self.loss):
+        if not self._linked(node.id, peer) or not self._way(node.id, peer) or self._net.chance(self.loss):
             return
         came = codec.decode_tagged(packed)
         event = GossipCame(node.id, came.rumours) if isinstance(came, Gossip) else DatagramCame(node.id, came)
@@ -271,7 +310,7 @@ class CoreWorld:
             self.feed(self.nodes[peer], event)
 
     def _reliably(self, node: CoreNode, peer: NodeId, event: Event) -> bool:
-        if (node.id, peer) not in self._links or not self._way(node.id, peer):
+        if not self._linked(node.id, peer) or not self._way(node.id, peer):
             return False
         delay_s = self._delay_s()
         while self._net.chance(self.loss):
@@ -281,7 +320,7 @@ class CoreWorld:
 
     def _ask_ping(self, node: CoreNode, peer: NodeId, seq: int, timeout_s: float) -> None:
         there = self.nodes[peer]
-        reached = (node.id, peer) in self._links and self._way(node.id, peer) and not there.paused
+        reached = self._linked(node.id, peer) and self._way(node.id, peer) and not there.paused
         delay_s = 2 * self._delay_s()
         while self._net.chance(self.loss):
             delay_s += 4 * self._delay_s() + 0.02
@@ -317,9 +356,11 @@ class CoreWorld:
         self.at(self.now + 2 * self._delay_s() + 0.006, lambda: knock(0, 0))
 
     def _link(self, one: NodeId, other: NodeId) -> None:
-        if (one, other) in self._links:
+        if self._linked(one, other):
             return
-        self._links[(one, other)] = self._links[(other, one)] = True
+        self._unlink(one, other, "replaced")
+        lives = self.nodes[one].life, self.nodes[other].life
+        self._links[(one, other)], self._links[(other, one)] = lives, (lives[1], lives[0])
         self.trace.add(self.now, "link", one[:8], other[:8])
         self.feed(self.nodes[one], LinkUp(other, self.nodes[other].host))
         self.feed(self.nodes[other], LinkUp(one, self.nodes[one].host))

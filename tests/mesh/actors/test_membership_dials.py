@@ -8,6 +8,7 @@ from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.core.dialling import DIALS_AT_ONCE
 from proto.ids import node_id_of
 from proto.messages.membership import NodeInfo
+from simulations.world.cores import Marks
 from simulations.world.network import FakeFabric, FakeNetwork
 
 
@@ -41,7 +42,7 @@ def test_a_dial_that_raises_what_nobody_foresaw_ends_like_any_other():
         network = Failing(FakeFabric(), node, ("10.0.0.1", 1))
         system = ActorSystem(node, network, clock, entropy)
         await network.start(system)
-        members = Members(system, network, clock, entropy, (), NodeInfo("n"), Memory())
+        members = Members(system, network, clock, entropy, (), NodeInfo("n"), Memory(), Marks(node))
         try:
             await members.start()
             # More than run at once: were one never ended, the rest would wait for ever.
