@@ -58,6 +58,9 @@ STALL_S = 1.0
 """A tick this late means that this node stood still: what ran out meanwhile proves nothing about others."""
 SYNC_AGAIN_S = 2.0
 OVERTAKEN_MAX = 3
+CONFIRMERS = 6
+"""Of those who hear a suspicion, about so many look for themselves at once: what they find confirms it, and to the one
+suspected their probes bring the news."""
 
 _Timer = tuple[str, str]
 _PUSH_PULL: _Timer = ("push/pull", "")
@@ -147,10 +150,8 @@ class Membership:
             case GossipCame(peer, rumours):
                 self._hear(rumours, peer, now)
             case PingAnswered(seq, answered):
-                if answered:
+                if answered:  # else the others who were asked may still have reached it
                     self.probing.acked(seq)
-                else:
-                    self._accuse(self.probing.failed(seq), now)
             case PushPullAsked(peer, message):
                 self._answer(peer, message, now)
             case PushPullAnswered(peer, message):
@@ -279,6 +280,8 @@ class Membership:
             interval_s = self.timing.probe_interval_s
             suspicion = self._suspicions[rumour.node] = Suspicion.start(now, nodes, interval_s, rumour.by)
             self._agenda.set(("suspect", rumour.node), suspicion.ends_at())
+            if rumour.by != self.node and self._chance.uniform(0, max(1, nodes - 2)) < CONFIRMERS:
+                self.probing.probe(rumour.node, now)
         if rumour.state is State.LEFT:
             self._dialling.forget(rumour.node)
         elif rumour.node not in self.links:
@@ -291,9 +294,9 @@ class Membership:
         if known is None or known.state is not member.state or known.info != member.info:
             self._effects.append(Changed(member))
 
-    def _accuse(self, accused: NodeId | None, now: float) -> None:
+    def _accuse(self, accused: NodeId, now: float) -> None:
         """Suspect a node whose probe failed, or join those who do."""
-        member = None if accused is None else self.members.get(accused)
+        member = self.members.get(accused)
         if member is not None and member.state in (State.ALIVE, State.SUSPECT):
             rumour = Rumour(member.id, State.SUSPECT, member.incarnation, self.node)
             self._take(rumour, self.node, now)

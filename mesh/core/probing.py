@@ -1,7 +1,7 @@
-"""Probing one member after another, in three steps: directly, through others, and by an ask that survives loss.
+"""Probing one member after another, in two steps: directly; then through others and by an ask that survives loss.
 
 The order is SWIM's shuffled round robin: whoever fails is probed by somebody within a period, by each node within one
-round. A failed step alone accuses nobody; only when all three failed does the prober suspect.
+round. A failed step alone accuses nobody; only when every way failed does the prober suspect.
 
 Invariant: each probe ends as acknowledged or failed, once; at most ``PROBES_MAX`` and ``RELAYS_MAX`` run.
 """
@@ -21,6 +21,8 @@ from proto.messages.membership import Ack, Nack, Ping, PingRequest
 
 PROBES_MAX = 64
 RELAYS_MAX = 256
+SECOND_STEP = 1.5
+"""How much longer than the first step the second one lasts."""
 NACK_SHARE = 0.8
 RELAY_LIVES_S = 2.0
 
@@ -117,12 +119,8 @@ class Probing:
             self._agenda.cancel(("probe", seq))
             self.awareness.add(-1)
 
-    def failed(self, seq: int) -> NodeId | None:
-        """Note that the last step of a probe failed; gives whom to suspect."""
-        probe = self._probes.pop(seq, None)
-        if probe is None:
-            return None
-        self._agenda.cancel(("probe", seq))
+    def _failed(self, seq: int) -> NodeId:
+        probe = self._probes.pop(seq)
         # Relays that were asked and did not even say that they got no answer: it is this node that hears badly.
         self.awareness.add(probe.asked - probe.nacks if probe.asked else 1)
         return probe.target
@@ -150,15 +148,13 @@ class Probing:
             probe.asked = len(relays)
             for relay in relays:
                 self._talk.ping_request(relay, seq, probe.target)
-            if relays:
-                self._agenda.set(("probe", seq), now + self._timeout_s())
+            linked = probe.target in self._talk.links
+            if linked:
+                self._talk.effects.append(AskPing(probe.target, seq, SECOND_STEP * self._timeout_s()))
+            if relays or linked:
+                self._agenda.set(("probe", seq), now + SECOND_STEP * self._timeout_s())
                 return None
-            probe.step += 1
-        if probe.step == 2 and probe.target in self._talk.links:
-            self._talk.effects.append(AskPing(probe.target, seq, self._timeout_s()))
-            self._agenda.set(("probe", seq), now + 1.5 * self._timeout_s())
-            return None
-        return self.failed(seq)
+        return self._failed(seq)
 
     def _relay(self, asker: NodeId, seq: int, target: NodeId, now: float) -> None:
         if target not in self._talk.links or target == self._node or len(self._relays) >= RELAYS_MAX:

@@ -30,7 +30,7 @@ from simulations.hosts.lan import run as sh
 SIZES = (8, 16, 32)
 PORT, SERF_PORT = 8326, 7946
 JOIN_S, SETTLE_S = 90.0, 6.0
-IDLE_S, LOSS_S, STALL_S, CUT_S = 15.0, 35.0, 12.0, 40.0
+IDLE_S, LOSS_S, STALL_S, CUT_S = 12.0, 30.0, 12.0, 40.0
 NEVER = float("inf")
 _ROOT = Path(__file__).resolve().parents[2]
 _SERF = re.compile(rb"serf: Event(MemberJoin|MemberFailed|MemberLeave|MemberReap): (n\d+)")
@@ -284,7 +284,7 @@ def _measure(net: Lan, ours: _Fleet, serf: _Fleet, reader: _Reader) -> tuple[_Si
     with _dropping(net, told):
         time.sleep(CUT_S)
     began = time.monotonic()
-    for number, seconds in enumerate(together(lambda fleet: fleet.complete(everyone), began, 60.0)):
+    for number, seconds in enumerate(together(lambda fleet: fleet.complete(everyone), began, 45.0)):
         found[number].healed_s = seconds
 
     time.sleep(2.0)
