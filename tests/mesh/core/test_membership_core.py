@@ -153,8 +153,9 @@ def test_five_nodes_started_at_once_become_one_mesh(seed):
     assert all(len(node.core.links) == 4 for node in world.nodes.values())
 
 
-def test_nobody_is_buried_alive_under_loss():
-    world = CoreWorld(3, 16, loss=0.3)
+@pytest.mark.parametrize("seed", range(3))
+def test_nobody_is_buried_alive_under_loss(seed):
+    world = CoreWorld(seed, 16, loss=0.3)
     world.start()
     assert world.run_until(lambda: world.agree(list(world.nodes)), 20.0) is not None
     world.run(world.now + 60.0)
@@ -192,8 +193,9 @@ def test_a_partition_heals(seed):
     assert seen - healed < 10.0
 
 
-def test_a_node_that_stood_still_accuses_nobody():
-    world = CoreWorld(6, 12)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_node_that_stood_still_accuses_nobody(seed):
+    world = CoreWorld(seed, 12)
     world.start()
     world.run(10.0)
     stopped = list(world.nodes)[:3]
