@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from dataclasses import field
 from typing import Annotated
 
 from proto.codec import Exactly, Max, message
@@ -54,7 +55,7 @@ class Rumour:
     incarnation: Seq
     by: Id
     info: NodeInfo | None = None
-    proof: Annotated[bytes, Max(64)] = b""
+    proof: Annotated[bytes, Max(64)] = field(default=b"", repr=False)
 
 
 Rumours = Annotated[tuple[Rumour, ...], Max(RUMOURS_MAX)]

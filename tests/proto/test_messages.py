@@ -229,17 +229,27 @@ def test_golden_bytes_are_read_as_ever(key, cls, case):
     assert {name: now[name] for name in then} == then
 
 
+GROWN_WITHIN = {"Rumour"}
+"""What has had a field appended and is carried within other messages, whose older golden bytes lack that field."""
+
+
+def starts_with(new, old):
+    """Tell whether CBOR is as before but for what was appended to its arrays."""
+    if isinstance(old, list):
+        return isinstance(new, list) and len(new) >= len(old) and all(map(starts_with, new, old))
+    return new == old
+
+
 @pytest.mark.parametrize(("key", "cls", "case"), CASES, ids=lambda item: item if isinstance(item, str) else "")
 def test_golden_bytes_are_written_as_ever(key, cls, case):
     data = bytes.fromhex(case["bytes"])
     value = codec.decode_tagged(data) if key.isdigit() else codec.decode(cls, data)
     again = wire.packed(key, value)
-    if len(case["fields"]) == len(dataclasses.fields(cls)):
-        assert again == data
-    else:
-        old, new = cbor2.loads(data), cbor2.loads(again)
-        old, new = (old[1], new[1]) if key.isdigit() else (old, new)
-        assert new[: len(old)] == old
+    if again != data:  # it was frozen before a field was appended, to the message or to one within it
+        assert starts_with(cbor2.loads(again), cbor2.loads(data))
+        assert (codec.decode_tagged(again) if key.isdigit() else codec.decode(cls, again)) == value
+        grown = len(case["fields"]) < len(dataclasses.fields(cls))
+        assert grown or GROWN_WITHIN & set(re.findall(r"\w+(?=\()", repr(value))), "these bytes are frozen"
 
 
 @pytest.mark.parametrize(("key", "cls", "case"), CASES, ids=lambda item: item if isinstance(item, str) else "")
