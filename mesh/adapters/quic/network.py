@@ -108,6 +108,8 @@ class _Attempt:
 
     def __init__(self) -> None:
         self.link: asyncio.Future[QuicLink] = asyncio.get_running_loop().create_future()
+        """The peer's own dial, when that came through first: known before this attempt has ended."""
+        self.ended = asyncio.Event()
         self.held_back: tuple[Gate, Proof] | None = None
 
 
@@ -251,8 +253,7 @@ class QuicNetwork:
         if refused:
             raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
         while peer in self._attempts:
-            with contextlib.suppress(PortError):
-                await asyncio.shield(self._attempts[peer].link)
+            await self._attempts[peer].ended.wait()  # not for its link, which may be there while the attempt still is
         standing = self._links.get(peer)
         if standing is not None:
             return standing
@@ -297,6 +298,7 @@ class QuicNetwork:
 
     def _end_attempt(self, peer: NodeId, attempt: _Attempt, error: BaseException | None) -> None:
         del self._attempts[peer]
+        attempt.ended.set()
         if not attempt.link.done():
             attempt.link.set_exception(Unavailable(f"dialling failed: {error}"))
         if not attempt.link.cancelled():
