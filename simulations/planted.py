@@ -22,8 +22,10 @@ from mesh.core.hlc import HybridClock
 from mesh.core.identity import NodeIdentity
 from mesh.core.jobs import LeaseBook
 from mesh.core.membership import Membership
+from mesh.core.recording import Answer, RecordingBook
 from mesh.ports import Unavailable
 from proto.ids import NodeId
+from proto.messages.cameras import Verdict
 from roles.media import timeline
 from roles.storage.collector import Collector
 from simulations.checks import keeping
@@ -111,14 +113,14 @@ def _holes_are_not_stated() -> list[Undo]:
 
 
 def _chunks_are_not_kept() -> list[Undo]:
-    """Every fortieth chunk is acknowledged and never stored."""
+    """Every 37th chunk is acknowledged and never stored: recorders' and copies alike, for these come in turn."""
     real = ChunkStore.add
     count = [0]
 
     async def add(self: ChunkStore, data: bytes, *rest: Any, **named: Any) -> Any:
         count[0] += 1
         chunk = await real(self, data, *rest, **named)
-        if count[0] % 40 == 0:
+        if count[0] % 37 == 0:
             self._known.pop(chunk, None)
             await self._disk.delete(f"chunks/{chunk.hex()[:2]}/{chunk.hex()}")
         return chunk
@@ -271,6 +273,21 @@ def _collected_unheard() -> list[Undo]:
     return [_swap(Collector, "collect_once", collect_once)]
 
 
+def _a_recorder_s_epoch_is_ignored() -> list[Undo]:
+    """A recorder that lost its lease is told that it may go on: two record, and nobody gives way."""
+    real = RecordingBook.handle
+
+    def handle(self: RecordingBook, event: Any, now: float, able: Any = ()) -> Any:
+        return [
+            dataclasses.replace(effect, verdict=Verdict.HELD)
+            if isinstance(effect, Answer) and effect.verdict is Verdict.SUPERSEDED
+            else effect
+            for effect in real(self, event, now, able)
+        ]
+
+    return [_swap(RecordingBook, "handle", handle)]
+
+
 def _everywhere(name: str, real: Any, made: Any) -> list[Undo]:
     """Replace a function in every module of ours that imported it by name."""
     undo = []
@@ -299,6 +316,7 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "credit-lost": _a_credit_is_lost,
     "repair-doubled": _a_repair_is_doubled,
     "shards-always-whole": _shards_are_always_whole,
+    "recorder-epoch-ignored": _a_recorder_s_epoch_is_ignored,
 }
 
 WHERE: dict[str, str] = {
@@ -320,6 +338,7 @@ WHERE: dict[str, str] = {
     "credit-lost": "calm",
     "repair-doubled": "repairs",
     "shards-always-whole": "pair",
+    "recorder-epoch-ignored": "followed",
 }
 """The smallest scenario (tier 1) or history (tier 0) in which a bug shows."""
 

@@ -31,10 +31,11 @@ class ScenarioError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Camera:
-    """A camera that is added and recorded at ``at_s``."""
+    """A camera that is added and recorded at ``at_s``. ``recorded_by``: by another machine than its own, at first."""
 
     on: str
     at_s: float
+    recorded_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +177,8 @@ def _check(scenario: Scenario) -> None:
         for role in roles:
             if role not in ROLES:
                 raise ScenarioError(f"{scenario.name}: there is no role {role!r}; the roles are {', '.join(ROLES)}")
-    for node in (*scenario.clocks, *(camera.on for camera in scenario.cameras)):
+    recorders = (camera.recorded_by or camera.on for camera in scenario.cameras)
+    for node in (*scenario.clocks, *(camera.on for camera in scenario.cameras), *recorders):
         there(node)
     for event in scenario.events:
         if event.do not in FAULTS:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mesh.ports import PortError, Refused
+from mesh.ports import NotFound, PortError, Refused
 from proto.ids import NodeId
 from proto.messages.cameras import AddCamera, CameraAdded, StartRecording, StopRecording, TakeIs
 from simulations.checks.accepting import check_accepting
@@ -17,6 +17,8 @@ from simulations.checks.agreement import View, check_agreement, look
 from simulations.checks.broken import Broken
 from simulations.checks.finding import check_finding
 from simulations.checks.keeping import check_keeping
+from simulations.checks.recording import LOOK_EVERY_S as ATTEND_EVERY_S
+from simulations.checks.recording import Attendance
 from simulations.chronicle import SAMPLE_EVERY_S, Belief, Chronicle, Sample
 from simulations.clients import Person
 from simulations.faults import Faults, set_clock
@@ -82,6 +84,7 @@ class Story:
         self.chronicle = self.verdict.chronicle = Chronicle(tuple(machine.name for machine in self.mesh.machines))
         self._chance = SeededEntropy(seed, "story")
         self._people: list[Person] = []
+        self._attendance = Attendance(self.mesh, self.ledger)
         self._began_s = 0.0
         self._filled = any(event.do == "full" for event in scenario.events)
         self._sick = any(event.do == "disk" for event in scenario.events)
@@ -154,11 +157,17 @@ class Story:
         self._people = [Person(mesh, machine, self.ledger, searching=scenario.searching) for machine in mesh.machines]
         tasks = [asyncio.ensure_future(person.live()) for person in self._people]
         tasks += [asyncio.ensure_future(self._film(number, one)) for number, one in enumerate(scenario.cameras, 1)]
+        attending = asyncio.ensure_future(self._attend())
         for event in sorted(scenario.events, key=lambda one: one.at_s):
             await asyncio.sleep(max(0.0, self._began_s + event.at_s - mesh.loop.time()))
             self.faults.do(event)
         await asyncio.sleep(max(0.0, self._began_s + scenario.trouble_s - mesh.loop.time()))
-        await self._end(tasks)
+        await self._end(tasks, attending)
+
+    async def _attend(self) -> None:
+        while True:
+            self._attendance.look()
+            await asyncio.sleep(ATTEND_EVERY_S)
 
     async def _sample(self) -> None:
         """Look every moment at what a report draws; nothing in the world notices."""
@@ -185,7 +194,7 @@ class Story:
             for machine in up
         )
 
-    async def _end(self, tasks: Sequence[asyncio.Future[None]]) -> None:
+    async def _end(self, tasks: Sequence[asyncio.Future[None]], attending: asyncio.Future[None]) -> None:
         mesh, ledger = self.mesh, self.ledger
         self.faults.heal_all()
         await mesh.until(
@@ -196,6 +205,8 @@ class Story:
         for person in self._people:
             person.working = False
         await asyncio.wait(tasks, timeout=60.0)
+        attending.cancel()
+        self.verdict.broken += self._attendance.settled()
         await self._stop_takes()
         views: list[View] = []
         complaints: list[Broken] = []
@@ -237,6 +248,7 @@ class Story:
             "pictures_seen": len(ledger.seen),
             "units_filmed": units,
             "takes": len(ledger.takes),
+            "unattended_longest_s": round(self._attendance.longest_s, 3),
         }
 
     # ------------------------------------------------------------ cameras
@@ -245,13 +257,14 @@ class Story:
         mesh = self.mesh
         await asyncio.sleep(max(0.0, self._began_s + camera.at_s - mesh.loop.time()))
         machine = mesh.machine(camera.on)
+        recorder = mesh.machine(camera.recorded_by or camera.on)
         film = f"film{number}"
         asker = next(one for one in (*mesh.up()[::-1], machine) if one.node is not None)
 
         async def begin(node: Node) -> tuple[str, str]:
             ask = node.system.ask
             added = await ask(machine.id, "proxy", AddCamera(url_of(film), f"Camera {number}"), CameraAdded)
-            take = await ask(machine.id, "recorder", StartRecording(added.camera), TakeIs)
+            take = await ask(recorder.id, "recorder", StartRecording(added.camera), TakeIs)
             return added.camera, take.take
 
         try:
@@ -260,7 +273,7 @@ class Story:
             self.verdict.broken.append(Broken("P2", f"{asker.name} could not record a camera of {camera.on}: {error}"))
             return
         self.ledger.takes.append(Take(film, camera.on, added, take, mesh.loop.time()))
-        self._say(f"{camera.on} records its camera, asked by {asker.name}")
+        self._say(f"{recorder.name} records the camera of {camera.on}, asked by {asker.name}")
 
     async def _stop_takes(self) -> None:
         mesh = self.mesh
@@ -272,12 +285,12 @@ class Story:
             asked_s = mesh.loop.time()
 
             async def end(node: Node, owner: NodeId = machine.id, camera: str = take.camera) -> str:
-                return (await node.system.ask(owner, "recorder", StopRecording(camera), TakeIs, timeout_s=15.0)).take
+                return (await node.system.ask(owner, "recordings", StopRecording(camera), TakeIs, timeout_s=15.0)).take
 
             for attempt in range(10):
                 try:
                     stopped = await mesh.on(asker, end, ASK_LIMIT_S)
-                except Refused as error:
+                except (NotFound, Refused) as error:
                     self.verdict.broken.append(Broken("P3", f"{take.node} had ceased to record: {error}"))
                     break
                 except (PortError, TimeoutError) as error:

@@ -78,6 +78,10 @@ class ProxyConfig:
     """[proxy]: cameras."""
 
     file_folders: tuple[str, ...] = _setting((), "folders whose files may be played as cameras (file: sources)")
+    replay_s: float = _setting(
+        20.0, "seconds of a camera kept in memory while another node records it, for whoever takes over; 0: none"
+    )
+    replay_mb: int = _setting(96, "MiB of memory for that, a camera")
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,6 +302,10 @@ def _check(config: Config) -> None:
             raise ConfigError(f"{key}: {port} is no port; write a number from 0 to 65535")
     if not 1 <= config.mesh.copies <= 16:
         raise ConfigError(f"mesh.copies: {config.mesh.copies}; write a number from 1 to 16")
+    if not 0 <= config.proxy.replay_s <= 600:
+        raise ConfigError(f"proxy.replay_s: {config.proxy.replay_s:g}; write seconds from 0 to 600")
+    if not 1 <= config.proxy.replay_mb <= 65536:
+        raise ConfigError(f"proxy.replay_mb: {config.proxy.replay_mb}; write MiB from 1 to 65536")
     if not 1200 <= config.mesh.datagram_bytes <= 16000:
         raise ConfigError(f"mesh.datagram_bytes: {config.mesh.datagram_bytes}; write a number from 1200 to 16000")
     for name in ("collect_after_s", "collect_packed_after_s", "trash_keep_s", "scrub_days"):

@@ -40,6 +40,8 @@ from roles.encoder.ingest import Ingest
 from roles.encoder.media_work import MediaWork
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
+from roles.proxy.recordings import Recordings
+from roles.proxy.replaying import Replaying
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
 from roles.storage.collector import Collector
@@ -90,6 +92,7 @@ class Node:
     live: LiveHub
     access: Access
     recorder: Recorder
+    recordings: Recordings
     files: Files
     contents: Contents
     ingest: Ingest
@@ -211,6 +214,8 @@ class Node:
         )
         devices = DeviceLister(executor, ports.devices)
         proxy = CameraProxy(system, catalogue, live, ports.workers, devices, clock, entropy, config.proxy.file_folders)
+        replay = Replaying(live, system.supervisor, clock, config.proxy.replay_s, int(config.proxy.replay_mb) << 20)
+        recordings = Recordings(system, catalogue, members.all, replay, clock)
         recorder = Recorder(system, catalogue, chunks, store, live, clock, entropy)
         contents = Contents(catalogue, chunks, files)
         upload_max = int(config.http.upload_max_gb * 2**30)
@@ -253,6 +258,8 @@ class Node:
         door.open(admission)
         if "proxy" in taken:
             await proxy.open()
+            await recordings.open()
+            members.watch(recordings.told_of)
         if "daemon" in taken:
             await recorder.open()
         await ingest.open()
@@ -296,6 +303,7 @@ class Node:
             live,
             access,
             recorder,
+            recordings,
             files,
             contents,
             ingest,
@@ -340,7 +348,8 @@ class Node:
         if self.encoder is not None:
             await self.encoder.close()
         for camera in self.recorder.running():
-            await self.recorder.stop(camera)
+            if not await self.recorder.leave(camera):
+                await self.recorder.stop(camera)
         await self._hand_over()
         if self._discovery is not None:
             await self._discovery.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import Annotated
 
 from proto.codec import Max, message
@@ -70,6 +71,75 @@ class Done:
     """It is done."""
 
 
+class Verdict(enum.StrEnum):
+    """What a camera's node says to a node that records it, or would."""
+
+    HELD = "held"
+    SUPERSEDED = "superseded"
+    OVER = "over"
+    OTHER = "other"
+
+
+@message(620)
+class HoldRecording:
+    """I record this take, or would: may I go on? Asked of the camera's node, every half second.
+
+    ``counter``: of the epoch I hold it under; 0 for none yet. From ``group`` of the source's ``epoch`` on what I have
+    may be on no other disk.
+    """
+
+    camera: Annotated[str, Max(26)]
+    take: Annotated[str, Max(26)]
+    counter: int
+    epoch: int
+    group: int
+
+
+@message(621)
+class RecordingHeld:
+    """Who records the camera: ``holder``, take ``take``, under ``counter``. HELD: it is you.
+
+    ``epoch`` and ``group``: from there on what was recorded before you asked may be missing.
+    """
+
+    verdict: Verdict
+    take: Annotated[str, Max(26)]
+    holder: Annotated[str, Max(64)]
+    counter: int
+    epoch: int
+    group: int
+
+
+@message(622)
+class LeaveRecording:
+    """I shall stop running: somebody else is to go on with this take. Answered once somebody does."""
+
+    camera: Annotated[str, Max(26)]
+    take: Annotated[str, Max(26)]
+
+
+@message(623)
+class RecordingEnded:
+    """This take was ended, for good."""
+
+    camera: Annotated[str, Max(26)]
+    take: Annotated[str, Max(26)]
+
+
+@message(624)
+class Replay:
+    """Give the groups of a camera again from ``group`` of ``epoch`` on, on this stream.
+
+    ``until_epoch`` and ``until_group``: the group before which to end; its first unit is given too. 0, 0: all there is.
+    """
+
+    camera: Annotated[str, Max(26)]
+    epoch: int
+    group: int
+    until_epoch: int
+    until_group: int
+
+
 @message(650)
 class StartRecording:
     """Record a camera until told to stop."""
@@ -118,6 +188,19 @@ class Recording:
 
 @message(655)
 class Recordings:
-    """The takes that run on a node."""
+    """The takes that run on a node; ``waiting``, in the same order: what each waits for while nothing comes."""
 
     recordings: Annotated[tuple[Recording, ...], Max(1024)]
+    waiting: Annotated[tuple[Text, ...], Max(1024)] = ()
+
+
+@message(656)
+class TakeOver:
+    """Go on with a take whose recorder fell silent, under this counter, from this group of the source on."""
+
+    camera: Annotated[str, Max(26)]
+    take: Annotated[str, Max(26)]
+    counter: int
+    epoch: int
+    group: int
+    before: Annotated[str, Max(64)]

@@ -1,8 +1,11 @@
-"""Starts and stops takes, and takes up after a restart what was being recorded.
+"""Starts and stops takes, takes over what another recorder left, and takes up after a restart what was being recorded.
 
 Desired state is in the camera's row: ``record`` names the take that shall run; what runs here is also noted on this
-node, for recording waits for nobody who could tell. Invariant: a take that was acknowledged as started is in the
-catalogue; one that is stopped is acknowledged only when its last part and page are durable.
+node, for recording waits for nobody who could tell. Who records is for the camera's node to say
+(``mesh.core.recording``): a recorder asks it all the while for its lease, goes on while it is not answered, and gives
+way when it hears that another has the lease or that the take is over. Invariant: a take that was acknowledged as
+started is in the catalogue; one that is stopped is acknowledged only when its last part and page are durable; giving
+way writes nothing of a take but its pages.
 """
 
 from __future__ import annotations
@@ -23,12 +26,29 @@ from mesh.actors.live import LiveHub
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.query import Page as QueryPage
 from mesh.core.query import Query, Where
+from mesh.core.recording import RENEW_EVERY_S
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, PortError, Refused, Unavailable
 from proto import codec
 from proto.codec import Malformed, Max, Value
-from proto.ids import AssetId, CameraId, ChunkId, short_id
-from proto.messages.cameras import ListRecordings, Recording, Recordings, StartRecording, StopRecording, TakeIs
+from proto.ids import AssetId, CameraId, ChunkId, NodeId, short_id
+from proto.messages.cameras import (
+    Done,
+    HoldRecording,
+    LeaveRecording,
+    ListRecordings,
+    Recording,
+    RecordingEnded,
+    RecordingHeld,
+    Recordings,
+    StartRecording,
+    StopRecording,
+    TakeIs,
+    TakeOver,
+    Verdict,
+)
+from roles.daemon.backfill import ACTOR as KEEPER
+from roles.daemon.backfill import Place, refill_of
 from roles.daemon.take import Take
 from roles.media.cmaf import PartName, describe_part, name_of_part, timescale
 from roles.media.timeline import Entry, Page, Placer, timeline
@@ -50,8 +70,13 @@ NOTHING_CAME = "nothing was recorded: the camera gave no picture all the while"
 OPEN_WAIT_S = 0.5
 """How long a node that starts waits for the rows before it goes on by its note."""
 _RUNNING = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
+ASK_WITHIN_S = 1.0
+"""How long the camera's node may take to say whether this node may go on; a take that begins waits for no longer."""
+LEAVE_WITHIN_S = 5.0
+FIGURES_WITHIN_S = 3.0
 PUT_BACK_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
 NOTE = "recorder/takes"
+HOMES = "recorder/homes"
 
 _log = structlog.get_logger("recorder")
 
@@ -77,21 +102,29 @@ class Recorder:
         self._clock = clock
         self._entropy = entropy
         self._takes: dict[CameraId, Take] = {}
+        self._homes: dict[CameraId, NodeId] = {}
+        """The nodes that have the cameras that are recorded here."""
         self._turns: dict[CameraId, asyncio.Lock] = {}
+        self._before: dict[CameraId, AssetId] = {}
+        """What ran here when this node ended, until it is known that nothing of it is missing."""
         self._counted: dict[CameraId, int] = {}
         self._counted_at = -COPIES_EVERY_S
 
     async def open(self) -> None:
         """Go on with what was being recorded when this node ended: as the rows say, or at once as its note does."""
+        noted = _unpack(await self._catalogue.noted(NOTE))
+        homes = {camera: NodeId(home) for camera, home in _unpack(await self._catalogue.noted(HOMES)).items()}
+        self._before = dict(noted)
         try:
             async with asyncio.timeout(OPEN_WAIT_S):
                 page = await self._catalogue.scan(_RUNNING)
         except (TimeoutError, PortError):
             page = None
         if page is None or not await self._agree_with(page):
-            for camera, take in _unpack(await self._catalogue.noted(NOTE)).items():
-                if camera not in self._takes:
-                    await self._go_on(camera, take)
+            elsewhere = {row.pk for row in page.rows if _recorder(row) != self._system.node_id} if page else set()
+            for camera, take in noted.items():
+                if camera not in self._takes and camera not in elsewhere:
+                    await self._go_on(camera, take, homes.get(camera))
             self._system.supervisor.run("recorder/agree", self._agree)
         self._system.supervisor.run("recorder/stops", self._mind_stops)
         self._system.spawn(ACTOR, self, concurrency=8)
@@ -105,17 +138,18 @@ class Recorder:
                     row = await self._catalogue.get("assets", running.take)
                 except PortError:
                     continue
-                if row is None or not row.fields.get("stopped_ms"):
+                if row is None or not (row.fields.get("stopped_ms") or row.fields.get("ended_ms")):
                     continue
                 async with self._turns.setdefault(camera, asyncio.Lock()):
                     if self._takes.get(camera) is running:
                         _log.info("a take was stopped while this node was cut off", camera=camera, take=running.take)
                         await self._end(camera, running)
-                        ended: dict[str, Value] = {
+                        ended = await self._figures(running.take) | {
                             "state": "ready",
                             "ended_ms": int(self._clock.wall() * 1000),
                             "error": "",
                         }
+                        await self._tell_ended(camera, running.take)
                         await self._catalogue.write(Change("assets", running.take, set=ended))
 
     async def _agree(self) -> None:
@@ -132,8 +166,10 @@ class Recorder:
         mine = {
             CameraId(row.pk): AssetId(_text(row, "record"))
             for row in page.rows
-            if _text(row, "record") and (_text(row, "recorder") or _text(row, "node")) == self._system.node_id
+            if _text(row, "record") and _recorder(row) == self._system.node_id
         }
+        for row in page.rows:
+            self._homes[CameraId(row.pk)] = NodeId(_text(row, "node"))
         for camera, take in mine.items():
             async with self._turns.setdefault(camera, asyncio.Lock()):
                 if camera not in self._takes and camera not in began:
@@ -142,24 +178,38 @@ class Recorder:
         if page.partitions_ok < page.partitions_total:
             return False
         for camera, made in began.items():
-            if mine.get(camera) != made.take and self._takes.get(camera) is made:
+            # One that was taken over while it was asked about is known to its camera's node, not to the rows yet.
+            if mine.get(camera) != made.take and self._takes.get(camera) is made and not made.granted:
                 _log.info("a take was ended while this node was gone", camera=camera, take=made.take)
                 await self._end(camera, made)
         await self._end_what_others_took_over()
         return True
 
-    async def _go_on(self, camera: CameraId, take: AssetId) -> None:
+    async def _go_on(self, camera: CameraId, take: AssetId, home: NodeId | None = None) -> None:
+        if home:
+            self._homes[camera] = home
         before = await self._latest(take)
         made = self._make(camera, take)
-        self._run(camera, made)
+        made.figures_known = False
+        self._run(camera, made, went_on=True)
         self._system.supervisor.run(f"take/{take}/put-back", lambda: self._restore(camera, made, before))
 
     async def _restore(self, camera: CameraId, made: Take, before: Sequence[ChunkId]) -> None:
         """Put back what the pages miss of an earlier run. Again, for the pages may be where nobody answers yet."""
         for pause_s in PUT_BACK_AGAIN_S:
-            if not (await self._put_back(made.take, before))[1]:
-                break
+            try:
+                missed = (await self._put_back(made.take, before))[1]
+                if not made.figures_known:
+                    await self._add_earlier(camera, made)
+            except PortError as error:
+                _log.info("what was recorded before cannot be seen yet", take=made.take, error=str(error))
+            else:
+                if not missed:
+                    break
             await asyncio.sleep(pause_s)
+
+    async def _add_earlier(self, camera: CameraId, made: Take) -> None:
+        """Add to a take's figures what others, and earlier runs, recorded of it."""
         pages = [_page(page) for page in await self._catalogue.rows("pages", made.take)]
         first = made.first
         earlier = [
@@ -183,8 +233,11 @@ class Recorder:
         )
 
     async def _note(self) -> None:
-        running = tuple((camera, take.take) for camera, take in self._takes.items())
-        await self._catalogue.note(NOTE, codec.encode(_Noted(running)))
+        # What ran here before is noted until its parts are with the others: it is this node that has them.
+        running = {**self._before, **{camera: take.take for camera, take in self._takes.items()}}
+        homes = {camera: AssetId(self._homes[camera]) for camera in self._takes if camera in self._homes}
+        await self._catalogue.note(HOMES, codec.encode(_Noted(tuple(homes.items()))))
+        await self._catalogue.note(NOTE, codec.encode(_Noted(tuple(running.items()))))
 
     async def _end_what_others_took_over(self) -> None:
         """Put back what takes miss that this node recorded when it ended, and that do not go on."""
@@ -196,6 +249,22 @@ class Recorder:
                         await self.put_back(AssetId(row.pk))
                         if state == "recording":
                             await self._catalogue.write(Change("assets", AssetId(row.pk), set={"state": "interrupted"}))
+        for camera, take in list(self._before.items()):
+            # What another node goes on with, or ended: its rows are others' to write, its parts are here.
+            if all(running.take != take for running in self._takes.values()):
+                await self._hand_over(camera, take)
+            elif self._before.get(camera) == take:
+                del self._before[camera]
+        await self._note()
+
+    async def _hand_over(self, camera: CameraId, take: AssetId) -> None:
+        """Put what is on this disk, and in no page, into the take that another node goes on with."""
+        found = await self.put_back(take)
+        if found:
+            _log.info("parts of a take were handed over", camera=camera, take=take, parts=found)
+        if self._before.get(camera) == take:
+            del self._before[camera]
+            await self._note()
 
     async def receive(self, message: Any, context: Context) -> Any | None:
         """Start, stop, and tell of what runs."""
@@ -204,8 +273,13 @@ class Recorder:
                 return TakeIs(await self.start(CameraId(message.camera)))
             case StopRecording():
                 return TakeIs(await self.stop(CameraId(message.camera)))
+            case TakeOver():
+                await self.take_over(message)
+                return Done()
             case ListRecordings():
-                return Recordings(tuple(await self.told()))
+                told = tuple(await self.told())
+                waiting = {take.take: take.waiting[:512] for take in self._takes.values()}
+                return Recordings(told, tuple(waiting.get(AssetId(one.take), "") for one in told))
             case _:
                 raise NotFound(f"recorder takes no {type(message).__name__} from {context.sender[:8]}")
 
@@ -263,6 +337,15 @@ class Recorder:
         if free < START_FREE_BYTES_MIN:
             raise DiskFull(f"this node's disk has {free >> 20} MiB left to record to; make room first")
         take = AssetId(short_id(self._entropy.token(16)))
+        home = self._homes[camera] = NodeId(_text(row, "node"))
+        try:
+            held = await self._ask(home, camera, take, 0, (0, 0))
+        except PortError as error:
+            # Recording waits for nobody: if another take runs, this one gives way as soon as that is heard.
+            held = None
+            _log.info("the camera's node was not asked", camera=camera, home=home[:8], error=str(error))
+        if held is not None and held.verdict is Verdict.OTHER:
+            return AssetId(held.take)
         now_ms = int(self._clock.wall() * 1000)
         changes = [
             Change(
@@ -285,19 +368,158 @@ class Recorder:
         before = _text(row, "record")
         if before:
             # Another node was to record it, and did not answer whoever asked for this take.
-            error = "its recorder did not answer; another take was started"
-            changes.append(Change("assets", AssetId(before), set={"state": "interrupted", "error": error}))
-        await self._catalogue.write(*changes)
-        self._run(camera, self._make(camera, take))
+            told = "its recorder did not answer; another take was started"
+            changes.append(Change("assets", AssetId(before), set={"state": "interrupted", "error": told}))
+        try:
+            await self._catalogue.write(*changes)
+        except PortError:
+            await self._tell_ended(camera, take)  # or others would be asked to go on with it
+            raise
+        made = self._make(camera, take)
+        made.counter = held.counter if held is not None else 0
+        made.granted = held is not None
+        self._run(camera, made)
         await self._note()
         return take
 
-    def _make(self, camera: CameraId, take: AssetId) -> Take:
-        return Take(take, camera, self._live, self._chunks, self._catalogue, self._clock)
+    def _make(self, camera: CameraId, take: AssetId, place: Place | None = None) -> Take:
+        home = self._homes.get(camera, self._system.node_id)
+        # What this node's own camera gave while this node recorded it is kept nowhere else.
+        elsewhere = home != self._system.node_id or place is not None
+        refill = refill_of(self._system, home, camera) if elsewhere else None
+        return Take(take, camera, self._live, self._chunks, self._catalogue, self._clock, refill, place)
 
-    def _run(self, camera: CameraId, take: Take) -> None:
+    def _run(self, camera: CameraId, take: Take, *, went_on: bool = False) -> None:
         self._takes[camera] = take
         self._system.supervisor.run(f"take/{take.take}", take.run)
+        self._system.supervisor.run(f"take/{take.take}/hold", lambda: self._hold(camera, take, went_on))
+
+    # ------------------------------------------------------------ who records
+
+    async def _ask(self, home: NodeId, camera: CameraId, take: AssetId, counter: int, place: Place) -> RecordingHeld:
+        message = HoldRecording(camera, take, counter, *place)
+        return await self._system.ask(home, KEEPER, message, RecordingHeld, timeout_s=ASK_WITHIN_S)
+
+    async def _hold(self, camera: CameraId, made: Take, went_on: bool) -> None:
+        """Ask for the lease again and again; give way when another has it, or when the take is over."""
+        while True:
+            home = self._homes.get(camera)
+            if home:
+                place = made.place(self._chunks.lag().seconds)
+                try:
+                    held = await self._ask(home, camera, made.take, made.counter, place)
+                except PortError as error:
+                    _log.debug("lease not renewed", camera=camera, error=str(error))
+                else:
+                    if held.verdict is not Verdict.HELD:
+                        # On its own: giving way ends this very task.
+                        self._system.supervisor.once("take/give-way", self._give_way(camera, made, held))
+                        return
+                    made.counter, made.granted = held.counter, True
+                    if went_on and (held.epoch, held.group) != (0, 0):
+                        made.missing_from((held.epoch, held.group))
+                    went_on = False
+            await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _give_way(self, camera: CameraId, made: Take, held: RecordingHeld) -> None:
+        async with self._turns.setdefault(camera, asyncio.Lock()):
+            if self._takes.get(camera) is not made:
+                return
+            _log.info(
+                "a take is given up here",
+                camera=camera,
+                take=made.take,
+                why=str(held.verdict),
+                recorder=held.holder[:8],
+            )
+            await self._end(camera, made, filled=False)
+            self._before[camera] = made.take
+            await self._note()
+            self._system.supervisor.run(f"take/{made.take}/hand-over", lambda: self._hand_over(camera, made.take))
+            if held.verdict is Verdict.OTHER:
+                now_ms = int(self._clock.wall() * 1000)
+                ended: dict[str, Value] = {
+                    "state": "interrupted",
+                    "ended_ms": now_ms,
+                    "stopped_ms": now_ms,
+                    "error": "another take of this camera ran already",
+                }
+                if not made.parts:
+                    ended["trashed_ms"] = now_ms
+                await self._catalogue.write(Change("assets", made.take, set=ended))
+
+    async def take_over(self, message: TakeOver) -> None:
+        """Go on with a take that another node recorded; Refused or DiskFull when this one cannot."""
+        camera, take = CameraId(message.camera), AssetId(message.take)
+        async with self._turns.setdefault(camera, asyncio.Lock()):
+            running = self._takes.get(camera)
+            if running is not None and running.take == take:
+                running.counter = max(running.counter, message.counter)
+            elif running is not None:
+                raise Refused("this node records another take of this camera")
+            else:
+                free = (await self._store.usage()).free_bytes
+                if free < START_FREE_BYTES_MIN:
+                    raise DiskFull(f"this node's disk has {free >> 20} MiB left to record to")
+                before = await self._latest(take)
+                row = await self._catalogue.get("cameras", camera) if camera not in self._homes else None
+                self._homes[camera] = (
+                    NodeId(_text(row, "node")) if row is not None else self._homes.get(camera, NodeId(""))
+                )
+                made = self._make(camera, take, (message.epoch, message.group))
+                made.counter, made.granted, made.figures_known = message.counter, True, False
+                self._run(camera, made)
+                self._system.supervisor.run(f"take/{take}/put-back", lambda: self._restore(camera, made, before))
+            moved = f"{int(self._clock.wall() * 1000):014d} {message.before} {self._system.node_id}"
+            await self._catalogue.write(
+                Change("cameras", camera, set={"recorder": self._system.node_id}),
+                Change(
+                    "assets",
+                    take,
+                    set={"node": self._system.node_id, "state": "recording"},
+                    add={"takeovers": (moved,)},
+                ),
+            )
+            await self._note()
+
+    async def leave(self, camera: CameraId) -> bool:
+        """Have another node go on with a take, for this one stops; tells whether one does."""
+        made, home = self._takes.get(camera), self._homes.get(camera)
+        if made is None or not home or home == self._system.node_id or not made.granted:
+            return False
+        try:
+            await self._system.ask(home, KEEPER, LeaveRecording(camera, made.take), Done, timeout_s=LEAVE_WITHIN_S)
+        except PortError as error:
+            _log.info("nobody takes over", camera=camera, take=made.take, error=str(error))
+            return False
+        async with self._turns.setdefault(camera, asyncio.Lock()):
+            if self._takes.get(camera) is made:
+                await self._end(camera, made, filled=False)
+        return True
+
+    async def _tell_ended(self, camera: CameraId, take: AssetId) -> None:
+        home = self._homes.get(camera)
+        if not home:
+            return
+        try:
+            await self._system.ask(home, KEEPER, RecordingEnded(camera, take), Done, timeout_s=ASK_WITHIN_S)
+        except PortError as error:
+            _log.debug("the camera's node does not know that a take ended", camera=camera, error=str(error))
+
+    async def _figures(self, take: AssetId) -> dict[str, Value]:
+        """Give what all who recorded a take made of it together, if their pages can be seen."""
+        try:
+            async with asyncio.timeout(FIGURES_WITHIN_S):
+                line = timeline([_page(row) for row in await self._catalogue.rows("pages", take)])
+        except (PortError, TimeoutError, Malformed):
+            return {}
+        if not line.parts:
+            return {}
+        return {
+            "size_bytes": line.size_bytes,
+            "duration_s": line.duration_us / 1e6,
+            "recorded_s": line.recorded_us / 1e6,
+        }
 
     async def stop(self, camera: CameraId) -> AssetId:
         """End a take; every part of it is durable on return."""
@@ -310,24 +532,28 @@ class Recorder:
             raise Refused("this camera is not being recorded")
         await self._end(camera, running)
         now_ms = int(self._clock.wall() * 1000)
-        ended: dict[str, Value] = {"state": "ready", "ended_ms": now_ms}
-        if not running.parts and not running.lost_us:
+        ended: dict[str, Value] = {"state": "ready", "ended_ms": now_ms, "stopped_ms": now_ms}
+        ended |= await self._figures(running.take)
+        if not running.parts and not running.lost_us and "size_bytes" not in ended:
             # Nothing to play, to copy or to understand: it goes to the trash, and says why.
             ended |= {"state": "interrupted", "error": NOTHING_CAME, "trashed_ms": now_ms}
         await self._catalogue.write(
             Change("assets", running.take, set=ended), Change("cameras", camera, set={"record": ""})
         )
+        await self._tell_ended(camera, running.take)
         return running.take
 
-    async def _end(self, camera: CameraId, running: Take) -> None:
-        running.stop()
+    async def _end(self, camera: CameraId, running: Take, *, filled: bool = True) -> None:
+        running.stop(filled=filled)
         try:
             async with asyncio.timeout(STOP_TIMEOUT_S):
                 await running.ended.wait()
         except TimeoutError as error:
             raise Unavailable("the take does not end; its disk may not answer. What it has is kept") from error
-        await self._system.supervisor.stop(f"take/{running.take}")
+        for task in ("", "/hold", "/put-back"):
+            await self._system.supervisor.stop(f"take/{running.take}{task}")
         self._takes.pop(camera, None)
+        self._before.pop(camera, None)
         self._turns.pop(camera, None)
         await self._note()
 
@@ -394,6 +620,10 @@ def _unpack(note: bytes | None) -> dict[CameraId, AssetId]:
 def _text(row: Row, field: str) -> str:
     found = row.fields.get(field)
     return found if isinstance(found, str) else ""
+
+
+def _recorder(row: Row) -> str:
+    return _text(row, "recorder") or _text(row, "node")
 
 
 def _page(row: Row) -> Page:

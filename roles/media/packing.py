@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from roles.media.timeline import PAGE_S, Entry, Page
+from roles.media.timeline import PAGE_S, Entry, Page, fuller
 
 CHUNK_TARGET_BYTES = 4 << 20
 CHUNK_REST_BYTES = 1 << 20
@@ -96,7 +96,11 @@ def _stretch(bundle: list[tuple[str, Page]]) -> Stretch | None:
         for entry in page.entries:
             key = (entry.epoch, entry.group, entry.part)
             standing = parts.get(key)
-            if standing is None or entry.chunk < standing.chunk:
+            if (
+                standing is None
+                or fuller(entry, standing)
+                or (not fuller(standing, entry) and entry.chunk < standing.chunk)
+            ):
                 parts[key] = entry
     entries = [parts[key] for key in sorted(parts)]
     runs = _cut(entries)

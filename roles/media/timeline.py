@@ -2,7 +2,8 @@
 
 A take's manifest is an observed-remove set of pages, each of at most PAGE_S. Two pages over the same minute are both
 kept; a part is what ``(epoch, group, part)`` names, whoever recorded it. Invariant: the timeline depends on the set of
-pages, not on their order.
+pages, not on their order. Of two parts of one name, as two recorders make where one of them lost its source within the
+part, the one with more in it counts.
 """
 
 from __future__ import annotations
@@ -116,13 +117,20 @@ class Timeline:
         return sum(placed.entry.size for placed in self.parts)
 
 
+def fuller(one: Entry, other: Entry) -> bool:
+    """Tell whether a part holds more than another of the same name."""
+    return (one.samples, one.duration_us) > (other.samples, other.duration_us)
+
+
 def timeline(pages: Iterable[Page]) -> Timeline:
     """Give the union of pages as one timeline."""
     known: dict[tuple[int, int, int], tuple[Entry, Page]] = {}
     # A packed copy (in a chunk with others) and a single part hold the same bytes; the packed one will stay.
     for page in sorted(pages, key=lambda one: (len({e.chunk for e in one.entries}) == len(one.entries), one.pack())):
         for entry in page.entries:
-            known.setdefault((entry.epoch, entry.group, entry.part), (entry, page))
+            name = (entry.epoch, entry.group, entry.part)
+            if name not in known or fuller(entry, known[name][0]):
+                known[name] = (entry, page)
     placed: list[Placed] = []
     gaps: list[Gap] = []
     placer = Placer()

@@ -94,6 +94,13 @@ class AccessUnit:
         )
         return head + self.data
 
+    @staticmethod
+    def index_of(data: bytes) -> int:
+        """Read an object's number within its group; Malformed when it is too short."""
+        if len(data) < _UNIT.size:
+            raise Malformed("access unit cut short")
+        return int(_UNIT.unpack_from(data)[3])
+
     @classmethod
     def unpack(cls, data: bytes) -> AccessUnit:
         """Read an object; Malformed when it is too short."""

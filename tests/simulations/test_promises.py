@@ -21,11 +21,15 @@ def tell_short(seed):
     return tell("short", seed)
 
 
+def tell_followed(seed):
+    return tell("followed", seed)
+
+
 def told(verdict):
     return "\n".join([*verdict.events, *(f"{one.promise}: {one.why}" for one in verdict.broken)])
 
 
-@pytest.mark.parametrize(("name", "seed"), [("calm", 1), ("lone", 1), ("studio", 1), ("moving", 1)])
+@pytest.mark.parametrize(("name", "seed"), [("calm", 1), ("lone", 1), ("studio", 1), ("moving", 1), ("failover", 1)])
 def test_every_promise_is_kept_over_the_faults_of(name, seed):
     verdict = tell(name, seed)
     assert verdict.kept, told(verdict)
@@ -37,6 +41,12 @@ def test_what_is_kept_stays_while_what_packing_made_needless_is_collected_under_
     verdict = tell("collect", 1)
     assert verdict.kept, told(verdict)
     assert verdict.figures["chunks_collected"] > 50
+
+
+def test_a_recorder_that_is_killed_is_followed_within_its_lease_and_no_unit_is_missing():
+    verdict = tell_followed(1)
+    assert verdict.kept, told(verdict)
+    assert 0 < verdict.figures["unattended_longest_s"] < 3.0
 
 
 # Seeds that found a bug. Each names what was wrong.
@@ -108,6 +118,7 @@ CAUGHT = {
     "collected-unheard": "P4",
     "credit-lost": "P2",
     "shards-always-whole": "P5",
+    "recorder-epoch-ignored": "P3",
 }
 
 

@@ -11,10 +11,13 @@ from thatdam.cli.client import Client, errors, segment
 from thatdam.cli.show import AsJson, Data, out, removed, show
 
 source = typer.Typer(no_args_is_help=True, help="Cameras of the mesh.")
-record = typer.Typer(no_args_is_help=True, help="Start and stop recordings.")
+record = typer.Typer(no_args_is_help=True, help="Start, stop and list recordings.")
 _CAMERA = ("id", "name", "node_name", "state", "codec", "width", "height", "source", "recording", "error")
 OnNode = Annotated[str, typer.Option("--node", help="name or id of the node; empty: any, or the one asked")]
 
+RecordOn = Annotated[
+    str, typer.Option("--node", help="name or id of the node that shall begin to record; empty: the camera's own")
+]
 CameraId = Annotated[str, typer.Argument(help="the camera's id or name, as `thatdam source list` shows them")]
 CameraIds = Annotated[list[str], typer.Argument(help="ids or names of cameras, as `thatdam source list` shows them")]
 
@@ -85,9 +88,21 @@ def source_remove(camera: CameraId, data: Data = "", as_json: AsJson = False) ->
 
 
 @record.command("start")
-def record_start(cameras: CameraIds, data: Data = "", as_json: AsJson = False) -> None:
+def record_start(cameras: CameraIds, node: RecordOn = "", data: Data = "", as_json: AsJson = False) -> None:
     """Record cameras until told to stop; prints the takes."""
-    _takes("POST", cameras, data, as_json)
+    _takes("POST", cameras, data, as_json, node)
+
+
+@record.command("list")
+def record_list(data: Data = "", as_json: AsJson = False) -> None:
+    """List what is being recorded, by which node, and what it waits for."""
+    rows = [
+        {"camera": camera["id"], "name": camera["name"], **recording}
+        for camera in Client(data).call("GET", "/api/v1/cameras")["cameras"]
+        if (recording := camera["recording"])
+    ]
+    columns = ("camera", "name", "take", "node_name", "state", "waiting_for", "started_at", "copies", "error")
+    show(rows, columns, as_json)
 
 
 @record.command("stop")
@@ -96,11 +111,13 @@ def record_stop(cameras: CameraIds, data: Data = "", as_json: AsJson = False) ->
     _takes("DELETE", cameras, data, as_json)
 
 
-def _takes(method: str, cameras: list[str], data: str, as_json: bool) -> None:
+def _takes(method: str, cameras: list[str], data: str, as_json: bool, node: str = "") -> None:
     client = Client(data)
     takes = []
     for camera in cameras:
-        take = client.call(method, f"/api/v1/cameras/{segment(client.camera(camera))}/record")["take"]
+        params = {"node": node} if node else {}
+        answer = client.call(method, f"/api/v1/cameras/{segment(client.camera(camera))}/record", params=params)
+        take = answer["take"]
         takes.append(take)
         if not as_json:
             print(take["id"])

@@ -18,7 +18,7 @@ from proto.ids import NodeId
 from proto.messages.cameras import ListRecordings, Recordings
 from proto.messages.cameras import Recording as Running
 from thatdam.gateway import shapes
-from thatdam.gateway.answers.cameras import Camera, CameraState, Recording
+from thatdam.gateway.answers.cameras import Camera, CameraState, Recording, RecordingState
 from thatdam.gateway.webrtc_media import B_FRAMES, NO_H265
 from thatdam.node import Node
 
@@ -67,25 +67,27 @@ class CameraView:
     async def shown(self, rows: Sequence[Row]) -> list[Camera]:
         """Give cameras as JSON."""
         recordings = await self._recordings(rows)
-        return [self._shape(row, recordings.get(row.pk)) for row in rows]
+        return [self._shape(row, *recordings.get(row.pk, (None, ""))) for row in rows]
 
-    async def _recordings(self, rows: Sequence[Row]) -> dict[str, Running]:
+    async def _recordings(self, rows: Sequence[Row]) -> dict[str, tuple[Running, str]]:
+        """Give what recorders tell of their takes, and what each take waits for."""
         recorders = dict.fromkeys(recorder_of(row) for row in rows if text(row, "record"))
         alive = self._node.members.alive()
 
-        async def ask(node: NodeId) -> tuple[Running, ...]:
+        async def ask(node: NodeId) -> list[tuple[Running, str]]:
             try:
                 told = await self._node.system.ask(
                     node, "recorder", ListRecordings(), Recordings, timeout_s=RECORDINGS_TIMEOUT_S
                 )
             except PortError:
-                return ()
-            return told.recordings
+                return []
+            waiting = (*told.waiting, *[""] * len(told.recordings))  # an older node says nothing of that
+            return list(zip(told.recordings, waiting, strict=False))
 
         told = await asyncio.gather(*(ask(node) for node in recorders if node in alive))
-        return {one.camera: one for some in told for one in some}
+        return {one.camera: (one, waiting) for some in told for one, waiting in some}
 
-    def _shape(self, row: Row, running: Running | None) -> Camera:
+    def _shape(self, row: Row, running: Running | None, waiting: str) -> Camera:
         field = row.fields.get
         home = text(row, "node")
         there = NodeId(home) in self._node.members.alive()
@@ -111,7 +113,7 @@ class CameraView:
             frame_rate=shapes.number(field("frame_rate")) or None,
             bit_rate=(shapes.number(field("bit_rate")) or None) if state == "online" else None,
             hops=track.hops if track is not None and state == "online" else None,
-            recording=self._recording(row, running),
+            recording=self._recording(row, running, waiting),
             webrtc=seen and reason is None,
             webrtc_reason=reason,
             hls=state == "online" and bool(codec),
@@ -119,15 +121,19 @@ class CameraView:
             jumps=field_int(row, "jumps"),
         )
 
-    def _recording(self, row: Row, told: Running | None) -> Recording | None:
+    def _recording(self, row: Row, told: Running | None, waits: str) -> Recording | None:
         take = text(row, "record")
         if not take:
             return None
         if told is not None and told.take != take:
             told = None  # the row is a moment behind, or ahead
+        state, waiting = self._how(row, told, waits)
         return Recording(
             take=take,
+            state=state,
+            waiting_for=waiting or None,
             node=recorder_of(row),
+            node_name=self.node_name(recorder_of(row)),
             started_at=shapes.moment(told.started_ms if told else field_int(row, "record_ms")),
             size_bytes=told.size_bytes if told else None,
             lag_bytes=told.lag_bytes if told else None,
@@ -138,6 +144,17 @@ class CameraView:
             lost_s=told.lost_ms / 1000 if told else None,
             error=(told.error or None) if told else None,
         )
+
+    def _how(self, row: Row, told: Running | None, waits: str) -> tuple[RecordingState, str]:
+        """Say whether a take goes on, waits or changes hands, and what for."""
+        home, recorder, alive = NodeId(text(row, "node")), recorder_of(row), self._node.members.alive()
+        if home not in alive:
+            return "waiting", f"node {self.called(home)}, which has the camera, does not answer"
+        if told is not None:
+            return ("waiting", waits) if waits else ("recording", "")
+        if recorder not in alive:
+            return "moving", f"node {self.called(recorder)}, which recorded it, does not answer; another one takes over"
+        return "recording", ""
 
 
 def recorder_of(row: Row) -> NodeId:

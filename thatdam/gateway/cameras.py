@@ -1,13 +1,15 @@
 """Cameras, devices and recordings over HTTP: any node answers for any node's.
 
-Decides who records: the node that has the camera when it takes the role daemon, else another that does, the same one
-whichever node is asked. A start asked twice is one take.
+Decides who begins to record: the node that is named, else the one that has the camera when it takes the role daemon,
+else another that does, the same one whichever node is asked. Who goes on when that one falls silent is for the
+camera's node to say (``mesh.core.recording``). A start asked twice is one take.
 """
 
 from __future__ import annotations
 
 import asyncio
 
+import structlog
 from blake3 import blake3
 from fastapi import FastAPI, Query
 
@@ -51,6 +53,7 @@ SEEN_S = 3.0
 """How long an answer waits until a row that another node just wrote is seen from here."""
 SEEN_POLL_S = 0.05
 CAMERAS_MAX = 1000
+_log = structlog.get_logger("cameras")
 NAME_WRONG = "a camera's name is printable text on one line"
 
 
@@ -79,9 +82,14 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             raise Problem(503, view.why_not(row))
         return member
 
-    def recorder_for(row: Row) -> NodeId:
+    def recorder_for(row: Row, wanted: str = "") -> NodeId:
         """Choose who records a camera."""
         home = home_of(row)
+        if wanted:
+            named = there(wanted)
+            if "daemon" not in named.info.roles:
+                raise Problem(409, f"{view.called(named.id)} does not take the role daemon, which records")
+            return named.id
         if "daemon" in home.info.roles:
             return home.id
         able = [one.id for one in node.members.alive().values() if "daemon" in one.info.roles]
@@ -182,11 +190,11 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         dependencies=[operator],
         responses=failing(404, 409, 503, 507),
     )
-    async def record(camera: str) -> TakeOf:
-        """Record a camera until told to stop; a start asked twice is one take."""
+    async def record(camera: str, node_: str = Query("", alias="node", max_length=64)) -> TakeOf:
+        """Record a camera until told to stop, on a node if one is named; a start asked twice is one take."""
         row = await view.row(camera)
         recorded = bool(text(row, "record")) and recorder_of(row) in node.members.alive()
-        where = recorder_of(row) if recorded else recorder_for(row)
+        where = recorder_of(row) if recorded else recorder_for(row, node_)
         started = await node.system.ask(where, "recorder", StartRecording(camera), TakeIs)
         return await take_shown(started.take)
 
@@ -199,6 +207,16 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     async def stop(camera: str) -> TakeOf:
         """End a recording; answered once every part of it is durable."""
         row = await view.row(camera)
+        home = NodeId(text(row, "node"))
+        if home in node.members.alive():
+            # It knows who records by now, also while a take changes hands.
+            try:
+                stopped = await node.system.ask(
+                    home, "recordings", StopRecording(camera), TakeIs, timeout_s=STOP_TIMEOUT_S
+                )
+                return await take_shown(stopped.take)
+            except PortError as error:
+                _log.info("the camera's node does not end the take", camera=camera, error=str(error))
         # The row may be a moment behind: the one who would record knows whether it does.
         where = recorder_of(row) if text(row, "record") else recorder_for(row)
         if where not in node.members.alive():

@@ -33,7 +33,11 @@ from thatdam.gateway.answers.events import (
     CameraEvent,
     CameraTold,
     CaptureEvent,
+    CaptureMoved,
+    CaptureMovedTold,
     CaptureTold,
+    CaptureWaits,
+    CaptureWaitsTold,
     Event,
     JobEvent,
     JobTold,
@@ -167,9 +171,17 @@ class Events:
                     began: Literal["capture.started", "capture.stopped"]
                     began = "capture.started" if told["record"] else "capture.stopped"
                     self.emit(CaptureEvent(topic=began, at=at, data=CaptureTold(camera=pk, take=told["record"])))
+                elif recorder := told.get("recorder"):
+                    moved = CaptureMovedTold(camera=pk, recorder=recorder)
+                    self.emit(CaptureMoved(topic="capture.moved", at=at, data=moved))
             case "assets":
                 asset = AssetTold(id=pk, **told)
                 self.emit(AssetEvent(topic="asset.removed" if removed else "asset.changed", at=at, data=asset))
+                if "waiting" in told:
+                    waits: Literal["capture.waiting", "capture.resumed"]
+                    waits = "capture.waiting" if told["waiting"] else "capture.resumed"
+                    waiting = CaptureWaitsTold(take=pk, waiting_for=told["waiting"])
+                    self.emit(CaptureWaits(topic=waits, at=at, data=waiting))
             case "jobs":
                 job = JobTold(id=pk, **told)
                 self.emit(JobEvent(topic="job.removed" if removed else "job.changed", at=at, data=job))

@@ -14,7 +14,7 @@ from typing import Any, get_args
 from mesh.core.rows import Row
 from roles.media.timeline import Gap as Missing
 from thatdam.gateway.answers import Kind
-from thatdam.gateway.answers.assets import Analysis, AssetState, Gap, LevelState, Scene
+from thatdam.gateway.answers.assets import Analysis, AssetState, Gap, LevelState, Scene, Takeover
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _STATES: tuple[AssetState, ...] = get_args(AssetState)
@@ -89,6 +89,8 @@ def asset(
         "poster": text(field("poster")),
         "trashed_at": moment(field("trashed_ms")),
         "error": text(field("error")),
+        "waiting_for": text(field("waiting")) if field("state") == "recording" else None,
+        "takeovers": [told for one in row.sets.get("takeovers", ()) if (told := _takeover(one)) is not None],
         "meta": {name: plain(value) for name, value in meta.items()} if isinstance(meta, Mapping) else {},
         "analysis": _analysis(row, jobs),
     }
@@ -107,6 +109,15 @@ def _analysis(row: Row, jobs: Sequence[Row]) -> Analysis:
     if row.fields.get("probed"):
         told["l0"] = "done"
     return Analysis(l0=told["l0"], l1=told["l1"], l2=told["l2"])
+
+
+def _takeover(told: str) -> Takeover | None:
+    """Read one change of a take's recorder, as ``roles.daemon.recorder`` writes it."""
+    match told.split(" "):
+        case [ms, before, after] if ms.isdecimal():
+            return Takeover(at=moment(int(ms)), before=before or None, after=after)
+        case _:
+            return None
 
 
 def plain(value: object) -> Any:

@@ -123,3 +123,10 @@ def test_a_packed_part_is_preferred_to_the_single_one_it_came_from():
     single = page(entry(1, 0), entry(1, 1))
     packed = page(*(replace(e, chunk=b"\xff" * 32, offset=n * e.size) for n, e in enumerate(single.entries)))
     assert {p.entry.chunk for p in timeline([single, packed]).parts} == {b"\xff" * 32}
+
+
+def test_a_part_that_was_cut_short_is_not_packed_in_place_of_the_whole_one():
+    whole = [replace(entry(1, n), samples=12) for n in range(8)]
+    short = replace(whole[3], chunk=bytes(32), duration_us=100_000, samples=3)
+    stretches = plan(named([page(*whole), page(short)]), ended=True)
+    assert [one.samples for one in stretches[0].page.entries] == [12] * 8

@@ -1,5 +1,7 @@
 """The timeline of a take over several openings of its source, with clocks that are right, wrong, and set meanwhile."""
 
+from dataclasses import replace
+
 import pytest
 
 from roles.media.timeline import Entry, Loss, Page, Placer, explained, timeline
@@ -84,3 +86,15 @@ def test_what_is_recorded_and_how_long_it_is_differ_by_the_holes():
         placer.place(placed.entry)
     assert (line.duration_us, line.recorded_us) == (9_000_000, 4_000_000)
     assert placer.end_us == line.duration_us
+
+
+def test_of_two_parts_of_one_name_the_fuller_counts_whichever_page_comes_first():
+    """A recorder that loses its source within a part cuts it short; another has the whole of it."""
+    whole = page(1, NOW_US)
+    short = replace(whole.entries[-1], chunk=b"s" * 32, duration_us=200_000, samples=5)
+    whole = replace(whole, entries=(*whole.entries[:-1], replace(whole.entries[-1], samples=12)))
+    cut = replace(whole, entries=(short,))
+    for pages in ([whole, cut], [cut, whole]):
+        line = timeline(pages)
+        assert line.duration_us == 2_000_000
+        assert line.parts[-1].entry.samples == 12

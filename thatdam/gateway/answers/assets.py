@@ -35,6 +35,17 @@ class Analysis(Answer):
     """Where its scenes begin, and a frame of each."""
 
 
+class Takeover(Answer):
+    """A take changed its recorder."""
+
+    at: Moment | None
+    """When the new one went on."""
+    before: str | None
+    """The id of the node that recorded before."""
+    after: str
+    """The id of the node that went on."""
+
+
 class Asset(Answer):
     """Something kept: a take, or a file that was put in."""
 
@@ -88,6 +99,10 @@ class Asset(Answer):
     """When it was put into the trash."""
     error: str | None
     """What went wrong with it, in a sentence."""
+    waiting_for: str | None
+    """What a take that runs waits for while nothing comes."""
+    takeovers: list[Takeover]
+    """The changes of a take's recorder, the first first."""
     meta: dict[str, Any]
     """What else was found in it; ``blake3`` is the hash of a file's bytes in hex."""
     analysis: Analysis

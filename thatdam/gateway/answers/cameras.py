@@ -12,6 +12,9 @@ from thatdam.gateway.answers.assets import AssetDetails
 CameraState = Literal["online", "connecting", "stalled", "offline", "error"]
 
 
+RecordingState = Literal["recording", "waiting", "moving"]
+
+
 class NewCamera(StrictBody):
     """A source to add."""
 
@@ -35,8 +38,14 @@ class Recording(Answer):
 
     take: str
     """The id of the asset."""
+    state: RecordingState
+    """Whether it goes on, waits for its camera, or another node is about to go on with it."""
+    waiting_for: str | None
+    """What it waits for, in words."""
     node: str
     """The id of the node that records."""
+    node_name: str | None
+    """What people call that node."""
     started_at: Moment | None
     """When it began."""
     size_bytes: int | None

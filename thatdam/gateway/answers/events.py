@@ -27,6 +27,8 @@ class CameraTold(Answer):
     """Whether pictures come; absent when that is as it was."""
     record: str | None = None
     """The id of the take that runs, null when none does; absent when that is as it was."""
+    recorder: str | None = None
+    """The id of the node that records it; absent when that is as it was."""
 
 
 class AssetTold(Answer):
@@ -42,6 +44,8 @@ class AssetTold(Answer):
     """The id of the camera it is of; absent when that is as it was."""
     state: str | None = None
     """Whether it still grows; absent when that is as it was."""
+    waiting: str | None = None
+    """What a take that runs waits for, null when it goes on; absent when that is as it was."""
 
 
 class JobTold(Answer):
@@ -64,6 +68,24 @@ class CaptureTold(Answer):
     """The camera's id."""
     take: str | None
     """The id of the take that runs now; null when none does."""
+
+
+class CaptureMovedTold(Answer):
+    """What is told when another node goes on with a recording."""
+
+    camera: str
+    """The camera's id."""
+    recorder: str
+    """The id of the node that records now."""
+
+
+class CaptureWaitsTold(Answer):
+    """What is told when nothing comes to a recording, or comes again."""
+
+    take: str
+    """The id of the take."""
+    waiting_for: str | None
+    """What it waits for; null when it goes on."""
 
 
 class NodeTold(Answer):
@@ -126,6 +148,28 @@ class CaptureEvent(Answer):
     """Of which camera."""
 
 
+class CaptureMoved(Answer):
+    """Another node goes on with a recording."""
+
+    topic: Literal["capture.moved"]
+    """What happened."""
+    at: Moment
+    """When the asked node told it."""
+    data: CaptureMovedTold
+    """Of which camera."""
+
+
+class CaptureWaits(Answer):
+    """A recording waits for its camera, or goes on."""
+
+    topic: Literal["capture.waiting", "capture.resumed"]
+    """What happened."""
+    at: Moment
+    """When the asked node told it."""
+    data: CaptureWaitsTold
+    """Of which take."""
+
+
 class NodeEvent(Answer):
     """The asked node believes something new of a node."""
 
@@ -149,5 +193,6 @@ class MissedEvent(Answer):
 
 
 Event = Annotated[
-    CameraEvent | AssetEvent | JobEvent | CaptureEvent | NodeEvent | MissedEvent, Field(discriminator="topic")
+    CameraEvent | AssetEvent | JobEvent | CaptureEvent | CaptureMoved | CaptureWaits | NodeEvent | MissedEvent,
+    Field(discriminator="topic"),
 ]

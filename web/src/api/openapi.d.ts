@@ -215,7 +215,7 @@ export interface paths {
         put?: never;
         /**
          * Record
-         * @description Record a camera until told to stop; a start asked twice is one take.
+         * @description Record a camera until told to stop, on a node if one is named; a start asked twice is one take.
          */
         post: operations["record_api_v1_cameras__camera__record_post"];
         /**
@@ -897,8 +897,12 @@ export interface components {
             state: ("recording" | "ready" | "interrupted") | null;
             /** @description Tags that people gave it. */
             tags: string[];
+            /** @description The changes of a take's recorder, the first first. */
+            takeovers: components["schemas"]["Takeover"][];
             /** @description When it was put into the trash. */
             trashed_at: string | null;
+            /** @description What a take that runs waits for while nothing comes. */
+            waiting_for: string | null;
             /** @description Width of the picture in pixels. */
             width: number | null;
         };
@@ -978,8 +982,12 @@ export interface components {
             state: ("recording" | "ready" | "interrupted") | null;
             /** @description Tags that people gave it. */
             tags: string[];
+            /** @description The changes of a take's recorder, the first first. */
+            takeovers: components["schemas"]["Takeover"][];
             /** @description When it was put into the trash. */
             trashed_at: string | null;
+            /** @description What a take that runs waits for while nothing comes. */
+            waiting_for: string | null;
             /** @description Width of the picture in pixels. */
             width: number | null;
         };
@@ -1037,6 +1045,11 @@ export interface components {
              * @default null
              */
             state?: string | null;
+            /**
+             * @description What a take that runs waits for, null when it goes on; absent when that is as it was.
+             * @default null
+             */
+            waiting?: string | null;
         };
         /** @description The mesh has a new authority. */
         AuthorityRenewed: {
@@ -1138,6 +1151,11 @@ export interface components {
              */
             record?: string | null;
             /**
+             * @description The id of the node that records it; absent when that is as it was.
+             * @default null
+             */
+            recorder?: string | null;
+            /**
              * @description Whether pictures come; absent when that is as it was.
              * @default null
              */
@@ -1158,12 +1176,56 @@ export interface components {
              */
             topic: "capture.started" | "capture.stopped";
         };
+        /** @description Another node goes on with a recording. */
+        CaptureMoved: {
+            /**
+             * Format: date-time
+             * @description When the asked node told it.
+             */
+            at: string;
+            /** @description Of which camera. */
+            data: components["schemas"]["CaptureMovedTold"];
+            /**
+             * @description What happened. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            topic: "capture.moved";
+        };
+        /** @description What is told when another node goes on with a recording. */
+        CaptureMovedTold: {
+            /** @description The camera's id. */
+            camera: string;
+            /** @description The id of the node that records now. */
+            recorder: string;
+        };
         /** @description What is told of a recording. */
         CaptureTold: {
             /** @description The camera's id. */
             camera: string;
             /** @description The id of the take that runs now; null when none does. */
             take: string | null;
+        };
+        /** @description A recording waits for its camera, or goes on. */
+        CaptureWaits: {
+            /**
+             * Format: date-time
+             * @description When the asked node told it.
+             */
+            at: string;
+            /** @description Of which take. */
+            data: components["schemas"]["CaptureWaitsTold"];
+            /**
+             * @description What happened. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            topic: "capture.resumed" | "capture.waiting";
+        };
+        /** @description What is told when nothing comes to a recording, or comes again. */
+        CaptureWaitsTold: {
+            /** @description The id of the take. */
+            take: string;
+            /** @description What it waits for; null when it goes on. */
+            waiting_for: string | null;
         };
         /** @description What a plan does to one node. */
         Change: {
@@ -1260,7 +1322,7 @@ export interface components {
              */
             reason?: string;
         };
-        Event: components["schemas"]["CameraEvent"] | components["schemas"]["AssetEvent"] | components["schemas"]["JobEvent"] | components["schemas"]["CaptureEvent"] | components["schemas"]["NodeEvent"] | components["schemas"]["MissedEvent"];
+        Event: components["schemas"]["CameraEvent"] | components["schemas"]["AssetEvent"] | components["schemas"]["JobEvent"] | components["schemas"]["CaptureEvent"] | components["schemas"]["CaptureMoved"] | components["schemas"]["CaptureWaits"] | components["schemas"]["NodeEvent"] | components["schemas"]["MissedEvent"];
         /** @description What was found, and how much of the mesh was asked. */
         Found: {
             /** @description The best first. */
@@ -1774,14 +1836,23 @@ export interface components {
             lost_s: number | null;
             /** @description The id of the node that records. */
             node: string;
+            /** @description What people call that node. */
+            node_name: string | null;
             /** @description Seconds until the recorder's disk is full at the present rate. */
             seconds_left: number | null;
             /** @description What has been recorded so far. */
             size_bytes: number | null;
             /** @description When it began. */
             started_at: string | null;
+            /**
+             * @description Whether it goes on, waits for its camera, or another node is about to go on with it.
+             * @enum {string}
+             */
+            state: "recording" | "waiting" | "moving";
             /** @description The id of the asset. */
             take: string;
+            /** @description What it waits for, in words. */
+            waiting_for: string | null;
         };
         /** @description A node that takes another's place: it gets what that one holds, and nothing else moves. */
         Replacing: {
@@ -1904,6 +1975,15 @@ export interface components {
         TakeOf: {
             /** @description The asset. */
             take: components["schemas"]["AssetDetails"];
+        };
+        /** @description A take changed its recorder. */
+        Takeover: {
+            /** @description The id of the node that went on. */
+            after: string;
+            /** @description When the new one went on. */
+            at: string | null;
+            /** @description The id of the node that recorded before. */
+            before: string | null;
         };
         /** @description A ticket that lets one machine in, once. */
         TicketMade: {
@@ -3413,7 +3493,9 @@ export interface operations {
     };
     record_api_v1_cameras__camera__record_post: {
         parameters: {
-            query?: never;
+            query?: {
+                node?: string;
+            };
             header?: never;
             path: {
                 camera: string;

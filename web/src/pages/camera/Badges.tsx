@@ -18,8 +18,11 @@ export function CameraBadges({ camera }: { camera: Camera }) {
       recording ? nOfM(recording.copies, recording.copies_wanted) : DASH,
       (recording?.copies ?? Infinity) < (recording?.copies_wanted ?? 0),
     ],
+    ...(recording?.node_name && recording.node_name !== camera.node_name
+      ? ([["Recorded by", recording.node_name]] as [string, string][])
+      : []),
     [
-      camera.node_name ? `${camera.node_name}: not yet copied` : "Its node: not yet copied",
+      `${recording?.node_name ?? camera.node_name ?? "Its node"}: not yet copied`,
       recording ? behind(recording.lag_s, recording.lag_bytes) : DASH,
     ],
   ];

@@ -2,7 +2,7 @@
 import { api } from "../../api/routes.ts";
 import type { Camera } from "../../api/types.ts";
 import { to } from "../../app/router.ts";
-import { waitingFor } from "../../ui/RecordingChip.tsx";
+import { moves, waitingFor } from "../../ui/RecordingChip.tsx";
 import { useSay } from "../../ui/toasts.tsx";
 import { useAction } from "../../ui/useAction.ts";
 import { useNow } from "../../ui/useNow.ts";
@@ -72,7 +72,7 @@ function told(camera: Camera, busy: boolean): string {
     return camera.state === "online" ? "Ready to record" : "Records as soon as a picture comes";
   }
   if (busy) return "Stopping; the last second is being kept…";
-  if (camera.state !== "online") return waitingFor(camera);
+  if (camera.state !== "online" || moves(camera)) return waitingFor(camera);
   const left_s = recording.seconds_left;
   return left_s === null || left_s === undefined ? "Recording" : `Recording; room for ${inWords(left_s)} more`;
 }
