@@ -285,6 +285,7 @@ class RecordingBook:
         changed = event.counter > lease.counter
         if changed:
             lease.holder, lease.counter = event.node, event.counter
+            lease.offered = None  # what was offered is under a lower epoch
         place = lease.place
         if event.place > lease.place:
             lease.place = event.place

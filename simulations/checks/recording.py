@@ -46,6 +46,8 @@ class Attendance:
     def _excused(self, take: Take, now_s: float) -> bool:
         """Tell whether nobody need record: the camera's machine is not there, or nobody who could reaches it."""
         machine = self._mesh.machine(take.node)
+        if take.node in self._ledger.gone or take.node in self._ledger.wiped:
+            return True
         lately = any(
             outage.node == take.node
             and outage.kind != "cut"
@@ -73,7 +75,7 @@ class Attendance:
         """Give what is wrong once all has been well for a while: each take is one node's."""
         found = list(self.broken)
         for take in self._ledger.takes:
-            if take.node in self._ledger.gone or take.stop_asked_s is not None:
+            if take.node in self._ledger.gone or take.node in self._ledger.wiped or take.stop_asked_s is not None:
                 continue
             running = [one.name for one in self._running(take)]
             if len(running) > 1:

@@ -153,6 +153,13 @@ def test_one_that_held_it_under_a_higher_epoch_than_is_remembered_here_holds_it(
     assert answer(book.handle(asks(B, 1), 1.1)).verdict is Verdict.SUPERSEDED
 
 
+def test_what_was_offered_is_void_once_a_higher_epoch_was_heard_of():
+    book, told = seeking()
+    book.handle(asks(C, told.counter + 1), LEASE_S + 0.1)
+    assert book.handle(Accepted(CAMERA, told.counter), LEASE_S + 0.2) == []
+    assert (book.lease(CAMERA).holder, book.lease(CAMERA).counter) == (C, told.counter + 1)
+
+
 def test_a_node_that_stood_still_does_not_hold_it_against_the_others():
     book = held_by_b()
     assert book.wake_at() == LEASE_S
