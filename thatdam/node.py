@@ -15,6 +15,7 @@ from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
 from mesh.actors.files import Files
+from mesh.actors.inspection import Inspector
 from mesh.actors.jobs import JobRunner, Jobs
 from mesh.actors.layouts import LayoutKeeper
 from mesh.actors.live import LiveHub
@@ -165,6 +166,7 @@ class Node:
         await store.open()
         chunks = Chunks(system, store, view, members, clock, move_bytes_s=config.storage.move_mb_s * 1e6)
         clock.open(system, network)
+        Inspector(system)
         stores = "storage" in taken
         joining = view.joining(capacity, config.mesh.zone, int(clock.wall() * 1000)) if stores else None
         await server.open()

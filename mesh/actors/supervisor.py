@@ -7,6 +7,7 @@ failing is escalated once for every ``FAILURES_ESCALATE`` failures in a row. Can
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -27,13 +28,17 @@ _log = structlog.get_logger("supervisor")
 
 @dataclass(slots=True)
 class TaskReport:
-    """How one supervised task is doing. ``state`` is running, waiting, finished or stopped."""
+    """How one supervised task is doing. ``state`` is running, waiting (to be run again), finished or stopped.
+
+    ``failed_ms`` is when it failed last, in UTC milliseconds; 0: never.
+    """
 
     name: str
     state: str = "running"
     restarts: int = 0
     errors: int = 0
     last_error: str = ""
+    failed_ms: int = 0
 
 
 class Supervisor:
@@ -50,6 +55,7 @@ class Supervisor:
         self._logged: dict[str, tuple[str, float, int]] = {}
         """By task: the failure logged last, when (monotonic seconds), and how many failures the task had by then."""
         self._transient: set[asyncio.Task[None]] = set()
+        self._transient_running: Counter[str] = Counter()
 
     def run(self, name: str, task: Callable[[], Awaitable[None]]) -> None:
         """Run ``task`` until it returns, is stopped, or the supervisor closes; ValueError when the name is in use."""
@@ -64,12 +70,19 @@ class Supervisor:
 
         async def guarded() -> None:
             report = self._reports.setdefault(name, TaskReport(name))
+            report.state = "running"
+            self._transient_running[name] += 1
             try:
                 await task
             except asyncio.CancelledError:
                 raise
             except Exception as error:  # noqa: BLE001 - the owner of a task is where its failure is told
                 self._failed(report, error)
+            finally:
+                self._transient_running[name] -= 1
+                if not self._transient_running[name]:
+                    del self._transient_running[name]
+                    report.state = "finished"
 
         made = asyncio.get_running_loop().create_task(guarded(), name=name)
         self._transient.add(made)
@@ -123,6 +136,7 @@ class Supervisor:
     def _failed(self, report: TaskReport, error: BaseException) -> None:
         report.errors += 1
         report.last_error = f"{type(error).__name__}: {error}"
+        report.failed_ms = int(self._clock.wall() * 1000)
         now = self._clock.monotonic()
         told, at, before = self._logged.get(report.name, ("", 0.0, report.errors - 1))
         if told == report.last_error and now - at < SAME_FAILURE_LOGGED_S:

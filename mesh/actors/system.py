@@ -1,8 +1,9 @@
 """The actor system of one node: names, bounded mailboxes, asks and tells within and between nodes, events, streams.
 
 Decides how a message finds its actor and its answer the asker. ``tell`` is at most once. ``ask`` has a deadline; with
-an idempotency key, a repeated ask within ``DEDUPE_WINDOW`` answers what the first one did. Order holds per sender,
-actor and channel. A full mailbox is an answer (Unavailable), never a wait.
+an idempotency key, a repeated ask within the window of ``mesh.actors.dedupe`` is done once and answered as the first
+one was. Order holds per sender, actor and channel. A full mailbox is an answer (Unavailable), never a wait. What is not
+handled is counted once in the mesh (``mesh.actors.deadletters``).
 
 Invariant: an actor handles at most ``concurrency`` messages at once and ``mailbox_max`` wait; whatever an actor raises
 reaches the asker as one of the port errors and leaves the node running.
@@ -13,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -21,6 +22,8 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import structlog
 
+from mesh.actors.deadletters import DeadLetters, Reason, Undelivered
+from mesh.actors.dedupe import DedupeWindow
 from mesh.actors.pipe import PipeStream, pipe
 from mesh.actors.supervisor import Supervisor
 from mesh.ports import (
@@ -44,10 +47,10 @@ from proto.ids import NodeId, short_id
 
 A = TypeVar("A")
 
-DEDUPE_WINDOW = 1024
-"""Answers kept, over all actors, for repeated asks with an idempotency key."""
 EVENTS_WAITING_MAX = 1024
 """Events waiting for one peer; the oldest is dropped, and counted."""
+ERROR_TOLD_MAX = 300
+"""Characters of a failure that a report tells."""
 STREAMS_MAX = 256
 """Streams one actor serves at once; one more is reset."""
 
@@ -96,10 +99,14 @@ class _Cell:
     name: str
     actor: Actor
     mailbox: asyncio.Queue[_Waiting]
+    concurrency: int
     streams: int = 0
+    busy: int = 0
     handled: int = 0
     overflows: int = 0
     errors: int = 0
+    last_error: str = ""
+    failed_ms: int = 0
 
 
 @dataclass(slots=True)
@@ -112,7 +119,12 @@ class _Outbox:
 
 @dataclass(frozen=True, slots=True)
 class CellReport:
-    """How one actor is doing."""
+    """How one actor is doing.
+
+    ``busy`` of its ``concurrency`` handle a message now, ``waiting`` of ``mailbox_max`` messages wait. ``errors`` are
+    its bugs, the last of them told with when it was (UTC milliseconds, 0: never); ``restarts`` are of its workers,
+    ``failing`` of which are about to be started again.
+    """
 
     name: str
     waiting: int
@@ -120,6 +132,13 @@ class CellReport:
     overflows: int
     errors: int
     streams: int
+    mailbox_max: int
+    concurrency: int
+    busy: int
+    restarts: int
+    failing: int
+    last_error: str
+    failed_ms: int
 
 
 class ActorSystem:
@@ -134,12 +153,12 @@ class ActorSystem:
         self._cells: dict[str, _Cell] = {}
         self._seq = 0
         self._asked: dict[int, tuple[NodeId, asyncio.Future[Envelope]]] = {}
-        self._answers: OrderedDict[tuple[NodeId, str, str], asyncio.Future[Any]] = OrderedDict()
+        self._window = DedupeWindow()
         self._subscribers: list[tuple[str, EventHandler]] = []
         self._outboxes: dict[NodeId, _Outbox] = {}
         self._datagram_handlers: list[Callable[[Link, bytes], None]] = []
         self._link_handlers: list[Callable[[NodeId, bool], None]] = []
-        self.dead_letters = 0
+        self.letters = DeadLetters()
         self.events_dropped = 0
 
     # ------------------------------------------------------------ actors of this node
@@ -148,14 +167,33 @@ class ActorSystem:
         """Give an actor its name and mailbox; ValueError when the name is taken."""
         if name in self._cells:
             raise ValueError(f"actor {name!r} exists already")
-        cell = self._cells[name] = _Cell(name, actor, asyncio.Queue(mailbox_max))
-        for number in range(concurrency):
-            self.supervisor.run(f"actor/{name}/{number}", lambda: self._work(cell))
+        cell = self._cells[name] = _Cell(name, actor, asyncio.Queue(mailbox_max), concurrency)
+        for worker in _workers(name, concurrency):
+            self.supervisor.run(worker, lambda: self._work(cell))
 
     def report(self) -> list[CellReport]:
         """Give how every actor is doing, by name."""
+        tasks = {task.name: task for task in self.supervisor.report()}
+        workers = {
+            cell.name: [tasks[name] for name in _workers(cell.name, cell.concurrency) if name in tasks]
+            for cell in self._cells.values()
+        }
         return [
-            CellReport(cell.name, cell.mailbox.qsize(), cell.handled, cell.overflows, cell.errors, cell.streams)
+            CellReport(
+                cell.name,
+                cell.mailbox.qsize(),
+                cell.handled,
+                cell.overflows,
+                cell.errors,
+                cell.streams,
+                cell.mailbox.maxsize,
+                cell.concurrency,
+                cell.busy,
+                sum(worker.restarts for worker in workers[cell.name]),
+                sum(worker.state == "waiting" for worker in workers[cell.name]),
+                cell.last_error,
+                cell.failed_ms,
+            )
             for _, cell in sorted(self._cells.items())
         ]
 
@@ -170,11 +208,15 @@ class ActorSystem:
 
     async def tell(self, node: NodeId, actor: str, message: Any, *, channel: Channel = Channel.REQUEST) -> None:
         """Send a message at most once; Unavailable when it certainly did not arrive."""
-        if node == self.node_id:
-            self._post(actor, _Waiting(message, self._local_context(None), None))
-            return
-        envelope = Envelope(Kind.TELL, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
-        await self._link(node).send(channel, envelope.pack())
+        try:
+            if node == self.node_id:
+                self._post(actor, _Waiting(message, self._local_context(None), None))
+                return
+            envelope = Envelope(Kind.TELL, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
+            await self._send(self._link(node), channel, envelope)
+        except Undelivered as error:
+            self.letters.count(error.reason, actor)
+            raise
 
     async def ask(
         self,
@@ -192,6 +234,8 @@ class ActorSystem:
         Unavailable: no link, no answer in time, mailbox full. Refused, NotFound, Corrupt: as the actor said. PortError:
         the other side has a bug, or answered something else.
         """
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
         try:
             async with asyncio.timeout(timeout_s):
                 if node == self.node_id:
@@ -199,7 +243,15 @@ class ActorSystem:
                 else:
                     given = await self._ask_there(node, actor, message, timeout_s, idempotency_key, channel)
         except TimeoutError as error:
+            self.letters.count(Reason.LATE, actor)
             raise Unavailable(f"{actor} on {node[:8]} did not answer within {timeout_s:g} s") from error
+        except Undelivered as error:
+            self.letters.count(error.reason, actor)
+            raise
+        except Unavailable:
+            if loop.time() >= deadline_s:  # the node asked saw the deadline pass, and was heard before our own timer
+                self.letters.count(Reason.LATE, actor)
+            raise
         if not isinstance(given, answer):
             raise PortError(f"{actor} on {node[:8]} answered a {type(given).__name__}, not a {answer.__name__}")
         return given
@@ -211,7 +263,11 @@ class ActorSystem:
             self._open_here(actor, message, theirs)
             return mine
         envelope = Envelope(Kind.STREAM, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
-        return await self._link(node).open_stream(flow, envelope.pack())
+        try:
+            return await self._link(node).open_stream(flow, envelope.pack())
+        except Unavailable:
+            self.letters.count(Reason.NODE_GONE, actor)
+            raise
 
     async def _ask_here(self, actor: str, message: Any, timeout_s: float, key: str) -> Any:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -246,7 +302,7 @@ class ActorSystem:
             idempotency_key=key,
         )
         try:
-            await link.send(channel, envelope.pack())
+            await self._send(link, channel, envelope)
             answer = await future
         finally:
             self._asked.pop(seq, None)
@@ -257,8 +313,14 @@ class ActorSystem:
     def _link(self, node: NodeId) -> Link:
         link = self._network.links().get(node)
         if link is None:
-            raise Unavailable(f"no link to node {node[:8]}")
+            raise Undelivered(Reason.NODE_GONE, f"no link to node {node[:8]}")
         return link
+
+    async def _send(self, link: Link, channel: Channel, envelope: Envelope) -> None:
+        try:
+            await link.send(channel, envelope.pack())
+        except Unavailable as error:
+            raise Undelivered(Reason.NODE_GONE, str(error)) from error
 
     def _local_context(self, timeout_s: float | None) -> Context:
         deadline_s = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
@@ -337,7 +399,7 @@ class ActorSystem:
         peer = link.peer
         for node, future in list(self._asked.values()):
             if node == peer and not future.done():
-                future.set_exception(Unavailable(f"link to {peer[:8]} lost: {reason}"))
+                future.set_exception(Undelivered(Reason.NODE_GONE, f"link to {peer[:8]} lost: {reason}"))
         outbox = self._outboxes.pop(peer, None)
         if outbox is not None:
             self.supervisor.once("events/end", self.supervisor.stop(outbox.task))
@@ -363,7 +425,9 @@ class ActorSystem:
                     await self._heard(envelope.topic, event, Context(link.peer, envelope.correlation_id, None))
             case Kind.TELL:
                 message = _known(envelope.body)
-                if message is not None:
+                if message is None:
+                    self.letters.count(Reason.UNKNOWN, envelope.actor)
+                else:
                     self._told(
                         envelope.actor, _Waiting(message, Context(link.peer, envelope.correlation_id, None), None)
                     )
@@ -404,25 +468,20 @@ class ActorSystem:
             self._post(actor, waiting)
             return
         name = (waiting.context.sender, actor, key)
-        known = self._answers.get(name)
+        loop = asyncio.get_running_loop()
+        known = self._window.find(name, waiting.message, loop.time())
         answer = waiting.answer
         if known is None:
-            shared: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
 
             async def settle(given: Any | None, error: BaseException | None) -> None:
                 if error is not None:
-                    # A failed ask may be tried again: only answers are remembered.
-                    self._answers.pop(name, None)
-                    shared.set_exception(_as_port_error(error))
-                    shared.exception()
+                    self._window.fail(name, _as_port_error(error))
                 else:
-                    shared.set_result(given)
+                    self._window.settle(name, given, loop.time())
                 await answer(given, error)
 
             self._post(actor, _Waiting(waiting.message, waiting.context, settle))
-            self._answers[name] = shared
-            while len(self._answers) > DEDUPE_WINDOW:
-                self._answers.popitem(last=False)
+            self._window.begin(name, waiting.message)
             return
 
         async def repeat() -> None:
@@ -433,47 +492,52 @@ class ActorSystem:
             else:
                 await answer(given, None)
 
-        self._seq += 1
         self.supervisor.once("actors/repeated-ask", repeat())
 
     def _told(self, actor: str, waiting: _Waiting) -> None:
-        """Post what nobody waits for; what finds no room or no actor is a dead letter, already counted."""
-        with contextlib.suppress(Unavailable):
+        """Post what nobody waits for; what finds no room or no actor is a dead letter."""
+        try:
             self._post(actor, waiting)
+        except Undelivered as error:
+            self.letters.count(error.reason, actor)
 
     def _post(self, actor: str, waiting: _Waiting) -> None:
         cell = self._cells.get(actor)
         if cell is None:
-            self.dead_letters += 1
-            raise _NoActor(f"no actor {actor!r} on node {self.node_id[:8]}")
+            raise Undelivered(Reason.NO_ACTOR, f"no actor {actor!r} on node {self.node_id[:8]}")
         try:
             cell.mailbox.put_nowait(waiting)
         except asyncio.QueueFull:
             cell.overflows += 1
-            if waiting.answer is None:
-                self.dead_letters += 1
-            raise Unavailable(f"{actor} on {self.node_id[:8]} is overloaded") from None
+            raise Undelivered(Reason.FULL, f"{actor} on {self.node_id[:8]} is overloaded") from None
 
     async def _work(self, cell: _Cell) -> None:
         while True:
             waiting = await cell.mailbox.get()
             deadline_s = waiting.context.deadline_s
             if deadline_s is not None and asyncio.get_running_loop().time() > deadline_s:
-                self.dead_letters += 1
                 if waiting.answer is not None:
                     await waiting.answer(None, Unavailable("the deadline passed while the ask waited"))
                 continue
             correlation.set(waiting.context.correlation_id or short_id(self._entropy.token(16)))
             given: Any | None = None
             error: BaseException | None = None
+            cell.busy += 1
             try:
                 given = await cell.actor.receive(waiting.message, waiting.context)
+            except Undelivered as raised:
+                # What it asked itself did not arrive, and is counted; this message did.
+                error = Unavailable(str(raised))
             except PortError as raised:
                 error = raised
             except Exception as raised:  # noqa: BLE001 - an actor's bug is answered, logged and survived
                 cell.errors += 1
+                cell.last_error = f"{type(raised).__name__}: {raised}"[:ERROR_TOLD_MAX]
+                cell.failed_ms = int(self._clock.wall() * 1000)
                 error = raised
                 _log.error("actor failed", actor=cell.name, error=str(raised), exc_info=raised)
+            finally:
+                cell.busy -= 1
             cell.handled += 1
             _log.debug(
                 "handled", actor=cell.name, message=type(waiting.message).__name__, sender=waiting.context.sender[:8]
@@ -498,10 +562,11 @@ class ActorSystem:
     async def _serve(self, actor: str, message: Any, stream: ByteStream, context: Context) -> None:
         cell = self._cells.get(actor)
         if cell is None or not isinstance(cell.actor, StreamActor):
-            self.dead_letters += 1
-            raise _NoActor(f"no actor {actor!r} serves streams here")
+            self.letters.count(Reason.NO_ACTOR, actor)
+            raise Unavailable(f"no actor {actor!r} serves streams here")
         if cell.streams >= STREAMS_MAX:
             cell.overflows += 1
+            self.letters.count(Reason.FULL, actor)
             raise Unavailable(f"{actor} serves {STREAMS_MAX} streams already")
         correlation.set(context.correlation_id or short_id(self._entropy.token(16)))
         cell.streams += 1
@@ -511,8 +576,9 @@ class ActorSystem:
             cell.streams -= 1
 
 
-class _NoActor(Unavailable):
-    """There is no such actor on that node, at least not yet."""
+def _workers(actor: str, concurrency: int) -> list[str]:
+    """Give the names of the supervised tasks of an actor."""
+    return [f"actor/{actor}/{number}" for number in range(concurrency)]
 
 
 def _known(body: bytes) -> Any | None:
@@ -526,7 +592,6 @@ def _known(body: bytes) -> Any | None:
 
 
 _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
-    (_NoActor, Failure.NO_ACTOR),
     (NotFound, Failure.NOT_FOUND),
     (Refused, Failure.REFUSED),
     (Corrupt, Failure.CORRUPT),
@@ -542,13 +607,19 @@ def _reply(asked: Envelope, given: Any | None, error: BaseException | None) -> E
     detail = "the actor gave no answer"
     if error is not None:
         failure = next((name for kind, name in _FAILURES if isinstance(error, kind)), Failure.BUG)
+        if isinstance(error, Undelivered):
+            failure = Failure.OVERLOADED if error.reason is Reason.FULL else Failure.NO_ACTOR
         detail = str(error)[:1000]
     return Envelope(Kind.FAILURE, asked.seq, asked.actor, b"", failure=failure, detail=detail)
 
 
 def _failure_error(envelope: Envelope) -> PortError:
     match envelope.failure:
-        case Failure.NO_ACTOR | Failure.OVERLOADED | Failure.UNAVAILABLE:
+        case Failure.NO_ACTOR:
+            return Undelivered(Reason.NO_ACTOR, envelope.detail)
+        case Failure.OVERLOADED:
+            return Undelivered(Reason.FULL, envelope.detail)
+        case Failure.UNAVAILABLE:
             return Unavailable(envelope.detail)
         case Failure.REFUSED:
             return Refused(envelope.detail)

@@ -8,6 +8,10 @@ from typing import Annotated
 
 from proto.codec import Max, message
 
+ACTORS_TOLD_MAX = 256
+TASKS_TOLD_MAX = 1024
+REASON_TOLD_MAX = 300
+
 
 @message(900)
 class AskReport:
@@ -50,3 +54,64 @@ class NodeReport:
     scrub_began_ms: int = 0
     scrub_ended_ms: int = 0
     scrub_found: int = 0
+
+
+@message(910)
+class AskActors:
+    """How are your actors and tasks?"""
+
+
+@message(911)
+class ActorDoing:
+    """How an actor is doing: ``busy`` of ``concurrency`` handle a message, ``waiting`` of ``mailbox_max`` wait.
+
+    ``overflows`` were refused because it was full, ``errors`` failed by a bug of ours, the last of them at
+    ``failed_ms`` (UTC milliseconds since 1970; 0: never); ``restarts`` are of its workers, ``failing`` of which
+    are about to be started again. Counts are since the start.
+    """
+
+    name: Annotated[str, Max(64)]
+    waiting: int
+    mailbox_max: int
+    busy: int
+    concurrency: int
+    streams: int
+    handled: int
+    overflows: int
+    errors: int
+    restarts: int
+    failing: int = 0
+    last_error: Annotated[str, Max(REASON_TOLD_MAX)] = ""
+    failed_ms: int = 0
+
+
+@message(912)
+class TaskDoing:
+    """How a supervised task is doing; ``state`` is running, waiting (to be run again), finished or stopped."""
+
+    name: Annotated[str, Max(256)]
+    state: Annotated[str, Max(16)]
+    restarts: int
+    errors: int
+    last_error: Annotated[str, Max(REASON_TOLD_MAX)] = ""
+    failed_ms: int = 0
+
+
+@message(913)
+class DeadLettersOf:
+    """How many messages were not handled for one reason, and the actor of the last one."""
+
+    reason: Annotated[str, Max(32)]
+    count: int
+    last_actor: Annotated[str, Max(64)] = ""
+
+
+@message(914)
+class ActorsReport:
+    """What a node supervises, and what was not delivered. ``tasks_left_out`` did not fit."""
+
+    actors: Annotated[tuple[ActorDoing, ...], Max(ACTORS_TOLD_MAX)]
+    tasks: Annotated[tuple[TaskDoing, ...], Max(TASKS_TOLD_MAX)]
+    dead_letters: Annotated[tuple[DeadLettersOf, ...], Max(32)]
+    tasks_left_out: int = 0
+    events_dropped: int = 0

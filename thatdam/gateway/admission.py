@@ -45,7 +45,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
     @app.post("/api/v1/nodes/{name}/revoke", tags=["nodes"], dependencies=admin, responses=failing(404, 409, 503, 507))
     async def revoke(name: NodeName, body: Ending) -> Revoked:
         """End a node for ever: its links are cut everywhere, and what it says or signed is refused from now on."""
-        done = await node.admission.revoke(_node(node, name), body.reason)
+        done = await node.admission.revoke(named(node, name), body.reason)
         return Revoked(
             node=done.node,
             already=done.already,
@@ -56,7 +56,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
     @app.post("/api/v1/nodes/{name}/admit", tags=["nodes"], dependencies=admin, responses=failing(404, 409, 503, 507))
     async def admit(name: NodeName) -> Admitting:
         """Let another node admit too, so that the mesh does not hang on this one."""
-        wanted = _node(node, name)
+        wanted = named(node, name)
         await node.admission.grant(wanted)
         return Admitting(node=wanted, admitting=sorted({*node.roster.admitting(), wanted}))
 
@@ -67,7 +67,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         return AuthorityRenewed(mesh=node.mesh, admitting=list(node.roster.admitting()))
 
 
-def _node(node: Node, said: str) -> NodeId:
+def named(node: Node, said: str) -> NodeId:
     """Find a node by its id, the beginning of it, or its name; revoked ones too."""
     members = node.members.all()
     known = {*members, *node.roster.members(), *node.roster.tombstones()}

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 from mesh.adapters.clock import SystemEntropy
 from thatdam import __version__
 from thatdam.gateway import (
+    actors,
     admission,
     assets,
     cameras,
@@ -50,6 +51,7 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     feed = events.Events(node.system, node.catalogue, node.members, node.now_ms, traffic)
     events.install(app, feed, guard, traffic)
     nodes.install(app, node, guard)
+    actors.install(app, node, guard)
     admission.install(app, node, guard)
     layout.install(app, node, guard)
     people.install(app, node, guard)

@@ -205,7 +205,10 @@ class NodeCollector(Collector):
             overflows.add_metric([row.name], row.overflows)
             errors.add_metric([row.name], row.errors)
         yield from (waiting, handled, overflows, errors)
-        yield _counter("thatdam_dead_letters", "Messages nobody could take", self._node.system.dead_letters)
+        letters = CounterMetricFamily("thatdam_dead_letters", "Messages nobody handled, by why", labels=["reason"])
+        for reason, count in self._node.system.letters.counts.items():
+            letters.add_metric([reason.value], count)
+        yield letters
         yield _counter("thatdam_events_dropped", "Events slow peers did not get", self._node.system.events_dropped)
 
     def _http(self) -> Iterator[Metric]:

@@ -1,5 +1,25 @@
 // Made by `make docs` from docs/openapi.json; do not edit.
 export interface paths {
+    "/api/v1/actors": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Actors
+         * @description Tell how the actors and supervised tasks of a node are doing, and what was not delivered.
+         */
+        get: operations["actors_api_v1_actors_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/assets": {
         parameters: {
             query?: never;
@@ -815,6 +835,51 @@ export interface paths {
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /** @description What a node supervises. */
+        Actors: {
+            /** @description Its actors, by name. */
+            actors: components["schemas"]["ActorState"][];
+            /** @description What was not delivered, by reason. */
+            dead_letters: components["schemas"]["DeadLetters"][];
+            /** @description Events that slow peers did not get in time; they ask for them again. */
+            events_dropped: number;
+            /** @description The node's id. */
+            node: string;
+            /** @description Its other supervised tasks, by name. */
+            tasks: components["schemas"]["TaskState"][];
+            /** @description Tasks that were too many to be told of; they run well. */
+            tasks_left_out: number;
+        };
+        /** @description An actor: takes messages from a bounded mailbox. Counts are since the node was started. */
+        ActorState: {
+            /** @description Messages that it handles now. */
+            busy: number;
+            /** @description Messages that it handles at once. */
+            concurrency: number;
+            /** @description Messages at which it failed by a bug of ours. */
+            errors: number;
+            /** @description Messages that it handled. */
+            handled: number;
+            /** @description The last of the errors. */
+            last_failure: components["schemas"]["Failing"] | null;
+            /** @description Messages that its mailbox holds; one more is refused. */
+            mailbox_max: number;
+            /** @description Its name, the same on every node. */
+            name: string;
+            /** @description Messages and streams that were refused because it was full. */
+            overflows: number;
+            /** @description How often its workers were started again. */
+            restarts: number;
+            /**
+             * @description Failing: a worker of it failed and is about to be started again.
+             * @enum {string}
+             */
+            state: "idle" | "busy" | "failing";
+            /** @description Streams that it serves now. */
+            streams: number;
+            /** @description Messages in its mailbox. */
+            waiting: number;
+        };
         /** @description A node that can let others in from now on. */
         Admitting: {
             /** @description The ids of the nodes that can let others in now. */
@@ -1279,6 +1344,21 @@ export interface components {
             /** @description Copies of everything that there should be: as set, or as many as there are storage nodes. */
             wanted: number;
         };
+        /**
+         * @description Messages that nobody handled, of one reason. Each is counted by one node: tells where they ended, asks where
+         *     they were asked.
+         */
+        DeadLetters: {
+            /** @description How many, since the node was started. */
+            count: number;
+            /** @description The actor that the last of them was for. */
+            last_actor: string | null;
+            /**
+             * @description No such actor there; its mailbox was full; no link, or it was lost; no answer in time; of another release.
+             * @enum {string}
+             */
+            reason: "no_actor" | "full" | "node_gone" | "late" | "unknown";
+        };
         /** @description A capture device of a node. */
         Device: {
             /** @description Why it cannot be opened. */
@@ -1323,6 +1403,13 @@ export interface components {
             reason?: string;
         };
         Event: components["schemas"]["CameraEvent"] | components["schemas"]["AssetEvent"] | components["schemas"]["JobEvent"] | components["schemas"]["CaptureEvent"] | components["schemas"]["CaptureMoved"] | components["schemas"]["CaptureWaits"] | components["schemas"]["NodeEvent"] | components["schemas"]["MissedEvent"];
+        /** @description A failure, as it was seen last. */
+        Failing: {
+            /** @description When it was. */
+            at: string | null;
+            /** @description What it was, in words. */
+            error: string;
+        };
         /** @description What was found, and how much of the mesh was asked. */
         Found: {
             /** @description The best first. */
@@ -1985,6 +2072,22 @@ export interface components {
             /** @description The id of the node that recorded before. */
             before: string | null;
         };
+        /** @description A supervised task that is no actor's worker: it runs again when it fails. */
+        TaskState: {
+            /** @description How often it failed. */
+            errors: number;
+            /** @description The last of the errors. */
+            last_failure: components["schemas"]["Failing"] | null;
+            /** @description Its name: the part before the first slash is its family. */
+            name: string;
+            /** @description How often it was started again. */
+            restarts: number;
+            /**
+             * @description Waiting: it failed and is about to be started again.
+             * @enum {string}
+             */
+            state: "running" | "waiting" | "finished" | "stopped";
+        };
         /** @description A ticket that lets one machine in, once. */
         TicketMade: {
             /** @description Where that node is reached, as host:port. */
@@ -2049,6 +2152,101 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    actors_api_v1_actors_get: {
+        parameters: {
+            query?: {
+                /** @description id, the beginning of it, or name; else the asked node */
+                node?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Actors"];
+                };
+            };
+            /** @description Nobody known asks: sign in, or send a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no such thing. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done as things are. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This node is not called by this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A parameter or field is wrong; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A bug of this node; its log has it by the correlation id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done now, or those who know do not answer; try again. */
+            503: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
     listed_api_v1_assets_get: {
         parameters: {
             query?: {
