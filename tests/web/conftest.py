@@ -137,19 +137,29 @@ class Screen:
 
 
 @pytest.fixture
-def screen(browser, site, pictures):
-    """Give a window of a desk's size."""
-    context = browser.new_context(viewport=DESK)
-    yield Screen(context, site, pictures)
-    context.close()
+def window(browser, pictures):
+    """Give a way to open a window of a size on the second node of a site; all are closed afterwards."""
+    contexts = []
+
+    def opened(site, viewport, **more):
+        contexts.append(browser.new_context(viewport=viewport, **more))
+        return Screen(contexts[-1], site, pictures)
+
+    yield opened
+    for context in contexts:
+        context.close()
 
 
 @pytest.fixture
-def phone(browser, site, pictures):
+def screen(window, site):
+    """Give a window of a desk's size."""
+    return window(site, DESK)
+
+
+@pytest.fixture
+def phone(window, site):
     """Give a window of a phone's size, in portrait, with touch."""
-    context = browser.new_context(viewport=PHONE, device_scale_factor=2, has_touch=True, is_mobile=True)
-    yield Screen(context, site, pictures)
-    context.close()
+    return window(site, PHONE, device_scale_factor=2, has_touch=True, is_mobile=True)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -21,10 +21,12 @@ def pages(site):
         "wall": ("/", "Live"),
         "camera": (f"/camera/{site.cameras['Front door']}", "Front door"),
         "library": ("/library", "Library"),
+        "trash": ("/library?trash=1", "Trash"),
         "asset": (f"/asset/{site.clip}", "harbour at dawn.mp4"),
         "search": ("/search?q=harbour", "Search"),
         "nodes": ("/nodes", "Nodes"),
         "add-camera": ("/nodes?add=camera", "Add camera"),
+        "invite": ("/nodes?add=node", "Invite a machine"),
         "admin": ("/admin", "Admin"),
         "nowhere": ("/nowhere", "There is no such page"),
     }

@@ -70,6 +70,66 @@ def test_a_file_that_is_refused_says_why(screen):
     expect(screen.page.get_by_text("The disk is full.")).to_be_visible()
 
 
+def test_an_upload_whose_answer_was_lost_is_sent_again_and_is_one_asset(screen, clip):
+    keys = []
+
+    def answer(route):
+        keys.append(route.request.headers["idempotency-key"])
+        if len(keys) == 1:  # the node has the file, and the browser hears nothing of it
+            assert route.fetch().status == 201
+            route.abort()
+        else:
+            route.continue_()
+
+    screen.page.route("**/api/v1/uploads*", answer)
+    screen.sign_in().open("/library")
+    screen.page.get_by_label("Files to upload").set_input_files(
+        {"name": "Twice sent.mp4", "mimeType": "video/mp4", "buffer": clip.read_bytes()}
+    )
+    expect(screen.page.get_by_text("The connection to the node broke")).to_be_visible()
+    screen.page.get_by_role("button", name="Send Twice sent.mp4 again").click()
+    expect(screen.page.get_by_role("region", name="Uploads")).to_contain_text("1 file kept")
+    assert len(keys) == 2
+    assert keys[0] == keys[1]
+    listed = screen.site.second.get("/api/v1/assets", text="twice sent")["assets"]
+    assert [row["name"] for row in listed] == ["Twice sent.mp4"]
+    expect(card(screen, "Twice sent.mp4")).to_have_count(1)
+
+
+def recorded(site):
+    """Record a camera for some seconds; gives the take's id."""
+    http, path = site.second.http(), f"/api/v1/cameras/{site.cameras['Yard']}/record"
+    begun = http.post(path)
+    assert begun.status_code == 200, begun.text
+    take = begun.json()["take"]["id"]
+    until(lambda: (site.second.get(f"/api/v1/assets/{take}")["duration"] or 0) > 2, 60, "something is recorded")
+    assert http.delete(path).status_code == 200
+    return take
+
+
+def test_a_take_with_holes_tells_both_lengths_and_why_each_hole_is_there(screen):
+    take = recorded(screen.site)
+    gaps = [{"start": 2.0, "end": 4.0, "why": "the disk was full"}]
+    holes = {"duration": 6.0, "recorded": 4.0, "gaps": gaps}
+
+    def answer(route):
+        route.fulfill(json=route.fetch().json() | holes)
+
+    screen.page.route(f"**/api/v1/assets/{take}", answer)
+    screen.sign_in().open(f"/asset/{take}")
+    facts = screen.page.get_by_test_id("facts")
+    expect(facts).to_contain_text(re.compile(r"Length\s*0:06"))
+    expect(facts).to_contain_text(re.compile(r"Recorded\s*0:04"))
+    screen.video("video.readyState >= 1")
+    bar = screen.page.get_by_role("slider", name="Position").bounding_box()
+    length = screen.page.get_by_role("slider", name="Position").evaluate("one => Number(one.max)")
+    screen.page.mouse.move(bar["x"] + bar["width"] * 3 / length, bar["y"] + bar["height"] / 2)
+    expect(screen.page.get_by_test_id("gap-tip")).to_contain_text("0:02: the disk was full")
+    screen.keep("take-gap")
+    screen.page.mouse.move(bar["x"] + bar["width"] * 0.9, bar["y"] + bar["height"] / 2)
+    expect(screen.page.get_by_test_id("gap-tip")).to_have_count(0)
+
+
 def test_an_asset_opens_at_the_moment_in_its_address(screen):
     screen.sign_in().open(f"/asset/{screen.site.clip}?t=4")
     expect(screen.page.get_by_role("heading", name="harbour at dawn.mp4")).to_be_visible()

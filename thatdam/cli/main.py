@@ -10,7 +10,7 @@ import typer
 
 from thatdam import __version__
 from thatdam import config as settings
-from thatdam.cli import actors, admission, layout, library, mesh, people, search, sources, transfer
+from thatdam.cli import actors, admission, layout, library, mesh, people, search, sources, transfer, trash
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -21,6 +21,7 @@ app.add_typer(sources.source, name="source")
 app.add_typer(sources.record, name="record")
 app.add_typer(people.user, name="user")
 app.add_typer(people.token, name="token")
+app.add_typer(trash.trash, name="trash")
 app.add_typer(search.job_verbs, name="jobs")
 app.add_typer(layout.layout, name="layout")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import segno
 from fastapi import FastAPI, Path
 
 from mesh.core.tickets import write_ticket
@@ -32,8 +33,10 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         roles = tuple(role for role in ROLES if role in body.roles)
         ticket = await node.admission.invite(roles, body.expires_s)
         await node.keep_company()
+        text = write_ticket(ticket)
         return TicketMade(
-            ticket=write_ticket(ticket),
+            ticket=text,
+            qr=_qr_rows(text),
             mesh=node.mesh,
             node=node.node_id,
             addresses=[f"{host}:{port}" for host, port in ticket.addresses],
@@ -65,6 +68,12 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
         """Give the mesh a new authority: a secret or key that got into wrong hands is worth nothing afterwards."""
         await node.admission.renew_authority()
         return AuthorityRenewed(mesh=node.mesh, admitting=list(node.roster.admitting()))
+
+
+def _qr_rows(ticket: str) -> list[str]:
+    # Capital letters have a QR alphabet of their own, half the size; a ticket's case does not matter.
+    code = segno.make(ticket.upper(), error="l", micro=False)
+    return ["".join("1" if module else "0" for module in row) for row in code.matrix]
 
 
 def named(node: Node, said: str) -> NodeId:

@@ -24,6 +24,7 @@ from thatdam.gateway import (
     problems,
     search,
     sessions,
+    trash,
     uploads,
     viewer,
 )
@@ -58,6 +59,7 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     library = assets.Assets(node)
     cameras.install(app, node, guard, library)
     assets.install(app, node, guard, library)
+    trash.install(app, node, guard)
     uploads.install(app, node, guard, library)
     files.install(app, node, guard)
     live.install(app, node, guard, SystemEntropy())

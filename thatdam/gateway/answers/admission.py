@@ -33,6 +33,8 @@ class TicketMade(Answer):
 
     ticket: str
     """What that machine is started with: ``thatdam up --join TICKET``."""
+    qr: list[str]
+    """The ticket as a QR code: its rows, 1 for a dark module and 0 for a light one, without the margin."""
     mesh: str
     """The id of the mesh it leads into."""
     node: str

@@ -600,6 +600,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Empty Trash
+         * @description Delete what is in the trash for good, a page at a time: ask again with ``page`` until ``next`` is null.
+         */
+        delete: operations["empty_trash_api_v1_trash_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/uploads": {
         parameters: {
             query?: never;
@@ -1788,6 +1808,15 @@ export interface components {
             /** @description What people call it. */
             name: string;
         };
+        /** @description An asset that is in the trash still. */
+        NotDeleted: {
+            /** @description Its id. */
+            id: string;
+            /** @description What people call it. */
+            name: string;
+            /** @description What was in the way, in a sentence. */
+            why: string;
+        };
         /** @description What is wanted of the layout, all of it in one new version; nodes by id, its beginning, or name. */
         Orders: {
             /**
@@ -2100,6 +2129,8 @@ export interface components {
             mesh: string;
             /** @description The id of the node that redeems it. */
             node: string;
+            /** @description The ticket as a QR code: its rows, 1 for a dark module and 0 for a light one, without the margin. */
+            qr: string[];
             /** @description What the machine may do at most. */
             roles: string[];
             /** @description What that machine is started with: ``thatdam up --join TICKET``. */
@@ -2125,6 +2156,19 @@ export interface components {
         Tokens: {
             /** @description All of the mesh. */
             tokens: components["schemas"]["Token"][];
+        };
+        /** @description A page of the trash that was deleted for good. */
+        TrashEmptied: {
+            /** @description Assets that are gone. */
+            deleted: number;
+            /** @description Assets of this page that could not be deleted. */
+            kept: components["schemas"]["NotDeleted"][];
+            /** @description What to give as ``page`` to go on; null when there is no more. */
+            next: string | null;
+            /** @description Partitions that answered: what lies in others stays in the trash. */
+            partitions_ok: number;
+            /** @description Partitions there are. */
+            partitions_total: number;
         };
         /** @description A person who may sign in. */
         User: {
@@ -5577,6 +5621,100 @@ export interface operations {
             };
             /** @description A bug of this node; its log has it by the correlation id. */
             500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description There is no room for it. */
+            507: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+        };
+    };
+    empty_trash_api_v1_trash_delete: {
+        parameters: {
+            query?: {
+                page?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TrashEmptied"];
+                };
+            };
+            /** @description Nobody known asks: sign in, or send a token. */
+            401: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description The role does not allow it, or the request came from a foreign page. */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done as things are. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description This node is not called by this host name. */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A parameter or field is wrong; the detail names it. */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description A bug of this node; its log has it by the correlation id. */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["ProblemDetails"];
+                };
+            };
+            /** @description It cannot be done now, or those who know do not answer; try again. */
+            503: {
                 headers: {
                     [name: string]: unknown;
                 };

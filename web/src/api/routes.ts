@@ -2,6 +2,7 @@
 import { ask } from "./client.ts";
 import type { paths } from "./openapi.d.ts";
 import type {
+  Admitting,
   AssetChange,
   AssetDetails,
   AssetPage,
@@ -9,18 +10,23 @@ import type {
   CameraChange,
   Cameras,
   Devices,
+  Ending,
   Found,
   Jobs,
   NewCamera,
+  NewTicket,
   NewToken,
   NewTokenMade,
   NewUser,
   Nodes,
+  Revoked,
   Role,
   Session,
   SignedIn,
   TakeOf,
+  TicketMade,
   Tokens,
+  TrashEmptied,
   User,
   Users,
 } from "./types.ts";
@@ -42,6 +48,11 @@ export const api = {
   signOut: () => ask<void>("DELETE", `${V1}/session`, { quiet: true }),
 
   nodes: (signal?: Signal) => ask<Nodes>("GET", `${V1}/nodes`, { signal }),
+  invite: (roles: readonly string[], expires_s: number) =>
+    ask<TicketMade>("POST", `${V1}/tickets`, { body: { roles: [...roles], expires_s } satisfies NewTicket }),
+  revoke: (node: string, reason: string) =>
+    ask<Revoked>("POST", `${V1}/nodes/${at(node)}/revoke`, { body: { reason } satisfies Ending }),
+  letAdmit: (node: string) => ask<Admitting>("POST", `${V1}/nodes/${at(node)}/admit`),
   jobs: (signal?: Signal) => ask<Jobs>("GET", `${V1}/jobs`, { signal }),
   retryJobs: (asset: string) => ask<Jobs>("POST", `${V1}/jobs/retry`, { body: { asset } }),
 
@@ -61,6 +72,9 @@ export const api = {
   asset: (id: string, signal?: Signal) => ask<AssetDetails>("GET", `${V1}/assets/${at(id)}`, { signal }),
   changeAsset: (id: string, change: AssetChange) => ask<AssetDetails>("PATCH", `${V1}/assets/${at(id)}`, { body: change }),
   trash: (id: string) => ask<AssetDetails>("DELETE", `${V1}/assets/${at(id)}`),
+  deleteForGood: (id: string) => ask<AssetDetails>("DELETE", `${V1}/assets/${at(id)}`, { query: { now: true } }),
+  /** A page of the trash; the first is "", and each answer names the next. */
+  emptyTrash: (page: string) => ask<TrashEmptied>("DELETE", `${V1}/trash`, { query: { page } }),
   restore: (id: string) => ask<AssetDetails>("POST", `${V1}/assets/${at(id)}/restore`),
 
   search: (query: SearchQuery, signal?: Signal) => ask<Found>("GET", `${V1}/search`, { query, signal }),

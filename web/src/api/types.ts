@@ -21,6 +21,11 @@ export type NewTokenMade = Shapes["NewTokenMade"];
 
 export type Node = Shapes["Node"];
 export type Nodes = Shapes["Nodes"];
+export type NewTicket = Shapes["NewTicket"];
+export type TicketMade = Shapes["TicketMade"];
+export type Ending = Shapes["Ending"];
+export type Revoked = Shapes["Revoked"];
+export type Admitting = Shapes["Admitting"];
 
 export type Camera = Shapes["Camera"];
 export type Cameras = Shapes["Cameras"];
@@ -40,6 +45,8 @@ export type AssetChange = Shapes["AssetChange"];
 export type AssetKind = Asset["kind"];
 export type Scene = Shapes["Scene"];
 export type Gap = Shapes["Gap"];
+export type NotDeleted = Shapes["NotDeleted"];
+export type TrashEmptied = Shapes["TrashEmptied"];
 
 export type Hit = Shapes["Hit"];
 export type Found = Shapes["Found"];

@@ -18,6 +18,7 @@ import { Scenes } from "./asset/Scenes.tsx";
 import { Stage, type StageHandle } from "./asset/Stage.tsx";
 import { TagsEditor } from "./asset/TagsEditor.tsx";
 import { Timeline } from "./asset/Timeline.tsx";
+import { DeleteForGood } from "./library/Forever.tsx";
 
 export function AssetPage({ id, query }: { id: string; query: URLSearchParams }) {
   const asset = useResource(`asset/${id}`, (signal) => api.asset(id, signal), {
@@ -59,6 +60,7 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
   const [now_s, setNow] = useState(at_s ?? 0);
   const [length_s, setLength] = useState<number | null>(null);
   const [renaming, setRenaming] = useState(false);
+  const [ending, setEnding] = useState(false);
   const bring = useBin(asset, reload, put);
   const seek = useCallback((to_s: number) => {
     setNow(to_s);
@@ -102,11 +104,24 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
             <Icon name="restore" /> Restore
           </button>
         )}
+        {can("operator") && asset.trashed_at !== null && (
+          <button type="button" className="button" disabled={bring.busy} onClick={() => setEnding(true)}>
+            <Icon name="trash" /> <span>Delete for good</span>
+          </button>
+        )}
       </PageHead>
       {(error ?? bring.error) !== null && <ErrorNote text={error ?? bring.error ?? ""} retry={error ? reload : undefined} />}
       {asset.trashed_at !== null && <WarningNote>This is in the trash since {moment(asset.trashed_at)}.</WarningNote>}
       {asset.state === "interrupted" && (
         <WarningNote>This take was interrupted. What was recorded until then is kept and can be played.</WarningNote>
+      )}
+      {ending && (
+        <DeleteForGood
+          id={asset.id}
+          name={asset.name}
+          onClose={() => setEnding(false)}
+          onGone={() => go(to.library({ trash: "1" }), true)}
+        />
       )}
       {asset.error !== null && <WarningNote>{asset.error}</WarningNote>}
       <div className="asset">

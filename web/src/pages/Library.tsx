@@ -8,19 +8,28 @@ import { useUploads } from "../app/uploads.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { Empty, ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
+import { useSay } from "../ui/toasts.tsx";
+import { useAction } from "../ui/useAction.ts";
 import { counted } from "../words/amounts.ts";
 import { AssetCard } from "./library/AssetCard.tsx";
 import { Filters } from "./library/Filters.tsx";
+import { EmptyTrash } from "./library/Forever.tsx";
 import { readFilters, toApi, toAddress, type Filters as Chosen } from "./library/filters.ts";
 
 const PAGE = 48;
 
+/** The library and the trash are two lists: of one nothing is shown in the other, not even while it loads. */
 export function LibraryPage({ query }: { query: URLSearchParams }) {
+  return <Shelf key={readFilters(query).trash ? "trash" : "library"} query={query} />;
+}
+
+function Shelf({ query }: { query: URLSearchParams }) {
   const { can } = useSession();
   const { add, arrived } = useUploads();
   const filters = readFilters(query);
   const key = query.toString();
   const [steps, setSteps] = useState<{ key: string; cursors: string[] }>({ key, cursors: [] });
+  const [emptying, setEmptying] = useState<number | null>(null);
   const cursors = steps.key === key ? steps.cursors : [];
   const cursor = cursors.at(-1) ?? "";
 
@@ -50,6 +59,7 @@ export function LibraryPage({ query }: { query: URLSearchParams }) {
     <div className="drop-area" data-over={drop.over} {...drop.handlers}>
       <PageHead title={filters.trash ? "Trash" : "Library"} {...(page.data ? { sub: range(page.data.total, first, page.data.assets.length) } : {})}>
         {can("operator") && !filters.trash && <UploadButton add={add} />}
+        {can("operator") && filters.trash && <EmptyButton filters={filters} onTotal={setEmptying} />}
         <a
           className="button"
           href={filters.trash ? to.library() : to.library({ trash: "1" })}
@@ -59,7 +69,7 @@ export function LibraryPage({ query }: { query: URLSearchParams }) {
           <span>{filters.trash ? "Library" : "Trash"}</span>
         </a>
       </PageHead>
-      <Filters key={filters.trash ? "trash" : "library"} filters={filters} onChange={change} />
+      <Filters filters={filters} onChange={change} />
       {page.error !== null && <ErrorNote text={page.error} retry={page.reload} />}
       {page.data !== null && page.data.partitions_ok < page.data.partitions_total && (
         <WarningNote>
@@ -70,7 +80,7 @@ export function LibraryPage({ query }: { query: URLSearchParams }) {
       {page.data?.stale === true && (
         <WarningNote>This list may lack the latest changes; it will catch up by itself.</WarningNote>
       )}
-      {list === null && page.error === null && <Loading what="the library" />}
+      {list === null && page.error === null && <Loading what={filters.trash ? "the trash" : "the library"} />}
       {list !== null && list.length === 0 && <Nothing filters={filters} canAdd={can("operator")} add={add} />}
       {list !== null && list.length > 0 && (
         <ul className="cards" aria-busy={page.loading}>
@@ -97,6 +107,7 @@ export function LibraryPage({ query }: { query: URLSearchParams }) {
           </button>
         </nav>
       )}
+      {emptying !== null && <EmptyTrash total={emptying} onClose={() => setEmptying(null)} onDone={page.reload} />}
       {drop.over && <p className="drop-sign">Drop files to keep them in the library</p>}
     </div>
   );
@@ -107,6 +118,31 @@ function range(total: number | null, first: number, shown: number): string {
   if (total === null || total === undefined) return `${first}–${first + shown - 1}`;
   if (total <= shown) return counted(total, "item", "items");
   return `${first}–${first + shown - 1} of ${total.toLocaleString()}`;
+}
+
+/** All of the trash goes, whatever the filters show of it: so it is counted without them first. */
+function EmptyButton({ filters, onTotal }: { filters: Chosen; onTotal: (total: number) => void }) {
+  const { busy, error, run } = useAction();
+  const say = useSay();
+  useEffect(() => {
+    if (error !== null) say(error);
+  }, [error, say]);
+  const narrowed = isNarrowed(filters);
+  const count = (): void =>
+    void run(async () => {
+      const { total } = await api.assets({ trashed: true, limit: 1 }, true);
+      if (total === 0) say("The trash is empty.");
+      else onTotal(total);
+    });
+  return (
+    <button type="button" className="button" disabled={busy} onClick={count}>
+      {narrowed ? "Empty all of the trash" : "Empty trash"}
+    </button>
+  );
+}
+
+function isNarrowed(filters: Chosen): boolean {
+  return Object.keys(toAddress({ ...filters, trash: false, sort: "" })).length > 0;
 }
 
 function UploadButton({ add }: { add: (files: Iterable<File>) => void }) {
@@ -126,8 +162,7 @@ function UploadButton({ add }: { add: (files: Iterable<File>) => void }) {
 }
 
 function Nothing({ filters, canAdd, add }: { filters: Chosen; canAdd: boolean; add: (files: Iterable<File>) => void }) {
-  const narrowed = Object.keys(toAddress({ ...filters, trash: false, sort: "" })).length > 0;
-  if (narrowed) {
+  if (isNarrowed(filters)) {
     return (
       <Empty icon="filter" title="Nothing matches these filters">
         <p>Take one away, or search in what the pictures show.</p>

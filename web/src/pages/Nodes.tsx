@@ -11,17 +11,26 @@ import { PageHead } from "../ui/PageHead.tsx";
 import { bytes, counted, plain } from "../words/amounts.ts";
 import { lagTime } from "../words/lag.ts";
 import { AddCamera } from "./nodes/AddCamera.tsx";
+import { Collection } from "./nodes/Collection.tsx";
+import { Invite } from "./nodes/Invite.tsx";
 import { Jobs } from "./nodes/Jobs.tsx";
 import { NodeCard } from "./nodes/NodeCard.tsx";
+import { AdmitWarning, RevokedNodes } from "./nodes/Standing.tsx";
 
 export function NodesPage({ query }: { query: URLSearchParams }) {
   const { can } = useSession();
   const nodes = useResource("nodes", (signal) => api.nodes(signal), { topics: ["node.", "capture."], every_s: 5 });
-  const adding = query.get("add") === "camera" && can("admin");
-  const list = nodes.data?.nodes ?? [];
+  const adding = can("admin") ? query.get("add") : null;
+  const mesh = nodes.data;
+  const list = mesh?.nodes ?? [];
   const silent = list.filter((node) => node.state === "suspect").length;
   const dead = list.filter((node) => node.state === "dead").length;
-  const troubles = [silent > 0 ? `, ${silent} not answering` : "", dead > 0 ? `, ${dead} dead` : ""].join("");
+  const out = list.filter((node) => node.state === "revoked").length;
+  const troubles = [
+    silent > 0 ? `, ${silent} not answering` : "",
+    dead > 0 ? `, ${dead} dead` : "",
+    out > 0 ? `, ${out} revoked` : "",
+  ].join("");
   return (
     <>
       <PageHead
@@ -29,27 +38,36 @@ export function NodesPage({ query }: { query: URLSearchParams }) {
         {...(nodes.data ? { sub: `${counted(list.length, "node", "nodes")}${troubles}` } : {})}
       >
         {can("admin") && (
-          <a className="button button-primary" href={to.nodes({ add: "camera" })}>
-            <Icon name="plus" /> Add camera
-          </a>
+          <>
+            <a className="button" href={to.nodes({ add: "node" })}>
+              <Icon name="nodes" /> Invite
+            </a>
+            <a className="button button-primary" href={to.nodes({ add: "camera" })}>
+              <Icon name="plus" /> Add camera
+            </a>
+          </>
         )}
       </PageHead>
       {nodes.error !== null && <ErrorNote text={nodes.error} retry={nodes.reload} />}
       {nodes.data === null && nodes.error === null && <Loading what="the nodes" />}
-      {nodes.data !== null && (
+      {mesh !== null && (
         <>
-          <Safety mesh={nodes.data} />
+          <Safety mesh={mesh} />
+          <AdmitWarning mesh={mesh} onChanged={nodes.reload} />
           <ul className="nodes">
             {list.map((node) => (
               <li key={node.id}>
-                <NodeCard node={node} />
+                <NodeCard node={node} mesh={mesh} onChanged={nodes.reload} />
               </li>
             ))}
           </ul>
+          <Collection mesh={mesh} />
+          <RevokedNodes mesh={mesh} />
           <Jobs />
         </>
       )}
-      {adding && <AddCamera nodes={list} onClose={() => go(to.nodes(), true)} />}
+      {adding === "camera" && <AddCamera nodes={list} onClose={() => go(to.nodes(), true)} />}
+      {adding === "node" && <Invite onClose={() => go(to.nodes(), true)} />}
     </>
   );
 }

@@ -7,7 +7,11 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
   const heading = useId();
   useEffect(() => {
     const element = dialog.current;
-    if (element && !element.open) element.showModal();
+    if (element && !element.open) {
+      element.showModal();
+      // The browser would take the first button, which closes; React sets no `autofocus` for it to look for.
+      element.querySelector<HTMLElement>("[data-first-focus]")?.focus();
+    }
     return () => element?.close();
   }, []);
   return (

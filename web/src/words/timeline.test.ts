@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { playAt, sceneAt, takeAt } from "./timeline.ts";
+import { gapNear, playAt, sceneAt, takeAt } from "./timeline.ts";
 
 const holes = [
   { start: 30, end: 40 },
@@ -32,4 +32,12 @@ test("a scene is found by a moment in it", () => {
   ];
   assert.equal(sceneAt(4, scenes), 1);
   assert.equal(sceneAt(9, scenes), -1);
+});
+
+test("the hole that is pointed at is the nearest within reach", () => {
+  assert.equal(gapNear(11, holes)?.start, 10);
+  assert.equal(gapNear(12.5, holes), null);
+  assert.equal(gapNear(12.5, holes, 1)?.start, 10);
+  assert.equal(gapNear(29, holes, 100)?.start, 30);
+  assert.equal(gapNear(5, [], 100), null);
 });

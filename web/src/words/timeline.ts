@@ -38,3 +38,10 @@ function inOrder(holes: readonly Hole[]): Hole[] {
 export function sceneAt(at: number, scenes: readonly Hole[]): number {
   return scenes.findIndex((scene) => at >= scene.start && at < scene.end);
 }
+
+/** The hole at `at`, or the nearest one not farther than `slack_s` from it; null for none. */
+export function gapNear<H extends Hole>(at: number, holes: readonly H[], slack_s = 0): H | null {
+  const far = (hole: H): number => Math.max(hole.start - at, at - hole.end, 0);
+  const near = holes.filter((hole) => far(hole) <= slack_s);
+  return near.reduce<H | null>((best, hole) => (best === null || far(hole) < far(best) ? hole : best), null);
+}

@@ -2,6 +2,7 @@ import { useId, useState, type FormEvent } from "react";
 import { api } from "../../api/routes.ts";
 import type { Role } from "../../api/types.ts";
 import { useResource } from "../../api/useResource.ts";
+import { Copied } from "../../ui/Copied.tsx";
 import { ErrorNote } from "../../ui/notes.tsx";
 import { moment } from "../../words/time.ts";
 import { useAction } from "../../ui/useAction.ts";
@@ -12,16 +13,14 @@ export function Tokens() {
   const [role, setRole] = useState<Role>("viewer");
   const [days, setDays] = useState("90");
   const [token, setToken] = useState<string | null>(null);
-  const [copied, setCopied] = useState(false);
   const [sure, setSure] = useState<string | null>(null);
   const tokens = useResource("tokens", (signal) => api.tokens(signal), { every_s: 60 });
   const { busy, error, run } = useAction();
-  const [named, roleField, daysField, tokenField] = [useId(), useId(), useId(), useId()];
+  const [named, roleField, daysField] = [useId(), useId(), useId()];
 
   const make = (event: FormEvent): void => {
     event.preventDefault();
     void run(async () => {
-      setCopied(false);
       setToken((await api.makeToken(name.trim(), role, Number(days))).token);
       setName("");
       tokens.reload();
@@ -33,10 +32,6 @@ export function Tokens() {
       setSure(null);
       tokens.reload();
     });
-  const copy = (): void => {
-    // The clipboard is only there in a secure context; the field can be copied by hand anywhere.
-    void navigator.clipboard?.writeText(token ?? "").then(() => setCopied(true), () => {});
-  };
 
   return (
     <section className="panel" aria-label="Tokens">
@@ -84,13 +79,7 @@ export function Tokens() {
       </form>
       {token !== null && (
         <div className="stack token">
-          <label htmlFor={tokenField}>Your token, shown only now</label>
-          <div className="row">
-            <input id={tokenField} className="number" readOnly value={token} onFocus={(event) => event.target.select()} />
-            <button type="button" className="button" onClick={copy}>
-              {copied ? "Copied" : "Copy"}
-            </button>
-          </div>
+          <Copied label="Your token, shown only now" text={token} />
         </div>
       )}
     </section>

@@ -1,8 +1,9 @@
 /** The whole of a take at a glance: where scenes begin, where holes are, where the player is. A slider to move along. */
+import { useState, type PointerEvent } from "react";
 import type { Gap, Scene } from "../../api/types.ts";
 import { counted } from "../../words/amounts.ts";
-import { timecode } from "../../words/time.ts";
-import { sceneAt } from "../../words/timeline.ts";
+import { inWords, timecode } from "../../words/time.ts";
+import { gapNear, sceneAt } from "../../words/timeline.ts";
 
 interface Props {
   now_s: number;
@@ -12,10 +13,29 @@ interface Props {
   onSeek: (to_s: number) => void;
 }
 
+const NEAR_PX = 8;
+
+/** "gap of 3.2 s at 0:12: the camera was gone". */
+function gapWords(gap: Gap): string {
+  return `gap of ${inWords(gap.end - gap.start)} at ${timecode(gap.start)}: ${gap.why || "the reason is not known"}`;
+}
+
 export function Timeline({ now_s, length_s, scenes, gaps, onSeek }: Props) {
   const share = (at_s: number): number => Math.min(100, Math.max(0, (at_s / length_s) * 100));
   const scene = sceneAt(now_s, scenes);
-  const said = `${timecode(now_s)} of ${timecode(length_s)}${scene >= 0 ? `, scene ${scene + 1} of ${scenes.length}` : ""}`;
+  const here = gapNear(now_s, gaps);
+  const said = [
+    `${timecode(now_s)} of ${timecode(length_s)}`,
+    ...(scene >= 0 ? [`scene ${scene + 1} of ${scenes.length}`] : []),
+    ...(here === null ? [] : [gapWords(here)]),
+  ].join(", ");
+  // A hole is narrow: what the pointer, or a finger, is nearly over counts.
+  const [pointed, setPointed] = useState<Gap | null>(null);
+  const point = (event: PointerEvent<HTMLInputElement>): void => {
+    const bar = event.currentTarget.getBoundingClientRect();
+    const per_px = length_s / Math.max(1, bar.width);
+    setPointed(gapNear((event.clientX - bar.left) * per_px, gaps, NEAR_PX * per_px));
+  };
   return (
     <div className="timeline" data-testid="timeline">
       <div className="timeline-bar">
@@ -46,8 +66,22 @@ export function Timeline({ now_s, length_s, scenes, gaps, onSeek }: Props) {
           value={Math.min(now_s, length_s)}
           aria-label="Position"
           aria-valuetext={said}
+          onPointerMove={point}
+          onPointerDown={point}
+          onPointerLeave={() => setPointed(null)}
+          onPointerCancel={() => setPointed(null)}
           onChange={(event) => onSeek(Number(event.target.value))}
         />
+        {pointed !== null && (
+          <p
+            className="timeline-tip"
+            data-testid="gap-tip"
+            aria-hidden="true"
+            style={{ left: `clamp(0px, calc(${share((pointed.start + pointed.end) / 2)}% - 120px), calc(100% - 240px))` }}
+          >
+            {gapWords(pointed)}
+          </p>
+        )}
       </div>
       <p className="timeline-words number">
         <span>

@@ -1,7 +1,13 @@
-import type { Node } from "../../api/types.ts";
+import { useState } from "react";
 import { nodeNow } from "../../api/client.ts";
-import { bytes, plain } from "../../words/amounts.ts";
-import { inWords, since } from "../../words/time.ts";
+import { api } from "../../api/routes.ts";
+import type { Node, Nodes } from "../../api/types.ts";
+import { useSession } from "../../app/session.tsx";
+import { useSay } from "../../ui/toasts.tsx";
+import { useAction } from "../../ui/useAction.ts";
+import { bytes, counted, DASH, plain } from "../../words/amounts.ts";
+import { inWords, shortMoment, since } from "../../words/time.ts";
+import { Revoke } from "./Revoke.tsx";
 
 const STATE: Record<Node["state"], string> = {
   alive: "Alive",
@@ -11,7 +17,7 @@ const STATE: Record<Node["state"], string> = {
   revoked: "Revoked",
 };
 
-export function NodeCard({ node }: { node: Node }) {
+export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; onChanged: () => void }) {
   const used = node.disk_total_bytes !== null && node.disk_free_bytes !== null ? node.disk_total_bytes - node.disk_free_bytes : null;
   const facts: [string, string][] = [
     ["Processor", node.cpu_percent === null ? "–" : `${plain(node.cpu_percent)} %`],
@@ -20,7 +26,10 @@ export function NodeCard({ node }: { node: Node }) {
     ["Chunks", plain(node.chunks)],
     ["Round trip", node.self ? "this node" : plain(node.state === "alive" ? node.rtt_ms : null, "ms")],
     ["Loop lag", plain(node.loop_lag_ms, "ms")],
+    ["Gives back", bytes(node.reclaimable_bytes)],
+    ["Checked whole", scrubbed(node)],
   ];
+  const damaged = node.scrub_found ?? 0;
   const up_s = since(node.started_at, nodeNow());
   return (
     <article className="node" data-node={node.id} data-state={node.state}>
@@ -55,6 +64,12 @@ export function NodeCard({ node }: { node: Node }) {
           <span className="number">–</span>
         )}
       </div>
+      {damaged > 0 && (
+        <p className="card-warn">
+          {counted(damaged, "damaged chunk was", "damaged chunks were")} found by checking, and fetched again from other
+          nodes.
+        </p>
+      )}
       <details>
         <summary>Roles: {node.roles.join(", ") || "none"}</summary>
         <dl className="reasons">
@@ -68,12 +83,60 @@ export function NodeCard({ node }: { node: Node }) {
         <p className="hint number node-id">
           {node.id} · {node.version}
         </p>
-        {node.http_url !== null && !node.self && (
-          <a className="button button-quiet" href={node.http_url} rel="noreferrer">
-            Open its viewer
-          </a>
-        )}
+        <p className="hint">{admits(node, mesh) ? "Can let machines in and revoke them." : "Cannot let machines in."}</p>
+        <div className="row node-actions">
+          {node.http_url !== null && !node.self && node.state !== "revoked" && (
+            <a className="button" href={node.http_url} rel="noreferrer">
+              Open its viewer
+            </a>
+          )}
+          <Standing node={node} mesh={mesh} onChanged={onChanged} />
+        </div>
       </details>
     </article>
+  );
+}
+
+function admits(node: Node, mesh: Nodes): boolean {
+  return node.state !== "revoked" && mesh.standing.admitting.includes(node.id);
+}
+
+/** When its disk was last read and checked as a whole. */
+function scrubbed(node: Node): string {
+  if (node.state !== "alive") return DASH;
+  if (node.scrub_ended_at !== null) return shortMoment(node.scrub_ended_at);
+  return node.scrub_began_at === null ? DASH : "not yet";
+}
+
+/** What an admin can do about another node's place in the mesh, at a node that can. */
+function Standing({ node, mesh, onChanged }: { node: Node; mesh: Nodes; onChanged: () => void }) {
+  const { can } = useSession();
+  const { busy, error, run } = useAction();
+  const say = useSay();
+  const [ending, setEnding] = useState(false);
+  if (!can("admin") || node.self || node.state === "revoked" || !mesh.standing.admits) return null;
+  const letAdmit = (): void =>
+    void run(async () => {
+      await api.letAdmit(node.id);
+      say(`${node.name} can let machines in too.`);
+      onChanged();
+    });
+  return (
+    <>
+      {!admits(node, mesh) && node.state === "alive" && (
+        <button type="button" className="button" disabled={busy} onClick={letAdmit}>
+          Let it admit too
+        </button>
+      )}
+      <button type="button" className="button" aria-label={`Revoke ${node.name}`} onClick={() => setEnding(true)}>
+        Revoke…
+      </button>
+      {error !== null && (
+        <p className="field-error" role="alert">
+          {error}
+        </p>
+      )}
+      {ending && <Revoke node={node} admits={admits(node, mesh)} onClose={() => setEnding(false)} onDone={onChanged} />}
+    </>
   );
 }
