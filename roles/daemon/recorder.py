@@ -66,6 +66,10 @@ START_FREE_BYTES_MIN = 16 << 20
 """Room under which no take is begun."""
 AGREE_AGAIN_S = 2.0
 STOPS_EVERY_S = 5.0
+STOPS_AT_FIRST_S = 0.5
+"""The same for the first looks of a node that starts: what it goes on with may have been stopped long ago."""
+STOPS_AT_FIRST = 40
+CLOCKS_APART_MS = 1000
 NOTHING_CAME = "nothing was recorded: the camera gave no picture all the while"
 OPEN_WAIT_S = 0.5
 """How long a node that starts waits for the rows before it goes on by its note."""
@@ -131,8 +135,10 @@ class Recorder:
 
     async def _mind_stops(self) -> None:
         """End what was stopped while this node could not be asked: the take's own row says so, once and for good."""
+        looks = 0
         while True:
-            await asyncio.sleep(STOPS_EVERY_S)
+            await asyncio.sleep(STOPS_EVERY_S if looks >= STOPS_AT_FIRST else STOPS_AT_FIRST_S)
+            looks += 1
             for camera, running in list(self._takes.items()):
                 try:
                     row = await self._catalogue.get("assets", running.take)
@@ -144,13 +150,30 @@ class Recorder:
                     if self._takes.get(camera) is running:
                         _log.info("a take was stopped while this node was cut off", camera=camera, take=running.take)
                         await self._end(camera, running)
+                        stopped_ms = row.fields.get("stopped_ms")
+                        ended_ms = int(self._clock.wall() * 1000)
+                        if isinstance(stopped_ms, int) and 0 < stopped_ms < running.made_ms:
+                            # This run began after the stop: nobody wanted what it recorded.
+                            await self._drop_after(running.take, stopped_ms)
+                            ended_ms = stopped_ms
                         ended = await self._figures(running.take) | {
                             "state": "ready",
-                            "ended_ms": int(self._clock.wall() * 1000),
+                            "ended_ms": ended_ms,
                             "error": "",
                         }
                         await self._tell_ended(camera, running.take)
                         await self._catalogue.write(Change("assets", running.take, set=ended))
+
+    async def _drop_after(self, take: AssetId, stopped_ms: int) -> None:
+        """Take out of a take the pages whose every part was filmed after it was stopped."""
+        gone = [
+            Change("pages", take, row.sk, delete=True)
+            for row in await self._catalogue.rows("pages", take)
+            if all(entry.captured_us > (stopped_ms + CLOCKS_APART_MS) * 1000 for entry in _page(row).entries)
+        ]
+        if gone:
+            _log.info("what was recorded after a take was stopped is dropped", take=take, pages=len(gone))
+            await self._catalogue.write(*gone)
 
     async def _agree(self) -> None:
         """Hold what runs here against the cameras' rows, until all of them could be seen: they are what is wanted."""

@@ -108,7 +108,7 @@ class Take:
         """Whether the camera's node has said in this run that this node records."""
         self.figures_known = True
         """Whether its figures hold what others, and earlier runs, recorded of it."""
-        self.started_ms = int(clock.wall() * 1000)
+        self.made_ms = self.started_ms = int(clock.wall() * 1000)
         self.parts = 0
         self.parts_lost = 0
         self.lost_us = 0

@@ -365,3 +365,34 @@ def test_a_packed_take_plays_as_before_and_nothing_of_it_is_put_back_twice(tmp_p
         await one.stop()
 
     asyncio.run(main())
+
+
+def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 3)
+        await one.stop()  # as a crash does: the take is not ended
+        stopped_ms = int(one.clock.wall() * 1000)
+
+        await asyncio.sleep(1.5)
+        again = await start(tmp_path)
+        before = len(await pages_of(again, take))
+        async with asyncio.timeout(60):
+            while len(await pages_of(again, take)) < before + 2:  # it has begun to write what nobody wanted
+                await asyncio.sleep(0.05)
+        # Now it hears what others were told meanwhile.
+        await again.catalogue.write(
+            Change("cameras", camera, set={"record": ""}),
+            Change("assets", take, set={"state": "interrupted", "stopped_ms": stopped_ms}),
+        )
+        async with asyncio.timeout(60):
+            while (await again.catalogue.get("assets", take)).fields.get("ended_ms") != stopped_ms:
+                await asyncio.sleep(0.05)
+        assert again.recorder.running() == {}
+        line = await written(again, take, tmp_path / "take.mp4")
+        assert line.gaps == ()
+        assert max(placed.entry.captured_us for placed in line.parts) <= (stopped_ms + 1000) * 1000
+        await again.stop()
+
+    asyncio.run(main())
