@@ -34,7 +34,7 @@ demo: venv web                           ## three nodes, two cameras, recordings
 	$(BIN)/python tools/demo.py $(if $(MEDIA),--media "$(MEDIA)")
 
 test: venv system web ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 .venv-clip/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-clip
@@ -55,7 +55,7 @@ check: venv                           ## format, lint, types, imports and the fa
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
 
 bench: venv system                    ## the figures, each beside its baseline; NAMES="startup storage" picks some
 	$(BIN)/python -m simulations.benchmarks $(NAMES)

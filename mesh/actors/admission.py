@@ -47,6 +47,8 @@ from proto.messages.identity import (
 
 ACTOR = "admission"
 LOOK_EVERY_S = 60.0
+SHOWN_WAIT_S = 15.0
+"""How long a ticket waits for this node's certificate of the present authority."""
 RETRY_S = 2.0
 ASK_TIMEOUT_S = 5.0
 SHOWN_AFTER_S = 5.0
@@ -201,6 +203,10 @@ class Admission:
         addresses = tuple(self._addresses())
         if not addresses:
             raise Refused("this node has no address that another could reach; connect it to a network first")
+        if not await self._shows_what(authority):
+            raise Refused(
+                "the mesh is going over to a new authority, and this node has no certificate of it yet; try again soon"
+            )
         now_s = self._clock.wall()
         ticket = Ticket(
             self._entropy.token(TICKET_BYTES),
@@ -212,6 +218,15 @@ class Admission:
         )
         await self._book.add(ticket.secret, roles, ticket.expires_s, now_s)
         return ticket
+
+    async def _shows_what(self, authority: Authority) -> bool:
+        """Wait until this node shows a certificate of an authority: a newcomer trusts that one alone."""
+        for _ in range(int(SHOWN_WAIT_S / RETRY_S)):
+            if check_issuer(self._shown.certificate, authority.certificate()):
+                return True
+            self._wake.set()
+            await asyncio.sleep(RETRY_S)
+        return False
 
     async def redeem(self, said: Redeem, nonce: bytes) -> Redeemed:
         """Take a newcomer's ticket; Refused says why not. Durable on return, and the mesh is told."""

@@ -112,10 +112,8 @@ def test_a_take_with_holes_tells_both_lengths_and_why_each_hole_is_there(screen)
     gaps = [{"start": 2.0, "end": 4.0, "why": "the disk was full"}]
     holes = {"duration": 6.0, "recorded": 4.0, "gaps": gaps}
 
-    def answer(route):
-        route.fulfill(json=route.fetch().json() | holes)
-
-    screen.page.route(f"**/api/v1/assets/{take}", answer)
+    told = screen.site.second.get(f"/api/v1/assets/{take}") | holes
+    screen.page.route(f"**/api/v1/assets/{take}", lambda route: route.fulfill(json=told))
     screen.sign_in().open(f"/asset/{take}")
     facts = screen.page.get_by_test_id("facts")
     expect(facts).to_contain_text(re.compile(r"Length\s*0:06"))
