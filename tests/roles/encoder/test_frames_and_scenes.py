@@ -100,7 +100,7 @@ def test_sound_alone_has_no_pictures(tmp_path):
             run(data)
 
 
-@pytest.mark.parametrize("data", [b"", b"just a text", bytes(100_000)])
+@pytest.mark.parametrize("data", [b"", b"just a text", bytes(100_000)], ids=("nothing", "text", "zeroes"))
 @pytest.mark.parametrize("run", [pictures, scenes])
 def test_what_is_no_media_is_said_and_is_hopeless(run, data):
     with pytest.raises(UnreadableError) as caught:

@@ -1,6 +1,7 @@
 """What was taken in and never looked into is found again; what is out of reach now is not called broken."""
 
 import asyncio
+import itertools
 from types import SimpleNamespace
 
 import pytest
@@ -189,7 +190,7 @@ def test_uploads_at_once_are_bounded():
     async def go():
         begun, go_on = 0, asyncio.Event()
 
-        async def write(source, asset, size_max):
+        async def write(source, asset, size_max, *, keeps):
             nonlocal begun
             begun += 1
             await go_on.wait()
@@ -197,7 +198,8 @@ def test_uploads_at_once_are_bounded():
 
         ingest, _, _ = made(Work(UnreadableError("no")))
         ingest._files.write = write
-        ingest._entropy = SimpleNamespace(token=lambda size: bytes(size))
+        ids = itertools.count()  # an asset each: uploads of one asset wait for each other
+        ingest._entropy = SimpleNamespace(token=lambda size: next(ids).to_bytes(size, "big"))
         running = [asyncio.ensure_future(ingest.take_in("a", (), None)) for _ in range(UPLOADS_MAX)]
         await until(lambda: begun == UPLOADS_MAX)
         with pytest.raises(Unavailable, match="try again"):

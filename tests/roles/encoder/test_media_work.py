@@ -92,6 +92,7 @@ def test_pictures_and_sound_are_described(tmp_path):
         (b"ffconcat version 1.0\nfile bikes.mp4\n", "no media file"),
         (b"v=0\no=- 0 0 IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n", "no media file"),
     ],
+    ids=("nothing", "text", "numbers", "a list of files", "a description of a session"),
 )
 def test_what_is_no_media_is_named_in_a_sentence(data, said):
     with pytest.raises(UnreadableError, match=f"a.mp4 .*{said}"):
