@@ -388,10 +388,11 @@ class Admission:
         await self._papers.keep(renewed)
         _log.info("certificate renewed", expires_s=int(self.certificate_expires_s()))
         delay_s = SHOWN_AFTER_S if renewed.earlier else 0.0
-        asyncio.get_running_loop().call_later(delay_s, self._show)
+        self._system.supervisor.once("admission/show", self._show(delay_s))
         return True
 
-    def _show(self) -> None:
+    async def _show(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
         self._shown = self._identity
         self._present(self._identity)
 

@@ -371,18 +371,7 @@ class Take:
             self._page_at = 0.0
         chunk = await self._chunks.keep(part.data, self.take)
         self._recent.append((self._clock.monotonic(), chunk))
-        entry = Entry(
-            chunk,
-            len(part.data),
-            part.epoch,
-            part.group,
-            part.part,
-            part.key,
-            part.start_us,
-            part.duration_us,
-            part.captured_us,
-            part.samples,
-        )
+        entry = Entry.of(part, chunk)
         self._open.append(entry)
         if placed:
             self._first = self._first or entry

@@ -17,6 +17,7 @@ from blake3 import blake3
 
 from proto import codec
 from proto.codec import Exactly, Max
+from roles.media.segmenter import Part
 from roles.media.units import TrackInfo
 
 PAGE_S = 60.0
@@ -43,6 +44,22 @@ class Entry:
     captured_us: int
     samples: int = 0
     offset: int = 0
+
+    @classmethod
+    def of(cls, part: Part, chunk: bytes) -> Entry:
+        """Give the place of a part that is stored as a chunk of its own."""
+        return cls(
+            chunk,
+            len(part.data),
+            part.epoch,
+            part.group,
+            part.part,
+            part.key,
+            part.start_us,
+            part.duration_us,
+            part.captured_us,
+            part.samples,
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from fastapi import FastAPI, Query
 from mesh.actors import inspection
 from proto.messages.nodes import ActorDoing, ActorsReport, DeadLettersOf, TaskDoing
 from thatdam.gateway import shapes
-from thatdam.gateway.admission import named
 from thatdam.gateway.answers.actors import Actors, ActorState, DeadLetters, Failing, TaskState
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.naming import named
 from thatdam.gateway.problems import failing
 from thatdam.node import Node
 

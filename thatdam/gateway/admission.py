@@ -8,12 +8,11 @@ import segno
 from fastapi import FastAPI, Path
 
 from mesh.core.tickets import write_ticket
-from mesh.ports import NotFound
-from proto.ids import NodeId, is_node_id
 from thatdam.config import ROLES
 from thatdam.gateway import shapes
 from thatdam.gateway.answers.admission import Admitting, AuthorityRenewed, Ending, NewTicket, Revoked, TicketMade
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.naming import named
 from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 
@@ -74,20 +73,3 @@ def _qr_rows(ticket: str) -> list[str]:
     # Capital letters have a QR alphabet of their own, half the size; a ticket's case does not matter.
     code = segno.make(ticket.upper(), error="l", micro=False)
     return ["".join("1" if module else "0" for module in row) for row in code.matrix]
-
-
-def named(node: Node, said: str) -> NodeId:
-    """Find a node by its id, the beginning of it, or its name; revoked ones too."""
-    members = node.members.all()
-    known = {*members, *node.roster.members(), *node.roster.tombstones()}
-    if is_node_id(said) and said in known:
-        return NodeId(said)
-    found = [one for one in sorted(known) if len(said) >= 4 and one.startswith(said)]
-    found = found or [one for one, member in members.items() if member.info.name == said]
-    if len(found) > 1:
-        raise Problem(
-            409, f"{len(found)} nodes are called {said!r}; say the id: {', '.join(one[:12] for one in found)}"
-        )
-    if not found:
-        raise NotFound(f"there is no node {said[:64]!r}; `thatdam nodes` lists them")
-    return NodeId(found[0])

@@ -43,6 +43,7 @@ from thatdam.gateway.answers.cameras import Devices as DevicesThere
 from thatdam.gateway.assets import Assets
 from thatdam.gateway.camera_view import CameraView, is_camera, recorder_of, text
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.naming import alive_named
 from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 
@@ -62,19 +63,6 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     view = CameraView(node)
     viewer, operator, admin = (guard.require(role) for role in ("viewer", "operator", "admin"))
 
-    def there(wanted: str) -> Member:
-        """Find a node that lives by id, beginning of an id, or name."""
-        alive = node.members.alive()
-        if not wanted:
-            return alive[node.node_id]
-        found = [one for one in alive.values() if one.info.name == wanted or one.id.startswith(wanted)]
-        exact = [one for one in found if one.id == wanted]
-        if len(exact or found) != 1:
-            known = ", ".join(one.info.name or one.id[:8] for one in alive.values())
-            what = "more than one node is" if found else "no node that answers is"
-            raise Problem(409 if found else 404, f"{what} called {wanted!r}; there are {known}")
-        return (exact or found)[0]
-
     def home_of(row: Row) -> Member:
         """Give the node that has a camera."""
         member = node.members.alive().get(NodeId(text(row, "node")))
@@ -86,7 +74,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         """Choose who records a camera."""
         home = home_of(row)
         if wanted:
-            named = there(wanted)
+            named = alive_named(node, wanted)
             if "daemon" not in named.info.roles:
                 raise Problem(409, f"{view.called(named.id)} does not take the role daemon, which records")
             return named.id
@@ -136,7 +124,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
     @app.get("/api/v1/devices", tags=["cameras"], dependencies=[viewer], responses=failing(404, 409))
     async def devices(node_: str = Query("", alias="node", max_length=64)) -> DevicesThere:
         """List the capture devices of a node, or of all nodes."""
-        asked = [there(node_)] if node_ else list(node.members.alive().values())
+        asked = [alive_named(node, node_)] if node_ else list(node.members.alive().values())
         told = await asyncio.gather(*(_devices(node, member) for member in asked))
         notes = [
             note if node_ else f"{view.called(member.id)}: {note}"
@@ -156,7 +144,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         """Open a source as a camera, on this node or on the one named. Credentials in the URL are kept apart."""
         if body.name.strip() and not is_line(body.name.strip()):
             raise Problem(422, NAME_WRONG)
-        member = there(body.node)
+        member = alive_named(node, body.node)
         if "proxy" not in member.info.roles:
             raise Problem(409, f"{view.called(member.id)} does not take the role proxy, so it opens no cameras")
         message = AddCamera(body.url, body.name.strip())

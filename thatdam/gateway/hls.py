@@ -162,18 +162,7 @@ class _Window:
             self._inits[page.init] = init
         after_gap = self._after_gap or (last is not None and last.entry.epoch != part.epoch)
         self._after_gap = False
-        entry = Entry(
-            bytes(32),
-            len(part.data),
-            part.epoch,
-            part.group,
-            part.part,
-            part.key,
-            part.start_us,
-            part.duration_us,
-            part.captured_us,
-            part.samples,
-        )
+        entry = Entry.of(part, bytes(32))
         return Placed(entry, page, part.start_us, 0, after_gap)
 
     def _keep(self, segment: Segment, data: bytes) -> None:

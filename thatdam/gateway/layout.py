@@ -8,17 +8,17 @@ from fastapi import FastAPI
 
 from mesh.core.layouts import Movement, Order, Version, movement, replacing
 from mesh.core.placement import Layout
-from mesh.ports import NotFound
-from proto.ids import NodeId, is_node_id
+from proto.ids import NodeId
+from roles.storage.chunks import STAND_IN_FULL
 from thatdam.gateway.answers.layout import Change, LayoutTold, Orders, Plan, Standing
 from thatdam.gateway.guard import Guard
+from thatdam.gateway.naming import named
 from thatdam.gateway.problems import Problem, failing
 from thatdam.node import Node
 from thatdam.reports import NodeState
 
 UNEVEN_TOLD = 1.10
 """A load over its share from which a plan warns."""
-FULL = 0.85
 
 
 def install(app: FastAPI, node: Node, guard: Guard) -> None:
@@ -113,14 +113,14 @@ async def _plan(node: Node, body: Orders) -> _Planned:
 def _orders(node: Node, body: Orders, states: dict[NodeId, NodeState], warnings: list[str]) -> list[Order]:
     orders = []
     for said in body.add:
-        one = _find(node, said)
+        one = named(node, said)
         state = states.get(one)
         if state is None or not state.member.info.capacity_bytes or "storage" not in state.member.info.roles:
             raise Problem(409, f"the node {said!r} does not store: start it with the role storage first")
         orders.append(Order(one, state.member.info.capacity_bytes, state.member.info.zone, "active"))
     orders += [Order(_seated(node, said), state="draining") for said in body.drain]
     for pair in body.replace:
-        orders += replacing(_seated(node, pair.old), _find(node, pair.new))
+        orders += replacing(_seated(node, pair.old), named(node, pair.new))
     orders += [Order(_seated(node, said), capacity_bytes=size) for said, size in body.weight.items()]
     orders += [Order(_seated(node, said), zone=zone) for said, zone in body.zone.items()]
     for said in body.remove:
@@ -149,25 +149,8 @@ def _left_on(node: Node, one: NodeId, state: NodeState | None) -> str:
     return ""
 
 
-def _find(node: Node, said: str) -> NodeId:
-    """Find a node by its id, the beginning of it, or its name."""
-    members = node.members.all()
-    known = {NodeId(one) for one in (*members, *node.view.layout.places)}
-    if is_node_id(said) and said in known:
-        return NodeId(said)
-    found = [one for one in sorted(known) if len(said) >= 4 and one.startswith(said)]
-    found = found or [NodeId(one) for one, member in members.items() if member.info.name == said]
-    if len(found) > 1:
-        raise Problem(
-            409, f"{len(found)} nodes are called {said!r}; say the id: {', '.join(one[:12] for one in found)}"
-        )
-    if not found:
-        raise NotFound(f"there is no node {said!r}; `thatdam nodes` lists them")
-    return found[0]
-
-
 def _seated(node: Node, said: str) -> NodeId:
-    one = _find(node, said)
+    one = named(node, said)
     if one not in node.view.layout.places:
         raise Problem(409, f"the node {said!r} does not stand in the layout; `thatdam layout show` lists who does")
     return one
@@ -224,8 +207,8 @@ def _warnings(node: Node, planned: _Planned, changes: list[Change]) -> list[str]
     for one in active:
         state = planned.states.get(NodeId(one.id))
         name = one.name or one.id[:12]
-        if one.bytes_after > FULL * one.weight_bytes:
-            found.append(f"{name} will be over {FULL:.0%} full")
+        if one.bytes_after > STAND_IN_FULL * one.weight_bytes:
+            found.append(f"{name} will be over {STAND_IN_FULL:.0%} full")
         if one.bytes_coming and (state is None or state.report is None):
             found.append(f"{name} is not there: what it is to hold waits until it is, and stand-ins hold it meanwhile")
     return found

@@ -105,23 +105,7 @@ def cut(units, tracks, epoch=1, take="t"):
 
 
 def page_of(parts, store):
-    entries = []
-    for part in parts:
-        chunk = _put(store, part.data)
-        entries.append(
-            Entry(
-                chunk,
-                len(part.data),
-                part.epoch,
-                part.group,
-                part.part,
-                part.key,
-                part.start_us,
-                part.duration_us,
-                part.captured_us,
-                part.samples,
-            )
-        )
+    entries = [Entry.of(part, _put(store, part.data)) for part in parts]
     init = _put(store, parts[0].init())
     return Page("t", init, len(parts[0].init()), parts[0].tracks, tuple(entries))
 
