@@ -190,6 +190,13 @@ class Members:
         """Tell the others that this node goes; returns when they were told, or could not be in time."""
         if self._core is None:
             return
+        # Where the others are is kept now: what was learnt in the last moments is not written down yet, and a node that
+        # came with a ticket knows them from nowhere else.
+        try:
+            async with asyncio.timeout(SAVE_TIMEOUT_S):
+                await self._memory.save_book(self._core.addresses())
+        except (PortError, TimeoutError) as error:
+            _log.error("addresses of the others not saved", error=str(error))
         self._feed(Leave())
         self._drained.clear()
         with contextlib.suppress(TimeoutError):
@@ -377,7 +384,8 @@ class Members:
         saved = self._core.addresses()
         while True:
             await self._book_changed.wait()
-            await asyncio.sleep(BOOK_SAVE_S)
+            if saved:  # the first are kept at once: a crash must not leave a node that knows nobody
+                await asyncio.sleep(BOOK_SAVE_S)
             self._book_changed.clear()
             book = self._core.addresses()
             if book != saved:

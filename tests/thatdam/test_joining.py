@@ -8,7 +8,7 @@ import pytest
 from mesh.core.secret import make_secret
 from simulations.hosts.processes import THATDAM, Process, alive, end, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("joining")]
 
 
 def lone(folder, name, *flags, **more):

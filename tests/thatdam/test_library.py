@@ -19,7 +19,7 @@ from mesh.core.manifest import CHUNK_BYTES
 from simulations.hosts.processes import THATDAM, Process, end, mesh, until
 from thatdam.gateway.answers.assets import Asset, AssetDetails
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("library")]
 SHAPE, DETAILS = set(Asset.model_fields), set(AssetDetails.model_fields)
 UPLOAD_MAX = 24 << 20
 FILES = 250

@@ -10,7 +10,7 @@ from whep_page import pictures, playing
 from mesh.core.secret import make_secret
 from simulations.hosts.processes import THATDAM, Process, alive, end, mesh, until
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("mesh")]
 AWAY_S = "4"
 
 

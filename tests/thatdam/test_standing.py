@@ -15,7 +15,7 @@ from proto.messages.nodes import AskReport, NodeReport
 from thatdam.config import Config, MeshConfig, NodeConfig
 from thatdam.node import Node
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("processes")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("standing")]
 SECRET = make_secret(b"standing of nodes...")
 LONG_S = 60.0
 

@@ -1,7 +1,8 @@
-"""A dial ends, whatever it raises, so that the next one can begin; and the other addresses are tried."""
+"""A dial ends, whatever it raises, so that the next one can begin; where the others are is kept over a restart."""
 
 import asyncio
 
+from mesh.actors import membership
 from mesh.actors.membership import Members
 from mesh.actors.system import ActorSystem
 from mesh.adapters.clock import SystemClock, SystemEntropy
@@ -13,6 +14,9 @@ from simulations.world.network import FakeFabric, FakeNetwork
 
 
 class Memory:
+    def __init__(self):
+        self.book = ()
+
     async def load(self):
         return 0, ()
 
@@ -20,7 +24,7 @@ class Memory:
         pass
 
     async def save_book(self, book):
-        pass
+        self.book = book
 
 
 class Failing(FakeNetwork):
@@ -55,5 +59,38 @@ def test_a_dial_that_raises_what_nobody_foresaw_ends_like_any_other():
                     await asyncio.sleep(0.02)
         finally:
             await system.close()
+
+    asyncio.run(main())
+
+
+def test_a_node_that_stops_right_after_it_met_another_knows_it_when_it_starts_again(monkeypatch):
+    monkeypatch.setattr(membership, "BOOK_SAVE_S", 3600.0)
+
+    async def main():
+        fabric, made = FakeFabric(), []
+        clock, entropy = SystemClock(), SystemEntropy()
+        for number in range(3):
+            node = node_id_of(bytes([number + 1]) * 32)
+            network = FakeNetwork(fabric, node, ("10.0.0.1", 8000 + number))
+            system = ActorSystem(node, network, clock, entropy)
+            await network.start(system)
+            info = NodeInfo(f"n{number}", (("10.0.0.1", 8000 + number),))
+            memory = Memory()
+            members = Members(system, network, clock, entropy, (), info, memory, Marks(node))
+            await members.start()
+            made.append((node, system, members, memory))
+        (_, _, one, memory), (second, *_), (third, *_) = made
+        try:
+            for number, node in ((1, second), (2, third)):
+                one.found(node, [("10.0.0.1", 8000 + number)])
+                async with asyncio.timeout(30):
+                    while node not in one.alive():
+                        await asyncio.sleep(0.02)
+            await one.leave()
+            assert {node for node, _ in memory.book} == {second, third}
+        finally:
+            for _, system, _, _ in made:
+                await system.close()
+            await fabric.close()
 
     asyncio.run(main())
