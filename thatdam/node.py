@@ -26,6 +26,7 @@ from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.search import Search
 from mesh.actors.system import ActorSystem
+from mesh.actors.tombstones import Tombstones
 from mesh.adapters.quic.addresses import is_loopback
 from mesh.core.collection import Graces
 from mesh.core.vouching import Signatures
@@ -138,12 +139,13 @@ class Node:
         taken = tuple(role for role, (yes, _) in roles.items() if yes)
         rows = RowStore(tables)
         await rows.open()
-        roster = Roster(mesh, standing.identity.authority, clock)
+        roster = Roster(mesh, standing.identity.authority, clock, Tombstones(disk, rows))
         await roster.open(rows)
         door = Door()
         network = ports.network(roster.revoked, door.redeem)
         roster.watch_revoked(lambda gone: network.drop(gone, "revoked"))
         system = ActorSystem(node, network, clock, entropy)
+        system.supervisor.run("roster/tombstones", roster.keep)
         capacity = int(config.storage.capacity_gb * 2**30) or (await disk.usage()).total_bytes
         info = NodeInfo(name, (), http_url, taken, config.mesh.zone, capacity, __version__)
         members = Members(

@@ -367,6 +367,9 @@ class Admission:
                 change = self._roster.entering(me, self._authority, entry.roles, entry.zone)
                 if change is not None:
                     await self._catalogue.write(change)
+            # A tombstone's row that was overwritten, or lost, is written again: others have yet to hear of it.
+            for node, reason in self._roster.unsaid().items():
+                await self._catalogue.write(_tombstone(self._authority, node, reason))
 
     def _due(self) -> bool:
         identity = self._identity

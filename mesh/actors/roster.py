@@ -5,17 +5,20 @@ tombstone), ``holders`` (who holds the authority and so can admit; ``holds`` say
 ``authorities`` (pk: an authority's key; ``sealed``: what it signed for its successor).
 
 Invariant: a row counts only when the present authority signed it; a tombstone, once seen, is for ever, whatever becomes
-of its row or of the authority that signed it. What a row merely claims is ignored, and logged. Of an authority, one
-successor is taken: the first that is heard of.
+of its row, of the database or of the authority that signed it (``mesh.actors.tombstones``). What a row merely claims is
+ignored, and logged. Of an authority, one successor is taken: the first that is heard of, and never one that was
+succeeded itself.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
+from mesh.actors.tombstones import Tombstones
 from mesh.core.identity import (
     NotAMember,
     authority_key_of,
@@ -25,7 +28,7 @@ from mesh.core.identity import (
     open_tombstone,
 )
 from mesh.core.rows import Change, Entry
-from mesh.ports import Clock
+from mesh.ports import Clock, PortError
 from proto import codec
 from proto.codec import Malformed
 from proto.ids import MeshId, NodeId
@@ -34,6 +37,8 @@ from proto.messages.identity import RosterContent, Sealed
 ENTRY_LIFE_MS = 365 * 86_400_000
 WANING_S = 60.0
 """How long a former authority's roster counts while the present one's entries are still on their way."""
+KEEP_AGAIN_S = 5.0
+"""How soon what the disk did not take is tried again."""
 _log = structlog.get_logger("roster")
 
 
@@ -57,8 +62,10 @@ class Admitting(Protocol):
 class Roster:
     """The signed members of the mesh, as this node knows them."""
 
-    def __init__(self, mesh: MeshId, authority: bytes, clock: Clock) -> None:
+    def __init__(self, mesh: MeshId, authority: bytes, clock: Clock, tombstones: Tombstones) -> None:
         self._mesh = mesh
+        self._tombstones = tombstones
+        self._to_keep = asyncio.Event()
         self.authority = authority
         """The present mesh CA, DER."""
         self.heirs: list[bytes] = []
@@ -76,11 +83,28 @@ class Roster:
         self._changed: list[Callable[[], None]] = []
 
     async def open(self, rows: Rows) -> None:
-        """Read the tables and follow their changes."""
+        """Recall who was ended, read the tables and follow their changes."""
+        await self._tombstones.open()
+        for node, reason in self._tombstones.revoked.items():
+            self._bury(node, reason)
+        self._succeed()
         for table in ("authorities", "revocations", "roster", "holders"):
             for entry in await rows.every(table):
                 self._take(entry)
             rows.watch(table, self._take)
+        self._to_keep.set()
+
+    async def keep(self) -> None:
+        """Keep, from now on, who is ended so that no restart forgets it; runs until it is cancelled."""
+        while True:
+            await self._to_keep.wait()
+            self._to_keep.clear()
+            try:
+                await self._tombstones.keep()
+            except PortError as error:
+                _log.error("list of revoked nodes not kept; it is tried again", error=str(error))
+                self._to_keep.set()
+                await asyncio.sleep(KEEP_AGAIN_S)
 
     def watch_revoked(self, handler: Callable[[NodeId], None]) -> None:
         """Tell ``handler`` at once of nodes that are revoked from now on."""
@@ -134,6 +158,8 @@ class Roster:
 
     def _bury(self, node: NodeId, reason: str) -> None:
         self._revoked[node] = reason
+        self._tombstones.bury(node, reason)
+        self._to_keep.set()
         _log.warning("node revoked", claimed=node[:8], reason=reason)
         for handler in self._watchers:
             handler(node)
@@ -161,15 +187,22 @@ class Roster:
                 handler(heir)
 
     def _heir(self) -> bytes | None:
+        kept = self._tombstones.successions.get(self._key)
         claims = [entry for key, entry in sorted(self._entries.items()) if key[:2] == ("authorities", self._key.hex())]
-        for entry in claims:
-            sealed = _sealed(entry)
+        for sealed in (kept, *(_sealed(entry) for entry in claims)):
             if sealed is None:
                 continue
             try:
-                return open_succession(sealed, self._key, self._mesh)
+                heir = open_succession(sealed, self._key, self._mesh)
             except NotAMember as error:
                 _log.warning("succession ignored", reason=str(error))
+                continue
+            if authority_key_of(heir) in self._tombstones.successions:
+                _log.warning("succession ignored", reason="that authority was succeeded itself")
+                continue
+            self._tombstones.succeed(self._key, sealed)
+            self._to_keep.set()
+            return heir
         return None
 
     # ------------------------------------------------------------ questions
@@ -210,6 +243,20 @@ class Roster:
     def tombstones(self) -> dict[NodeId, str]:
         """Give the revoked nodes, and why."""
         return dict(sorted(self._revoked.items()))
+
+    def unsaid(self) -> dict[NodeId, str]:
+        """Give the revoked nodes whose tombstone by the present authority is in no row, or no more, and why."""
+        return {node: reason for node, reason in sorted(self._revoked.items()) if not self._is_said(node)}
+
+    def _is_said(self, node: NodeId) -> bool:
+        entry = self._entries.get(("revocations", node, self._key.hex()))
+        sealed = None if entry is None else _sealed(entry)
+        if sealed is None:
+            return False
+        try:
+            return open_tombstone(sealed, self._key, self._mesh).node == node
+        except NotAMember:
+            return False
 
     def grants(self, node: NodeId, role: str) -> bool:
         """Tell whether a node may take a role; one whose entry has not come yet may, by its certificate."""

@@ -101,3 +101,39 @@ def test_rows_that_only_claim_to_revoke_are_ignored():
         assert two.id in one.node.network.links()
 
     world.run(story)
+
+
+def lose_tables(machine):
+    machine.tables.wipe()
+
+
+def keep_tables(machine):
+    del machine
+
+
+@pytest.mark.parametrize("loses", [lose_tables, keep_tables], ids=["tables lost", "rows overwritten"])
+def test_a_node_that_restarts_alone_with_a_revoked_one_remembers_it(loses):
+    world = Mesh(11, 4, Setup())
+
+    async def story():
+        await stand(world)
+        one, two, three, gone = world.machines
+        await world.on(one, lambda node: node.admission.revoke(gone.id, "stolen"))
+        assert await world.until(lambda: out(world, gone), BUDGET_S) is not None
+        over = lambda: all(machine.node.admission.admits for machine in (one, two, three))  # noqa: E731
+        assert await world.until(over, BUDGET_S) is not None
+        # Any member can write to a row; what it says then is ignored by those who run, and read by who starts.
+        for key in sorted(key for key in two.node.roster._entries if key[0] == "revocations"):
+            change = Change(*key, set={"sealed": b"rubbish"})
+            await world.on(three, lambda node, change=change: node.catalogue.write(change))
+        await asyncio.sleep(10)
+        world.crash(two)
+        loses(two)
+        world.partition([[two, gone], [one, three]])
+        await world.boot(two)
+        await asyncio.sleep(30)
+        assert two.node.roster.revoked(gone.id) == "revoked: stolen"
+        assert gone.id not in two.node.network.links()
+
+    world.run(story)
+    assert not world.failures
