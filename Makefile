@@ -34,7 +34,7 @@ demo: venv web                           ## three nodes, two cameras, recordings
 	$(BIN)/python tools/demo.py $(if $(MEDIA),--media "$(MEDIA)")
 
 test: venv system web ## every test
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 .venv-clip/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-clip
@@ -55,9 +55,10 @@ check: venv                           ## format, lint, types, imports and the fa
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow"
 
-bench: venv system                    ## the figures, each beside its baseline; NAMES="startup storage" picks some
+bench: venv                           ## the figures, each beside its baseline; NAMES="startup storage" picks some
+	$(BIN)/python tools/system.py --bench
 	$(BIN)/python -m simulations.benchmarks $(NAMES)
 
 docs: venv                            ## write the references made from the code, the viewer's types, and golden bytes of new messages

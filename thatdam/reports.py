@@ -132,6 +132,7 @@ class Reporter:
             repair.scrub.began_ms,
             repair.scrub.last_ended_ms,
             repair.scrub.found,
+            repair.chunks_unfound,
         )
 
 

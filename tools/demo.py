@@ -19,10 +19,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from demo_media import FILM, Query, make_media
+from demo_media import FILM, Query, make_media, seen
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from mesh.adapters.clock import SystemEntropy
+from mesh.adapters.node_key import DataFolder
+from mesh.ports import Refused
 
 THATDAM = Path(sys.executable).parent / "thatdam"
 OUT = Path(".demo").resolve()
@@ -221,12 +225,23 @@ def stop(nodes: list[Node]) -> None:
         node.stop()
 
 
+def _in_use(data: Path) -> bool:
+    try:
+        DataFolder(data, SystemEntropy()).release()
+    except Refused:
+        return True
+    return False
+
+
 def main() -> int:
     """Run the demo."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--media", type=Path, help="a folder of clips and pictures, instead of some that are made")
     parser.add_argument("--once", action="store_true", help="end when all was shown, instead of at Ctrl-C")
     options = parser.parse_args()
+    for name in NODES:
+        if (OUT / name).is_dir() and _in_use(OUT / name):
+            raise DemoError(f"a demo runs already with {OUT}; end it first, with Ctrl-C in its terminal")
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir()
     if options.media is not None and not options.media.is_dir():
@@ -247,6 +262,8 @@ def main() -> int:
         say.print(f"taking in {media} on {nodes[1].name}")
         say.print(nodes[1].run("ingest", str(media)))
         understood(nodes[1])
+        if options.media is not None:
+            queries += seen(nodes[2].json("ls", "--all"))
         right = search(nodes[2], queries)
         tell(nodes)
         if options.once:

@@ -6,6 +6,7 @@ import importlib.util
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -46,6 +47,19 @@ class Query:
         if self.start is None or self.end is None:
             return True
         return isinstance(at, int | float) and self.start - 0.5 <= at <= self.end
+
+
+def seen(rows: list[dict[str, Any]]) -> list[Query]:
+    """Give a search for something that a model saw in one asset alone and that is not in its name; none where it saw no
+    such thing. ``rows`` are assets as `thatdam ls --json` gives them."""
+    of: dict[str, list[str]] = {}
+    for row in rows:
+        for tag in row["auto_tags"]:
+            of.setdefault(tag, []).append(row["name"])
+    alone = [
+        Query(tag, names[0]) for tag, names in of.items() if len(names) == 1 and tag.lower() not in names[0].lower()
+    ]
+    return alone[:1]
 
 
 def _carried(name: str) -> Path:
@@ -90,7 +104,7 @@ def make_media(folder: Path, given: Path | None) -> tuple[Path, list[Query]]:
     takes = [Query("test camera", "Test camera")]
     if given is not None:
         names = sorted(path for path in given.rglob("*") if path.is_file() and path.stem.isalnum())
-        return given, [*takes, *(Query(path.stem, path.name) for path in names[:2])]
+        return given, [*takes, *(Query(path.stem, path.name) for path in names[:1])]
     folder.mkdir(parents=True)
     for source, name in (*PICTURES, CLIP):
         shutil.copyfile(_carried(source), folder / name)

@@ -16,6 +16,9 @@ NEEDED = {
     "ip": ["iproute2"],
     "nft": ["nftables"],
 }
+BENCHMARKS = {"serf": ["serf"]}
+"""What `make bench` measures beside; tests do without."""
+
 RTSP_PACKAGES = [
     "gir1.2-gst-rtsp-server-1.0",
     "python3-gi",
@@ -35,7 +38,8 @@ def _rtsp_server_there() -> bool:
 
 def main() -> int:
     """Install what is missing, or say it."""
-    missing = [package for program, names in NEEDED.items() if shutil.which(program) is None for package in names]
+    needed = {**NEEDED, **(BENCHMARKS if "--bench" in sys.argv[1:] else {})}
+    missing = [package for program, names in needed.items() if shutil.which(program) is None for package in names]
     if not _rtsp_server_there():
         missing += RTSP_PACKAGES
     if not missing:

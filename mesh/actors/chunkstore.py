@@ -392,10 +392,12 @@ class ChunkStore:
 
         return await self._tables.read(work)
 
-    async def damaged(self, limit: int) -> list[tuple[ChunkId, AssetId]]:
-        """Give chunks to be fetched again."""
+    async def damaged(self, limit: int, after: bytes = b"") -> list[tuple[ChunkId, AssetId]]:
+        """Give chunks to be fetched again, in order, those ``after`` one."""
         rows = await self._tables.read(
-            lambda sql: sql.execute("SELECT chunk, asset FROM damaged LIMIT ?", (limit,)).fetchall()
+            lambda sql: sql.execute(
+                "SELECT chunk, asset FROM damaged WHERE chunk > ? ORDER BY chunk LIMIT ?", (after, limit)
+            ).fetchall()
         )
         return [(ChunkId(bytes(chunk)), AssetId(asset)) for chunk, asset in rows]
 

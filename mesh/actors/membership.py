@@ -77,6 +77,10 @@ INCREDIBLE_TOLD_S = 60.0
 """How often at most the log says that a peer misbehaves: it could fill the disk with it."""
 
 TWIN_TOLD_S = 60.0
+REFUSAL_LIFE_S = 300.0
+"""How long it is told that another node refused this one."""
+
+REFUSALS_MAX = 8
 
 _log = structlog.get_logger("membership")
 _DATAGRAM_HEADS = tuple(bytes((0x82, 0x18, number)) for number in (110, 111, 112, 113, 114))
@@ -104,7 +108,7 @@ class Members:
         self._network = network
         self._clock = clock
         self._entropy = entropy
-        self._seeds = tuple(seeds)
+        self._seeds = tuple(host for host in seeds if not _is_own(host, info.addresses))
         self._info = info
         self._memory = memory
         self._vouching = vouching
@@ -122,6 +126,7 @@ class Members:
         self._incredible_told = 0
         self._incredible_tell_at = 0.0
         self._twin_tell_at = 0.0
+        self._refusals: dict[str, tuple[str, float]] = {}
 
     # ------------------------------------------------------------ what others read
 
@@ -150,6 +155,11 @@ class Members:
     def awareness(self) -> int:
         """Tell how unwell this node believes itself to be, 0 (well) to 7: others may be right where it accuses."""
         return 0 if self._core is None else self._core.awareness
+
+    def refusals(self) -> dict[str, str]:
+        """Give which addresses refused this node lately, as host:port, and the reason each gave."""
+        since = self._clock.monotonic() - REFUSAL_LIFE_S
+        return {at: reason for at, (reason, when) in self._refusals.items() if when >= since}
 
     def watch(self, handler: Callable[[Member], None]) -> Callable[[], None]:
         """Tell ``handler`` of members that come, go, or say something new of themselves; gives what ends it."""
@@ -369,12 +379,17 @@ class Members:
                 link = await self._network.dial(host, dial.expect, DIAL_TIMEOUT_S)
             except Refused as error:
                 refused = True
-                _log.warning("a node does not take this one", at=f"{host[0]}:{host[1]}", reason=str(error))
+                self._refusals.pop(_host_port(host), None)
+                self._refusals[_host_port(host)] = (str(error), self._clock.monotonic())
+                while len(self._refusals) > REFUSALS_MAX:
+                    del self._refusals[next(iter(self._refusals))]
+                _log.warning("a node does not take this one", at=_host_port(host), reason=str(error))
             except Unavailable as error:
                 _log.debug("dial failed", host=host, error=str(error))
             except Exception as error:  # noqa: BLE001 - the core waits for the end of this dial, whatever it raises
                 _log.warning("dial failed", host=host, error=f"{type(error).__name__}: {error}", exc_info=error)
             else:
+                self._refusals.pop(_host_port(host), None)
                 self._feed(DialEnded(dial.key, link.peer))
                 return
         self._feed(DialEnded(dial.key, None, refused))
@@ -393,7 +408,17 @@ class Members:
                 saved = book
 
 
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _LIVING = (State.ALIVE, State.SUSPECT)
+
+
+def _is_own(host: Host, own: Sequence[Host]) -> bool:
+    """Tell whether an address that a person gave is this node's own; a host name may be and is not known as such."""
+    return host in own or (host[0] in _LOOPBACK and any(host[1] == port for _, port in own))
+
+
+def _host_port(host: Host) -> str:
+    return f"[{host[0]}]:{host[1]}" if ":" in host[0] else f"{host[0]}:{host[1]}"
 
 
 def _told_by(event: Event) -> str:

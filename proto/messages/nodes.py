@@ -27,7 +27,8 @@ class NodeReport:
     ``repairing`` are on their way; ``partitions_behind`` are catching up; ``idle`` is what nobody refers to,
     ``reclaimed_bytes`` what of it was deleted so far, ``held_up_by`` the nodes for whose word that waits;
     ``scrub_began_ms`` is when this round began, ``scrub_ended_ms`` when the last whole one ended (0: none yet),
-    ``scrub_found`` how many damaged chunks were found. Times are UTC milliseconds since 1970.
+    ``scrub_found`` how many damaged chunks were found, ``chunks_unfound`` how many of the damaged ones no node that can
+    be reached has. Times are UTC milliseconds since 1970.
     """
 
     started_ms: int
@@ -54,6 +55,7 @@ class NodeReport:
     scrub_began_ms: int = 0
     scrub_ended_ms: int = 0
     scrub_found: int = 0
+    chunks_unfound: int = 0
 
 
 @message(910)

@@ -20,7 +20,7 @@ from typing import Annotated, Any
 import structlog
 
 from mesh.actors.catalogue import Catalogue
-from mesh.actors.chunks import Chunks, reference
+from mesh.actors.chunks import Chunks, dereference, reference
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.live import LiveHub
 from mesh.actors.system import ActorSystem, Context
@@ -166,14 +166,18 @@ class Recorder:
 
     async def _drop_after(self, take: AssetId, stopped_ms: int) -> None:
         """Take out of a take the pages whose every part was filmed after it was stopped."""
-        gone = [
-            Change("pages", take, row.sk, delete=True)
-            for row in await self._catalogue.rows("pages", take)
-            if all(entry.captured_us > (stopped_ms + CLOCKS_APART_MS) * 1000 for entry in _page(row).entries)
-        ]
-        if gone:
-            _log.info("what was recorded after a take was stopped is dropped", take=take, pages=len(gone))
-            await self._catalogue.write(*gone)
+        rows = await self._catalogue.rows("pages", take)
+        after_us = (stopped_ms + CLOCKS_APART_MS) * 1000
+        unwanted = [row for row in rows if all(entry.captured_us > after_us for entry in _page(row).entries)]
+        if not unwanted:
+            return
+        _log.info("what was recorded after a take was stopped is dropped", take=take, pages=len(unwanted))
+        await self._catalogue.write(*(Change("pages", take, row.sk, delete=True) for row in unwanted))
+        # Only then may the chunks go that no other page names: a reference too many costs disk, one too few the take.
+        kept = {entry.chunk for row in rows if row not in unwanted for entry in _page(row).entries}
+        chunks = {entry.chunk for row in unwanted for entry in _page(row).entries} - kept
+        if chunks:
+            await self._catalogue.write(*(dereference(chunk, take) for chunk in sorted(chunks)))
 
     async def _agree(self) -> None:
         """Hold what runs here against the cameras' rows, until all of them could be seen: they are what is wanted."""

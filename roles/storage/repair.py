@@ -32,6 +32,9 @@ from roles.storage.compare import listed_here, listed_there
 
 HEAL_EVERY_S = 2.0
 HEAL_BATCH = 64
+UNFOUND_MAX = 65_536
+"""How many chunks that nobody has are remembered as such, for what is told of them."""
+
 COMPARE_EVERY_S = 60.0
 HAND_OVER_EVERY_S = 5.0
 HAND_OVER_PARTITIONS = 64
@@ -61,12 +64,16 @@ class Scrub:
 
 @dataclass(frozen=True, slots=True)
 class RepairReport:
-    """What repair has before it on this node; a chunk short of copies is told by one node alone."""
+    """What repair has before it on this node; a chunk short of copies is told by one node alone.
+
+    ``chunks_unfound``: how many of the damaged ones had no copy that could be reached when they were last looked for.
+    """
 
     partitions_behind: int
     chunks_short: int
     chunks_repairing: int
     chunks_damaged: int
+    chunks_unfound: int
     rows_held: int
     rows_to_pass_on: int
     scrub: Scrub
@@ -95,6 +102,8 @@ class Repair:
         self._scrub_s = scrub_days * 86_400
         self._scrub_kept_at = -SCRUB_KEPT_EVERY_S
         self.scrub = Scrub()
+        self._looked_for = b""
+        self._unfound: set[ChunkId] = set()
         self.chunks_healed = 0
         self.chunks_scrubbed = 0
 
@@ -115,11 +124,13 @@ class Repair:
     async def report(self) -> RepairReport:
         """Tell what is to be done."""
         told = await self._chunks.copier.told_of_all()
+        damaged = await self._store.damaged_count()
         return RepairReport(
             self._view.sync.behind(),
             told.short,
             told.repairing,
-            await self._store.damaged_count(),
+            damaged,
+            min(damaged, len(self._unfound)),
             await self._rows.held(),
             await self._rows.journal_count(),
             self.scrub,
@@ -133,9 +144,14 @@ class Repair:
             await asyncio.sleep(HEAL_EVERY_S)
 
     async def heal_once(self) -> int:
-        """Fetch what is damaged or missing here; gives how many chunks came back."""
+        """Fetch what is damaged or missing here, so many at once, those next that were not looked for lately; gives how
+        many chunks came back."""
         healed = 0
-        for chunk, asset in await self._store.damaged(HEAL_BATCH):
+        batch = await self._store.damaged(HEAL_BATCH, self._looked_for)
+        # What nobody has must not keep others from being looked for: after the last come the first again.
+        self._looked_for = batch[-1][0] if len(batch) == HEAL_BATCH else b""
+        for chunk, asset in batch:
+            self._unfound.discard(chunk)
             holders = self._view.holders(partition_of(chunk))
             if chunk in self._store or (holders and self._system.node_id not in holders):
                 await self._store.healed(chunk)
@@ -146,13 +162,20 @@ class Repair:
             except NotFound:
                 if not await self._worth([chunk]):
                     await self._store.healed(chunk)  # nobody has it and nobody needs it: it was collected
+                else:
+                    self._note_unfound(chunk)
                 continue
             except PortError as error:
+                self._note_unfound(chunk)
                 _log.debug("not healed", chunk=chunk.hex()[:12], error=str(error))
                 continue
             healed += 1
         self.chunks_healed += healed
         return healed
+
+    def _note_unfound(self, chunk: ChunkId) -> None:
+        if len(self._unfound) < UNFOUND_MAX:
+            self._unfound.add(chunk)
 
     # ------------------------------------------------------------ inventories
 

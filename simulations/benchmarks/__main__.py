@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import pkgutil
+import signal
 import sys
 
 import simulations.benchmarks as here
@@ -29,12 +30,21 @@ def main() -> int:
         print(f"measuring {name} ...", file=sys.stderr, flush=True)
         try:
             figures += importlib.import_module(f"simulations.benchmarks.{name}").run()
-        except (AssertionError, OSError, RuntimeError) as error:
+        except Exception as error:  # noqa: BLE001 - the figures of the others must not be lost
             failed += 1
-            print(f"{name} could not be measured: {error}", file=sys.stderr)
+            print(f"{name} could not be measured: {type(error).__name__}: {error}", file=sys.stderr)
     show(figures, as_json=options.json)
     return 1 if failed else 0
 
 
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt  # as Ctrl-C: what a benchmark started is ended
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)

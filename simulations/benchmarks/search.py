@@ -23,9 +23,10 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
+from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.adapters.tables import SqliteTables
-from mesh.core.placement import Layout, Place, partition_of
+from mesh.core.placement import partition_of
 from mesh.core.rows import Change, apply, pack
 from proto.codec import Value
 from proto.ids import NodeId
@@ -78,22 +79,29 @@ def _asset(number: int) -> str:
     return text
 
 
+class _Lone:
+    """The peers of a node that does not run."""
+
+    def __init__(self, node: NodeId) -> None:
+        self._node = node
+
+    def alive_ids(self) -> list[NodeId]:
+        return [self._node]
+
+    def away(self) -> frozenset[NodeId]:
+        return frozenset()
+
+
 async def _fill(node: Path, one: NodeId, writer: NodeId, vectors: Array) -> None:
     """Put the rows that a stopped node would hold into its database."""
     store = RowStore(SqliteTables(node / "node.db"))
     await store.open()
-    places = {}
-    for entry in await store.every("layout"):
-        fields = entry.row().fields
-        capacity, since = fields["capacity_bytes"], fields.get("since_ms") or 0
-        assert isinstance(capacity, int)
-        assert isinstance(since, int)
-        places[NodeId(entry.pk)] = Place(capacity, "", "active", since)
-    layout = Layout(places)
+    layout = LayoutView(one, _Lone(one), 2)
+    await layout.open(store)
     waiting: list[bytes] = []
     for number in range(VECTORS):
         asset = _asset(number)
-        if one not in layout.owners(partition_of(asset), 2):
+        if one not in layout.owners(partition_of(asset)):
             continue
         # Of no kind that jobs look into: what was seen is there already, and there are no bytes to look at.
         told: dict[str, Value] = {"kind": "other", "name": "p", "camera": _camera(number), "created_ms": STAMP_MS}

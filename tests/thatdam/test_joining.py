@@ -150,6 +150,9 @@ def test_a_revoked_node_is_out_at_once_and_for_good(mesh):
     third.start()
     until(lambda: "revoked: stolen" in first.log() + second.log(), 60, "its dials are refused, and logged")
     assert "third" not in alive(first)
+    told = until(lambda: third.get("/api/v1/nodes")["standing"]["refused"], 60, "it knows that it is refused")
+    assert any("revoked" in one["reason"] for one in told)
+    assert "refused     " in third.run("status")
     assert "was revoked before" in first.run("revoke", gone)
     ticket = first.json("invite")["ticket"]
     third.stop()

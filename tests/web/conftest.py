@@ -1,5 +1,6 @@
 """A real mesh of two nodes and a real browser, once for all tests of the viewer."""
 
+import contextlib
 import os
 import re
 import subprocess
@@ -18,6 +19,22 @@ PHONE = {"width": 390, "height": 844}
 PASSWORD = "a long enough password"
 PATIENCE_MS = 45_000
 """How long a page may take on a machine that is busy with other tests."""
+
+
+HERE = Path(__file__).parent
+STAYS = contextlib.ExitStack()
+"""What all tests of the viewer share."""
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item, nextitem):
+    """End what they share with the last of them: the loop of Playwright would stay in the process, and tests of asyncio
+    that follow there fail beside it."""
+    try:
+        return (yield)
+    finally:
+        if HERE in item.path.parents and (nextitem is None or HERE not in nextitem.path.parents):
+            STAYS.close()
 
 
 @pytest.fixture(scope="session")
@@ -41,6 +58,11 @@ def clip(tmp_path_factory):
 @pytest.fixture(scope="session")
 def site(tmp_path_factory, clip):
     """Two nodes with two copies: two cameras on the first, people in the mesh; tests look at the second."""
+    return STAYS.enter_context(_site(tmp_path_factory, clip))
+
+
+@contextlib.contextmanager
+def _site(tmp_path_factory, clip):
     if not viewer.built():
         pytest.fail("the viewer is not built; run `make web`")
     nodes = mesh(
@@ -79,10 +101,10 @@ def site(tmp_path_factory, clip):
 @pytest.fixture(scope="session")
 def browser():
     """Give Chromium."""
-    with sync_playwright() as play:
-        started = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield started
-        started.close()
+    play = STAYS.enter_context(sync_playwright())
+    started = play.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    STAYS.callback(started.close)
+    return started
 
 
 class Screen:

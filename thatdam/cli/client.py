@@ -13,6 +13,7 @@ import httpx
 import typer
 from rich.console import Console
 
+from proto.ids import is_short_id
 from thatdam.config import default_data_folder
 
 ACCESS_FILE = "cli.json"
@@ -87,15 +88,19 @@ class Client:
             raise self._gone(error) from error
 
     def camera(self, wanted: str) -> str:
-        """Give the id of a camera said by id or name; what no camera is called is given as it is."""
+        """Give the id of a camera said by id or name; also an id of one that is no more."""
         cameras = self.call("GET", "/api/v1/cameras")["cameras"]
         if any(one["id"] == wanted for one in cameras):
             return wanted
         found = [one["id"] for one in cameras if one["name"] == wanted]
         if len(found) > 1:
             raise fail(f"{len(found)} cameras are called {wanted!r}; say the id: {', '.join(found)}")
-        # A camera that was removed has takes still: its id is looked for as it is.
-        return str(found[0]) if found else wanted
+        if found:
+            return str(found[0])
+        if is_short_id(wanted):
+            return wanted  # a camera that was removed has takes still
+        called = ", ".join(sorted(repr(one["name"]) for one in cameras)) or "there is none yet"
+        raise fail(f"no camera is called {wanted!r}; the cameras: {called}")
 
     def head(self, path: str) -> httpx.Headers:
         """Give the headers of a resource."""

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from thatdam.cli.client import Client, NodeError, errors, fail
-from thatdam.cli.show import AsJson, Data, out
+from thatdam.cli.show import AsJson, Data, KindName, out
 
 PAGE_ROWS = 500
 NAME_WIDTH_MIN = 12
@@ -42,7 +42,7 @@ Assets = Annotated[list[str], typer.Argument(metavar="ASSET...", help="ids of as
 
 def list_assets(
     text: Annotated[str, typer.Argument(help="words to look for")] = "",
-    kind: Annotated[str, typer.Option(help="take, video, image, audio or other")] = "",
+    kind: Annotated[KindName | None, typer.Option(help="only what is of this kind")] = None,
     camera: Annotated[str, typer.Option(help="id or name of a camera")] = "",
     tag: Annotated[str, typer.Option(help="a tag it has")] = "",
     state: Annotated[str, typer.Option(help="recording, ready or interrupted")] = "",
@@ -62,7 +62,7 @@ def list_assets(
     order, descending = _ORDER[sort]
     wanted: dict[str, Any] = {
         "text": text,
-        "kind": kind,
+        "kind": kind.value if kind else "",
         "camera": client.camera(camera) if camera else "",
         "tag": tag,
         "state": state,
@@ -85,8 +85,10 @@ def list_assets(
         _show(rows)
     if answer["partitions_ok"] < answer["partitions_total"]:
         errors.print(f"incomplete: {answer['partitions_ok']} of {answer['partitions_total']} partitions answered")
-    if answer["next"] and len(rows) >= limit and not as_json and answer["total"] > len(rows):
-        out.print(f"{len(rows)} of {answer['total']}; more with --all, or --page {answer['next']}", soft_wrap=True)
+    if answer["next"] and len(rows) >= limit and answer["total"] > len(rows):
+        # Not among the JSON: a program that reads a list must hear of it all the same.
+        told = errors if as_json else out
+        told.print(f"{len(rows)} of {answer['total']}; more with --all, or --page {answer['next']}", soft_wrap=True)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

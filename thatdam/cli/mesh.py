@@ -42,6 +42,10 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
     for node in listed:
         if node not in alive:
             out.print(f"            {node['name'] or node['id'][:8]} is {node['state']}", highlight=False)
+    for number, one in enumerate(answer["standing"]["refused"]):
+        out.print(
+            f"{'' if number else 'refused':<12}{one['address']}: {one['reason']}", highlight=False, soft_wrap=True
+        )
     able = answer["standing"]["admitting"]
     if len(listed) > 1 and len(able) < 2:
         told = "one node alone can admit others; let another: `thatdam admit NODE`" if able else "no node can any more"
@@ -51,6 +55,8 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
     )
     if copies["at_risk"]:
         told = f"{copies['at_risk']} chunks have fewer, of which {copies['repairing']} are being copied now"
+        if copies["unfound"]:
+            told += f"; {copies['unfound']} are with none of the nodes that can be reached: start those that are gone"
     elif copies["waiting"]:
         told = (
             f"{copies['waiting']} chunks ({copies['lag_bytes']} bytes, since {copies['lag_s']:.1f} s) wait for theirs"

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from thatdam.cli.client import Client, fail
-from thatdam.cli.show import AsJson, Data, out
+from thatdam.cli.show import AsJson, Data, KindName, out
 
 _WORK = {"L1": "pictures", "L2": "scenes"}
 
@@ -20,7 +20,7 @@ def search(
     camera: Annotated[str, typer.Option(help="only this camera: its id or name")] = "",
     since: Annotated[str, typer.Option(help="not before: 2026-05-01 or 2026-05-01T12:00:00Z")] = "",
     until: Annotated[str, typer.Option(help="not after")] = "",
-    kind: Annotated[str, typer.Option("--type", help="take, video, image, audio or other")] = "",
+    kind: Annotated[KindName | None, typer.Option("--type", help="only what is of this kind")] = None,
     limit: Annotated[int, typer.Option(min=1, max=100, help="hits at most")] = 20,
     data: Data = "",
     as_json: AsJson = False,
@@ -32,7 +32,7 @@ def search(
         "camera": client.camera(camera) if camera else "",
         "since": since,
         "until": until,
-        "type": kind,
+        "type": kind.value if kind else "",
         "limit": limit,
     }
     answer = client.call("GET", "/api/v1/search", params={name: value for name, value in wanted.items() if value})

@@ -8,7 +8,8 @@ import json
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import segno
 import uvicorn
@@ -88,10 +89,13 @@ async def _token(node: Node) -> str:
     return await node.access.add_token(f"command line of {node.name}", Role.ADMIN, TOKEN_DAYS)
 
 
-def _tell(node: Node, url: str) -> None:
+def _tell(node: Node, url: str, folders: Sequence[str]) -> None:
     print(f"node    {node.name} ({node.node_id})\nmesh    {node.mesh}{_company(node)}\ndata    {node.data}")
     for role, (taken, why) in node.roles.items():
         print(f"{'role' if taken else 'no role'}    {role}: {why}")
+    for folder in folders:
+        if not Path(folder).expanduser().is_dir():
+            print(f"warning {folder} is no folder now: nothing in it can be played as a camera")
     print(f"API     {url}/api/v1/openapi.json")
     print(f"viewer  {login_url(url, node.access.login_link_token())}")
     print("        opens once, within ten minutes; `thatdam login` prints another", flush=True)
@@ -154,7 +158,7 @@ async def serve(config: Config) -> None:
         servers = [_server(app)]
         for one in (listening, *outside):
             one.listen(128)  # who reads the URL may open it at once
-        _tell(node, url)
+        _tell(node, url, config.proxy.file_folders)
         if outside:
             at = [str(one.getsockname()[0]) for one in outside]
             leaf = lan.certificate(node.data, node.safe, at, node.now_ms() / 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import json
 from typing import Annotated, Any
 
@@ -17,10 +18,23 @@ if not out.is_terminal:
     out.width = 200  # into a file or a pipe: nothing to fit
 
 
+class KindName(enum.StrEnum):
+    """What an asset can be."""
+
+    TAKE = "take"
+    VIDEO = "video"
+    IMAGE = "image"
+    AUDIO = "audio"
+    OTHER = "other"
+
+
 def show(rows: list[dict[str, Any]], columns: tuple[str, ...], as_json: bool) -> None:
     """Print rows."""
     if as_json:
         print(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        out.print("there are none")
         return
     table = Table(box=None)
     for name in columns:

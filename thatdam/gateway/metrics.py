@@ -121,6 +121,7 @@ class NodeCollector(Collector):
         yield _gauge("thatdam_chunks_short", "Chunks with too few copies that this node tells of", repair.chunks_short)
         yield _gauge("thatdam_chunks_repairing", "Of these, those being copied", repair.chunks_repairing)
         yield _gauge("thatdam_chunks_damaged", "Chunks found damaged here and not mended yet", repair.chunks_damaged)
+        yield _gauge("thatdam_chunks_unfound", "Of these, those no node that can be reached has", repair.chunks_unfound)
         yield _gauge(
             "thatdam_partitions_behind", "Partitions this node is still catching up with", repair.partitions_behind
         )

@@ -18,6 +18,7 @@ from thatdam.gateway.answers.nodes import (
     Nodes,
     NodeStanding,
     Partitions,
+    Refusal,
     RevokedNode,
 )
 from thatdam.gateway.guard import Guard
@@ -50,12 +51,16 @@ def install(app: FastAPI, node: ThisNode, guard: Guard) -> None:
                 admitting=list(node.roster.admitting()),
                 admits=node.admission.admits,
                 revoked=[RevokedNode(id=gone, reason=why) for gone, why in node.roster.tombstones().items()],
+                refused=[Refusal(address=at, reason=why) for at, why in node.members.refusals().items()],
                 certificate_expires_at=shapes.moment(int(node.admission.certificate_expires_s() * 1000)),
             ),
             copies=Copies(
                 wanted=node.view.copies(),
                 at_risk=sum(report.chunks_short + report.chunks_damaged for report in told),
-                repairing=sum(report.chunks_repairing + report.chunks_damaged for report in told),
+                repairing=sum(
+                    report.chunks_repairing + max(0, report.chunks_damaged - report.chunks_unfound) for report in told
+                ),
+                unfound=sum(report.chunks_unfound for report in told),
                 waiting=sum(report.lag_chunks for report in told),
                 lag_bytes=sum(report.lag_bytes for report in told),
                 lag_s=max((report.lag_s for report in told), default=0.0),

@@ -120,6 +120,8 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         if idempotency_key is not None:
             given, there = await once.find(person.user, idempotency_key, stated, node.now_ms())
             if there:
+                if (await assets.shown(given)).trashed_at is not None:
+                    raise Problem(409, f"the upload of this Idempotency-Key is in the trash as {given}; restore it")
                 response.headers[REPLAYED_HEADER] = "true"
                 return await assets.shown_copied(given)
             alone = once.running(given)

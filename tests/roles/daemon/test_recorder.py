@@ -381,6 +381,13 @@ def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(
         async with asyncio.timeout(60):
             while len(await pages_of(again, take)) < before + 2:  # it has begun to write what nobody wanted
                 await asyncio.sleep(0.05)
+        unwanted = {
+            entry.chunk
+            for page in await pages_of(again, take)
+            for entry in page.entries
+            if entry.captured_us > (stopped_ms + 1000) * 1000
+        }
+        assert unwanted
         # Now it hears what others were told meanwhile.
         await again.catalogue.write(
             Change("cameras", camera, set={"record": ""}),
@@ -393,6 +400,9 @@ def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(
         line = await written(again, take, tmp_path / "take.mp4")
         assert line.gaps == ()
         assert max(placed.entry.captured_us for placed in line.parts) <= (stopped_ms + 1000) * 1000
+        assert await again.store.referred(sorted(unwanted)) == set(), "it can leave the disks"
+        kept = {placed.entry.chunk for placed in line.parts}
+        assert await again.store.referred(sorted(kept)) == kept
         await again.stop()
 
     asyncio.run(main())

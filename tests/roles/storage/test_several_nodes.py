@@ -6,11 +6,13 @@ import random
 import pytest
 from storage_cluster import mesh, start, stop, until
 
+from mesh.actors.chunks import reference
 from mesh.actors.chunkstore import path_of
 from mesh.core.query import Query, Where
 from mesh.core.rows import Change
-from mesh.ports import NotFound, Unavailable
-from proto.ids import AssetId, NodeId
+from mesh.ports import Corrupt, NotFound, Unavailable
+from proto.ids import AssetId, ChunkId, NodeId
+from roles.storage import repair
 from simulations.world.network import FakeFabric
 
 ASSET = AssetId("a" * 26)
@@ -146,6 +148,26 @@ def test_a_damaged_chunk_is_never_served_and_is_healed_from_its_copy(tmp_path):
             assert await holder.chunks.get(chunk) == data
             assert holder.store.quarantined == 1
             assert path.read_bytes() == data
+
+    asyncio.run(main())
+
+
+def test_what_no_node_has_keeps_nothing_else_from_being_healed_and_is_counted(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 2) as (_, nodes):
+            one = nodes[0]
+            chunk = await one.chunks.put(b"precious" * 1000, ASSET, copies=2)
+            lost = [ChunkId(b"\0" * 30 + number.to_bytes(2, "big")) for number in range(repair.HEAL_BATCH + 5)]
+            await one.catalogue.write(*(reference(gone, ASSET, 2000) for gone in lost))
+            await one.store.want(lost)
+            one.disk.path(path_of(chunk)).unlink()
+            with pytest.raises(Corrupt):
+                await one.store.read(chunk)
+            for _ in range(2):
+                await one.repair.heal_once()
+            assert chunk in one.store
+            told = await one.repair.report()
+            assert (told.chunks_damaged, told.chunks_unfound) == (len(lost), len(lost))
 
     asyncio.run(main())
 

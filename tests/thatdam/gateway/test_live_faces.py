@@ -80,7 +80,9 @@ def test_live_hls_slides_over_segments_that_decode_and_every_viewer_shares_them(
             await breathe(publisher, source, 10)
             assert live.subscribers("cam/main") == 0, "nobody asked yet"
             asking = [asyncio.create_task(browser.get("/hls/cam/index.m3u8")) for _ in range(3)]
-            await breathe()
+            async with asyncio.timeout(20):
+                while not live.subscribers("cam/main"):
+                    await breathe()
             assert live.subscribers("cam/main") == 1
             await breathe(publisher, source, 50)
             first = (await asyncio.gather(*asking))[0].text

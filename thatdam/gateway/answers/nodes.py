@@ -83,6 +83,15 @@ class RevokedNode(Answer):
     """Why, in words."""
 
 
+class Refusal(Answer):
+    """A node that does not take the asked one."""
+
+    address: str
+    """Where, as host:port."""
+    reason: str
+    """Why, in words."""
+
+
 class NodeStanding(Answer):
     """Who can let nodes in, and who is out."""
 
@@ -92,6 +101,8 @@ class NodeStanding(Answer):
     """Whether the asked node can."""
     revoked: list[RevokedNode]
     """Nodes that were ended for ever."""
+    refused: list[Refusal]
+    """Nodes that refused the asked one lately, and why: it is out of the mesh, or they are of another."""
     certificate_expires_at: Moment | None
     """When the asked node's certificate ends; it is renewed at half its life."""
 
@@ -105,6 +116,8 @@ class Copies(Answer):
     """Chunks with fewer copies than wanted, or damaged."""
     repairing: int
     """Of these, those that are being copied or mended."""
+    unfound: int
+    """Of these, those that no node that can be reached has: they wait for the nodes that are gone."""
     waiting: int
     """Chunks that only one node has yet."""
     lag_bytes: int

@@ -1359,6 +1359,8 @@ export interface components {
             lag_s: number;
             /** @description Of these, those that are being copied or mended. */
             repairing: number;
+            /** @description Of these, those that no node that can be reached has: they wait for the nodes that are gone. */
+            unfound: number;
             /** @description Chunks that only one node has yet. */
             waiting: number;
             /** @description Copies of everything that there should be: as set, or as many as there are storage nodes. */
@@ -1798,6 +1800,8 @@ export interface components {
             admitting: string[];
             /** @description When the asked node's certificate ends; it is renewed at half its life. */
             certificate_expires_at: string | null;
+            /** @description Nodes that refused the asked one lately, and why: it is out of the mesh, or they are of another. */
+            refused: components["schemas"]["Refusal"][];
             /** @description Nodes that were ended for ever. */
             revoked: components["schemas"]["RevokedNode"][];
         };
@@ -1969,6 +1973,13 @@ export interface components {
             take: string;
             /** @description What it waits for, in words. */
             waiting_for: string | null;
+        };
+        /** @description A node that does not take the asked one. */
+        Refusal: {
+            /** @description Where, as host:port. */
+            address: string;
+            /** @description Why, in words. */
+            reason: string;
         };
         /** @description A node that takes another's place: it gets what that one holds, and nothing else moves. */
         Replacing: {

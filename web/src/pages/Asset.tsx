@@ -27,7 +27,13 @@ export function AssetPage({ id, query }: { id: string; query: URLSearchParams })
   });
   const moment_s = momentOf(query);
   if (asset.data === null) {
-    return asset.error ? <ErrorNote text={asset.error} retry={asset.reload} /> : <Loading what="the asset" />;
+    if (!asset.error) return <Loading what="the asset" />;
+    return (
+      <>
+        <PageHead title="Not shown" back={<BackToLibrary />} />
+        <ErrorNote text={asset.error} retry={asset.reload} />
+      </>
+    );
   }
   return (
     <View
@@ -37,6 +43,14 @@ export function AssetPage({ id, query }: { id: string; query: URLSearchParams })
       reload={asset.reload}
       put={(changed) => asset.put({ ...asset.data, ...changed })}
     />
+  );
+}
+
+function BackToLibrary() {
+  return (
+    <a className="icon-button" href={to.library()} aria-label="Back to the library">
+      <Icon name="back" />
+    </a>
   );
 }
 
@@ -83,11 +97,7 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
       <PageHead
         title={asset.name}
         sub={`${asset.camera_name ? `${asset.camera_name}, ` : ""}${moment(asset.started_at ?? asset.created_at)}`}
-        back={
-          <a className="icon-button" href={to.library()} aria-label="Back to the library">
-            <Icon name="back" />
-          </a>
-        }
+        back={<BackToLibrary />}
       >
         {!empty && (
           <a className="button" href={media.file(asset.id)} download={asset.name}>

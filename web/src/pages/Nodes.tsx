@@ -15,7 +15,7 @@ import { Collection } from "./nodes/Collection.tsx";
 import { Invite } from "./nodes/Invite.tsx";
 import { Jobs } from "./nodes/Jobs.tsx";
 import { NodeCard } from "./nodes/NodeCard.tsx";
-import { AdmitWarning, RevokedNodes } from "./nodes/Standing.tsx";
+import { AdmitWarning, RefusedNote, RevokedNodes } from "./nodes/Standing.tsx";
 
 export function NodesPage({ query }: { query: URLSearchParams }) {
   const { can } = useSession();
@@ -53,6 +53,7 @@ export function NodesPage({ query }: { query: URLSearchParams }) {
       {mesh !== null && (
         <>
           <Safety mesh={mesh} />
+          <RefusedNote mesh={mesh} />
           <AdmitWarning mesh={mesh} onChanged={nodes.reload} />
           <ul className="nodes">
             {list.map((node) => (
@@ -90,6 +91,16 @@ function useAtRisk(mesh: Nodes): boolean {
   return short > 0 && (alive < copies.wanted || damaged || (copies.lag_s ?? 0) > FRESH_S || long);
 }
 
+function whatToDo(unfound: number, alive: number, wanted: number): string {
+  if (unfound > 0) {
+    return `${counted(unfound, "part", "parts")} of what is kept cannot be found on any node that answers. Start the nodes that are gone.`;
+  }
+  if (alive < wanted) {
+    return `Only ${counted(alive, "node is", "nodes are")} there and ${wanted} copies are wanted. Start another node to keep them.`;
+  }
+  return "Some things have fewer copies than wanted. Repairs make them again by themselves; keep the nodes running.";
+}
+
 function Safety({ mesh }: { mesh: Nodes }) {
   const { copies, partitions } = mesh;
   const alive = mesh.nodes.filter((node) => node.state === "alive").length;
@@ -114,9 +125,7 @@ function Safety({ mesh }: { mesh: Nodes }) {
       </dl>
       {atRisk && (
         <WarningNote>
-          {alive < copies.wanted
-            ? `Only ${counted(alive, "node is", "nodes are")} there and ${copies.wanted} copies are wanted. Start another node to keep them.`
-            : "Some things have fewer copies than wanted. Repairs make them again by themselves; keep the nodes running."}
+          {whatToDo(copies.unfound, alive, copies.wanted)}
         </WarningNote>
       )}
       {partitions.ok < partitions.total && (

@@ -59,6 +59,21 @@ function told(admin: boolean, admits: boolean, name: string): string {
   return admits ? "Let another node do it too." : `In the viewer of ${name} another can be let do it too.`;
 }
 
+/** Others do not take this node: it was revoked, or its certificate ended, or they are of another mesh. */
+export function RefusedNote({ mesh }: { mesh: Nodes }) {
+  const { refused } = mesh.standing;
+  if (refused.length === 0) return null;
+  const reasons = [...new Set(refused.map((one) => one.reason))];
+  return (
+    <div data-testid="refused">
+      <WarningNote>
+        {refused.length === 1 ? "A node does" : `${refused.length} nodes do`} not take this one (
+        {refused.map((one) => one.address).join(", ")}): {reasons.join("; ")}
+      </WarningNote>
+    </div>
+  );
+}
+
 export function RevokedNodes({ mesh }: { mesh: Nodes }) {
   const { revoked } = mesh.standing;
   if (revoked.length === 0) return null;
