@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 import structlog
@@ -32,10 +32,12 @@ from mesh.core.member import (
     LinkDown,
     LinkUp,
     Member,
+    NearCame,
     PersistIncarnation,
     PingAnswered,
     PushPullAnswered,
     PushPullAsked,
+    Release,
     Reply,
     SendDatagram,
     Start,
@@ -44,7 +46,7 @@ from mesh.core.member import (
     Timing,
     WakeAt,
 )
-from mesh.core.membership import Membership
+from mesh.core.membership import LINK_IDLE_S, Membership
 from mesh.core.vouching import Vouching
 from mesh.ports import Channel, Clock, Entropy, Host, Link, Network, PortError, Refused, Unavailable
 from proto import codec
@@ -54,17 +56,27 @@ from proto.messages.membership import (
     Ack,
     AreYouThere,
     Gossip,
+    Graft,
     HereIAm,
     Nack,
+    Neighbour,
+    Neighboured,
     NodeInfo,
     Ping,
     PingRequest,
+    Prune,
     PushPull,
+    Spread,
     State,
 )
 
 ACTOR = "membership"
 DIAL_TIMEOUT_S = 5.0
+REACH_AT_ONCE = 16
+"""Nodes dialled at once because something is to be said to them; further ones wait."""
+REACH_AGAIN_S = 2.0
+"""Who could not be reached is not dialled again for so long."""
+UNREACHED_MAX = 1024
 PUSH_PULL_TIMEOUT_S = 5.0
 LEAVE_TOLD_S = 1.0
 """How long a leaving node waits until the others have been told."""
@@ -116,12 +128,19 @@ class Members:
         self._timing = timing
         self._core: Membership | None = None
         self._known: dict[NodeId, float] = {}
+        self._alive_ids: tuple[NodeId, ...] = (system.node_id,)
+        self._alive_as_of = -1
+        self._away: frozenset[NodeId] = frozenset()
+        self._away_as_of = -1
+        self._away_until = 0.0
         self._watchers: list[Callable[[Member], None]] = []
         self._queue: deque[_Queued] = deque()
         self._queued = asyncio.Event()
         self._drained = asyncio.Event()
         self._timer: asyncio.TimerHandle | None = None
         self._book_changed = asyncio.Event()
+        self._reaching = asyncio.Semaphore(REACH_AT_ONCE)
+        self._unreached: dict[NodeId, float] = {}
         self.effects_dropped = 0
         self._incredible_told = 0
         self._incredible_tell_at = 0.0
@@ -130,7 +149,7 @@ class Members:
 
     # ------------------------------------------------------------ what others read
 
-    def alive(self) -> dict[NodeId, Member]:
+    def alive(self) -> Mapping[NodeId, Member]:
         """Give the nodes believed to live, this one and suspects included, in the order of their ids."""
         return {} if self._core is None else self._core.alive()
 
@@ -138,19 +157,33 @@ class Members:
         """Give every node known, whatever its state, in the order of their ids."""
         return {} if self._core is None else {node: self._core.members[node] for node in sorted(self._core.members)}
 
-    def alive_ids(self) -> list[NodeId]:
-        """Give the ids of the nodes believed to live, in order; this one before anything is known."""
-        return list(self.alive()) or [self._system.node_id]
+    def alive_ids(self) -> tuple[NodeId, ...]:
+        """Give the ids of the nodes believed to live, in order; this one before anything is known.
+
+        It is the same object as long as nothing changed, and so is what ``away`` gives.
+        """
+        if self._core is not None and self._alive_as_of != self._core.version:
+            self._alive_as_of = self._core.version
+            there = tuple(self._core.alive()) or (self._system.node_id,)
+            self._alive_ids = self._alive_ids if there == self._alive_ids else there
+        return self._alive_ids
 
     def away(self) -> frozenset[NodeId]:
         """Give the nodes dead or gone for longer than the mesh waits, and those remembered but not seen as long."""
         if self._core is None:
-            return frozenset()
-        limit = self._clock.monotonic() - self._away_after_s
-        members = self._core.members
-        gone = [node for node, member in members.items() if member.state not in _LIVING and member.since <= limit]
-        unseen = [node for node, since in self._known.items() if node not in members and since <= limit]
-        return frozenset((*gone, *unseen))
+            return self._away
+        now = self._clock.monotonic()
+        if self._away_as_of != self._core.version or now >= self._away_until:
+            limit = now - self._away_after_s
+            members = self._core.members
+            gone = {node: one.since for node, one in members.items() if one.state not in _LIVING}
+            gone.update((node, since) for node, since in self._known.items() if node not in members)
+            away = frozenset(node for node, since in gone.items() if since <= limit)
+            self._away = self._away if away == self._away else away
+            self._away_as_of = self._core.version
+            waiting = (since for since in gone.values() if since > limit)
+            self._away_until = min(waiting, default=float("inf")) + self._away_after_s
+        return self._away
 
     def awareness(self) -> int:
         """Tell how unwell this node believes itself to be, 0 (well) to 7: others may be right where it accuses."""
@@ -188,6 +221,7 @@ class Members:
             timing=self._timing,
         )
         self._system.spawn(ACTOR, self, concurrency=4)
+        self._system.reach_by(self)
         self._system.listen_datagrams(self._on_datagram)
         self._system.watch_links(self._on_link)
         self._system.supervisor.run("membership/effects", self._perform_all)
@@ -238,6 +272,9 @@ class Members:
                 return await answer
             case Gossip(rumours):
                 self._feed(GossipCame(context.sender, rumours))
+                return None
+            case Neighbour() | Neighboured() | Spread() | Graft() | Prune():
+                self._feed(NearCame(context.sender, message))
                 return None
             case _:
                 raise Refused(f"membership takes no {type(message).__name__}")
@@ -311,6 +348,8 @@ class Members:
                 link = self._network.links().get(peer)
                 if link is not None:
                     link.send_datagram(codec.encode_tagged(message))
+            case Tell(peer, message) if peer not in self._network.links():
+                pass  # its link went down since; none is made for this
             case Tell(peer, message):
                 with contextlib.suppress(PortError, TimeoutError):
                     async with asyncio.timeout(LEAVE_TOLD_S):
@@ -339,6 +378,9 @@ class Members:
                 self._timer = asyncio.get_running_loop().call_later(delay_s, self._tick)
             case Dial():
                 once("membership/dial", self._dial(effect))
+            case Release(peer):
+                if not self._system.in_use(peer, LINK_IDLE_S):
+                    self._network.drop(peer, "not in use")
             case _:
                 assert_never(effect)
 
@@ -393,6 +435,34 @@ class Members:
                 self._feed(DialEnded(dial.key, link.peer))
                 return
         self._feed(DialEnded(dial.key, None, refused))
+
+    # ------------------------------------------------------------ links on demand
+
+    @property
+    def crowd(self) -> bool:
+        """Tell whether the mesh is too large for links with all."""
+        return self._core is not None and self._core.crowd
+
+    async def reach(self, node: NodeId) -> Link | None:
+        """Dial a node that lives and has no link, because something is to be said to it; None: it is not reached."""
+        now = self._clock.monotonic()
+        if self._core is None or self._unreached.get(node, now) > now:
+            return None
+        async with self._reaching:
+            for host in self._core.hosts(node):
+                standing = self._network.links().get(node)
+                if standing is not None:
+                    return standing
+                try:
+                    return await self._network.dial(host, node, DIAL_TIMEOUT_S)
+                except PortError as error:
+                    _log.debug("not reached", peer=node[:8], host=host, error=str(error))
+        now = self._clock.monotonic()
+        if len(self._unreached) >= UNREACHED_MAX:
+            self._unreached = {other: until for other, until in self._unreached.items() if until > now}
+        if len(self._unreached) < UNREACHED_MAX:
+            self._unreached[node] = now + REACH_AGAIN_S
+        return None
 
     async def _keep_book(self) -> None:
         assert self._core is not None

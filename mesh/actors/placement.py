@@ -7,7 +7,7 @@ come in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -29,7 +29,7 @@ _log = structlog.get_logger("layout")
 class Peers(Protocol):
     """Who is there."""
 
-    def alive_ids(self) -> list[NodeId]:
+    def alive_ids(self) -> Sequence[NodeId]:
         """Give the nodes believed alive, this one included, in a stable order."""
 
     def away(self) -> frozenset[NodeId]:
@@ -59,10 +59,16 @@ class LayoutView:
         self.layout: Layout = self.history.now.layout
         self._sync = SyncState(node)
         self._shares: dict[PartitionId, Share] = {}
+        self._held: frozenset[PartitionId] = frozenset()
         self._shares_of: tuple[object, ...] | None = None
         self._token = self._placed = ""
         self._present: dict[PartitionId, list[NodeId]] = {}
         self._present_of: tuple[object, ...] | None = None
+        # What the last look was at, compared as objects: most calls come while nothing changed at all.
+        self._peers_of: Sequence[NodeId] | None = None
+        self._away_of: frozenset[NodeId] | None = None
+        self._history_of: History | None = None
+        self._wanted_of = 0
         self._alive: tuple[NodeId, ...] = ()
         self._seen: set[NodeId] = set()
         self._had_a_life = False
@@ -171,7 +177,8 @@ class LayoutView:
 
     def held(self) -> frozenset[PartitionId]:
         """Give the partitions whose rows this node takes now (mesh tables left out)."""
-        return frozenset(part for part, share in self.shares().items() if self._node in share.takers)
+        self._refresh()
+        return self._held
 
     def owners(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give a partition's owners; everybody alive for mesh tables."""
@@ -246,9 +253,18 @@ class LayoutView:
         return self.history.may_settle(self.copies_wanted, self._peers.away())
 
     def _refresh(self) -> None:
-        alive = tuple(self._peers.alive_ids())
-        away = self._peers.away()
+        peers, away = self._peers.alive_ids(), self._peers.away()
         history, wanted = self.history, self.copies_wanted
+        same = (
+            isinstance(peers, tuple)
+            and peers is self._peers_of
+            and away is self._away_of
+            and history is self._history_of
+        )
+        if same and wanted == self._wanted_of:
+            return
+        self._peers_of, self._away_of, self._history_of, self._wanted_of = peers, away, history, wanted
+        alive = tuple(peers)
         decides = (history.token, wanted, away)
         if self._shares_of != decides:
             layout = self.layout
@@ -260,6 +276,7 @@ class LayoutView:
                 )
                 for part in ALL
             }
+            self._held = frozenset(part for part, share in self._shares.items() if self._node in share.takers)
             self._shares_of = decides
             known = {node for version in (history.now, *history.bases) for node in version.layout.places}
             gone = f"{wanted}/{','.join(sorted(away & known))}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fnmatch
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -51,6 +51,10 @@ EVENTS_WAITING_MAX = 1024
 """Events waiting for one peer; the oldest is dropped, and counted."""
 ERROR_TOLD_MAX = 300
 """Characters of a failure that a report tells."""
+EVENTS_SEEN_MAX = 4096
+"""Events of others whose coming again is known."""
+KEEPS_NO_LINK = frozenset({"membership", "clock"})
+"""Actors that ask whoever there is a link to: no reason to have one."""
 STREAMS_MAX = 256
 """Streams one actor serves at once; one more is reset."""
 
@@ -82,6 +86,17 @@ class StreamActor(Protocol):
 
     async def serve(self, message: Any, stream: ByteStream, context: Context) -> None:
         """Serve one stream that was opened with ``message``; it is reset when this raises."""
+
+
+class Reach(Protocol):
+    """How a node of a large mesh, which has no links to most others, reaches one of those."""
+
+    @property
+    def crowd(self) -> bool:
+        """Tell whether the mesh is that large."""
+
+    async def reach(self, node: NodeId) -> Link | None:
+        """Give a link to a node that lives, dialled now; None: not to be had."""
 
 
 EventHandler = Callable[[str, Any, Context], Awaitable[None]]
@@ -141,6 +156,64 @@ class CellReport:
     failed_ms: int
 
 
+class _Use:
+    """Something that goes on over the link to a peer, until it is closed."""
+
+    __slots__ = ("_among",)
+
+    def __init__(self, busy: dict[NodeId, dict[_Use, None]], peer: NodeId) -> None:
+        self._among = busy.setdefault(peer, {})
+        self._among[self] = None
+
+    def close(self) -> None:
+        """Be over. Safe to call more than once."""
+        self._among.pop(self, None)
+
+
+class _UsedStream:
+    """A stream to another node, whose link is in use until the stream ends."""
+
+    def __init__(self, stream: ByteStream, use: _Use) -> None:
+        self._stream = stream
+        self._use = use
+
+    async def read(self, size_max: int = 65536) -> bytes:
+        """Give 1 to ``size_max`` bytes, or ``b""`` at the end."""
+        try:
+            data = await self._stream.read(size_max)
+        except Unavailable:
+            self._use.close()
+            raise
+        if not data:
+            self._use.close()
+        return data
+
+    async def read_exactly(self, size: int) -> bytes:
+        """Give exactly ``size`` bytes."""
+        try:
+            return await self._stream.read_exactly(size)
+        except Unavailable:
+            self._use.close()
+            raise
+
+    async def write(self, data: bytes) -> None:
+        """Send bytes."""
+        try:
+            await self._stream.write(data)
+        except Unavailable:
+            self._use.close()
+            raise
+
+    async def finish(self) -> None:
+        """Say that no more bytes follow."""
+        await self._stream.finish()
+
+    def reset(self) -> None:
+        """Drop both directions at once."""
+        self._use.close()
+        self._stream.reset()
+
+
 class ActorSystem:
     """The actors of one node; the ``LinkHandler`` of its network."""
 
@@ -158,6 +231,10 @@ class ActorSystem:
         self._outboxes: dict[NodeId, _Outbox] = {}
         self._datagram_handlers: list[Callable[[Link, bytes], None]] = []
         self._link_handlers: list[Callable[[NodeId, bool], None]] = []
+        self._reach: Reach | None = None
+        self._events_seen: OrderedDict[str, None] = OrderedDict()
+        self._used: dict[NodeId, float] = {}
+        self._busy: dict[NodeId, dict[_Use, None]] = {}
         self.letters = DeadLetters()
         self.events_dropped = 0
 
@@ -213,7 +290,7 @@ class ActorSystem:
                 self._post(actor, _Waiting(message, self._local_context(None), None))
                 return
             envelope = Envelope(Kind.TELL, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
-            await self._send(self._link(node), channel, envelope)
+            await self._send(await self._link(node), channel, envelope)
         except Undelivered as error:
             self.letters.count(error.reason, actor)
             raise
@@ -264,7 +341,9 @@ class ActorSystem:
             return mine
         envelope = Envelope(Kind.STREAM, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
         try:
-            return await self._link(node).open_stream(flow, envelope.pack())
+            link = await self._link(node)
+            self._use(node)
+            return _UsedStream(await link.open_stream(flow, envelope.pack()), _Use(self._busy, node))
         except Unavailable:
             self.letters.count(Reason.NODE_GONE, actor)
             raise
@@ -287,7 +366,9 @@ class ActorSystem:
     async def _ask_there(
         self, node: NodeId, actor: str, message: Any, timeout_s: float, key: str, channel: Channel
     ) -> Any:
-        link = self._link(node)
+        link = await self._link(node)
+        if actor not in KEEPS_NO_LINK:
+            self._use(node)
         self._seq += 1
         seq = self._seq
         future: asyncio.Future[Envelope] = asyncio.get_running_loop().create_future()
@@ -310,8 +391,10 @@ class ActorSystem:
             raise _failure_error(answer)
         return codec.decode_tagged(answer.body)
 
-    def _link(self, node: NodeId) -> Link:
+    async def _link(self, node: NodeId) -> Link:
         link = self._network.links().get(node)
+        if link is None and self._reach is not None and self._reach.crowd:
+            link = await self._reach.reach(node)
         if link is None:
             raise Undelivered(Reason.NODE_GONE, f"no link to node {node[:8]}")
         return link
@@ -325,6 +408,23 @@ class ActorSystem:
     def _local_context(self, timeout_s: float | None) -> Context:
         deadline_s = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
         return Context(self.node_id, correlation.get(), deadline_s)
+
+    # ------------------------------------------------------------ links in a large mesh
+
+    def reach_by(self, reach: Reach) -> None:
+        """Have nodes without a link reached that way, and events passed on from link to link."""
+        self._reach = reach
+
+    def in_use(self, peer: NodeId, within_s: float) -> bool:
+        """Tell whether something goes on over the link to a peer, or did within that time."""
+        if any(node == peer for node, _ in self._asked.values()):
+            return True
+        if self._busy.get(peer):
+            return True
+        return asyncio.get_running_loop().time() - self._used.get(peer, float("-inf")) < within_s
+
+    def _use(self, peer: NodeId) -> None:
+        self._used[peer] = asyncio.get_running_loop().time()
 
     # ------------------------------------------------------------ events
 
@@ -340,19 +440,43 @@ class ActorSystem:
         return end
 
     async def publish(self, topic: str, event: Any) -> None:
-        """Tell an event to every linked node and to subscribers here. Never waits for a slow peer."""
+        """Tell an event to every node and to subscribers here. Never waits for a slow peer."""
+        crowd = self._reach is not None and self._reach.crowd
         envelope = Envelope(
-            Kind.EVENT, 0, "", codec.encode_tagged(event), correlation_id=correlation.get(), topic=topic
+            Kind.EVENT,
+            0,
+            "",
+            codec.encode_tagged(event),
+            correlation_id=correlation.get(),
+            # In a crowd an event comes over several links, and is known by this.
+            idempotency_key=short_id(self._entropy.token(16)) if crowd else "",
+            topic=topic,
         )
-        packed = envelope.pack()
-        for outbox in self._outboxes.values():
+        self._event_is_news(envelope.idempotency_key)
+        self._send_event(envelope.pack(), None)
+        await self._heard(topic, event, self._local_context(None))
+
+    def _send_event(self, packed: bytes, source: NodeId | None) -> None:
+        for peer, outbox in self._outboxes.items():
+            if peer == source:
+                continue
             if len(outbox.events) >= EVENTS_WAITING_MAX:
                 outbox.events.popleft()
                 outbox.dropped += 1
                 self.events_dropped += 1
             outbox.events.append(packed)
             outbox.wake.set()
-        await self._heard(topic, event, self._local_context(None))
+
+    def _event_is_news(self, key: str) -> bool:
+        """Take note of an event that may come again; tells whether it is the first time."""
+        if not key:
+            return True
+        if key in self._events_seen:
+            return False
+        self._events_seen[key] = None
+        if len(self._events_seen) > EVENTS_SEEN_MAX:
+            self._events_seen.popitem(last=False)
+        return True
 
     async def _heard(self, topic: str, event: Any, context: Context) -> None:
         for pattern, handler in list(self._subscribers):
@@ -397,6 +521,8 @@ class ActorSystem:
     def on_link_down(self, link: Link, reason: str) -> None:
         """Fail what waited for this peer."""
         peer = link.peer
+        self._busy.pop(peer, None)
+        self._used.pop(peer, None)
         for node, future in list(self._asked.values()):
             if node == peer and not future.done():
                 future.set_exception(Undelivered(Reason.NODE_GONE, f"link to {peer[:8]} lost: {reason}"))
@@ -420,6 +546,10 @@ class ActorSystem:
                 if future is not None and peer == link.peer and not future.done():
                     future.set_result(envelope)
             case Kind.EVENT:
+                if not self._event_is_news(envelope.idempotency_key):
+                    return
+                if envelope.idempotency_key and self._reach is not None and self._reach.crowd:
+                    self._send_event(frame, link.peer)
                 event = _known(envelope.body)
                 if event is not None:
                     await self._heard(envelope.topic, event, Context(link.peer, envelope.correlation_id, None))
@@ -443,14 +573,21 @@ class ActorSystem:
         if envelope.kind is not Kind.STREAM:
             raise Malformed("a stream opens with a stream's envelope")
         message = codec.decode_tagged(envelope.body)
-        await self._serve(envelope.actor, message, stream, Context(link.peer, envelope.correlation_id, None))
+        self._use(link.peer)
+        with contextlib.closing(_Use(self._busy, link.peer)):
+            await self._serve(envelope.actor, message, stream, Context(link.peer, envelope.correlation_id, None))
 
     async def _asked_by(self, link: Link, channel: Channel, envelope: Envelope) -> None:
+        use = _Use(self._busy, link.peer)
+
         async def answered(given: Any | None, error: BaseException | None) -> None:
             reply = _reply(envelope, given, error)
+            use.close()
             with contextlib.suppress(Unavailable):
                 await link.send(channel, reply.pack())
 
+        if envelope.actor not in KEEPS_NO_LINK:
+            self._use(link.peer)
         now = asyncio.get_running_loop().time()
         deadline_s = now + envelope.deadline_ms / 1000 if envelope.deadline_ms else None
         try:

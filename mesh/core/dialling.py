@@ -6,6 +6,7 @@ back-off for ever, so that a healed partition is found from both sides; at most 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from mesh.core.agenda import Agenda
@@ -21,6 +22,8 @@ LOST_EACH_S = 1.0
 LOST_ATTEMPTS = 60
 """After so many attempts in vain a lost node waits as long as any other."""
 REFUSED_AGAIN_S = 60.0
+SHARED_FROM = 64
+"""In a larger mesh its nodes share the dialling of the lost: each dials so many times more seldom."""
 TARGETS_MAX = 4096
 """Targets kept; further ones are not dialled until others go."""
 
@@ -56,6 +59,8 @@ class Dialling:
         self._targets: dict[Key, _Target] = {}
         self._agenda: Agenda[Key] = Agenda()
         self._running = 0
+        self.nodes = 1
+        """How many nodes live: among so many the lost are shared."""
 
     def seed(self, host: Host, now: float) -> None:
         """Dial an address whose node is not known."""
@@ -64,8 +69,8 @@ class Dialling:
             self._targets[key] = _Target((host,), None, alive=False)
             self._agenda.set(key, now)
 
-    def want(self, node: NodeId, hosts: tuple[Host, ...], now: float, *, alive: bool) -> None:
-        """Have a link to a node: soon when it is new, else as its back-off says."""
+    def want(self, node: NodeId, hosts: tuple[Host, ...], now: float, *, alive: bool, at_once: bool = False) -> None:
+        """Have a link to a node: soon when it is new (``at_once``: now), else as its back-off says."""
         standing = self._targets.get(node)
         if standing is not None:
             standing.hosts = hosts
@@ -78,7 +83,11 @@ class Dialling:
         elif len(self._targets) < TARGETS_MAX:
             # Both ends learn of each other at once: the greater waits, so that one of the two dials.
             wait_s = self._chance.uniform(0.0, 0.05) if self._node < node else self._chance.uniform(0.3, 0.5)
-            self._targets[node] = _Target(hosts, node, alive)
+            target = self._targets[node] = _Target(hosts, node, alive)
+            if at_once:
+                wait_s = 0.0
+            elif not alive and self._shares() > 1.0:
+                wait_s = self._chance.uniform(0.0, self._longest_s(target))
             self._agenda.set(node, now + wait_s)
 
     def forget(self, node: NodeId) -> None:
@@ -101,7 +110,9 @@ class Dialling:
             self._agenda.set(key, now + BACKOFF_MAX_S)
             return
         standing.attempts += 1
-        ceiling = min(self._longest_s(standing), BACKOFF_FIRST_S * 2 ** min(standing.attempts - 1, 10))
+        longest_s = self._longest_s(standing)
+        shared = not standing.alive and self._shares() > 1.0
+        ceiling = longest_s if shared else min(longest_s, BACKOFF_FIRST_S * 2 ** min(standing.attempts - 1, 10))
         if refused:
             ceiling = REFUSED_AGAIN_S
         self._agenda.set(key, now + self._chance.uniform(ceiling / 2, ceiling))
@@ -109,16 +120,22 @@ class Dialling:
     def _longest_s(self, target: _Target) -> float:
         if target.alive:
             return BACKOFF_ALIVE_MAX_S
+        shares = self._shares()
         if target.attempts > LOST_ATTEMPTS:
-            return BACKOFF_MAX_S
-        return min(BACKOFF_MAX_S, max(BACKOFF_ALIVE_MAX_S, LOST_EACH_S * len(self._targets)))
+            return BACKOFF_MAX_S * shares
+        return min(BACKOFF_MAX_S * shares, max(BACKOFF_ALIVE_MAX_S * shares, LOST_EACH_S * len(self._targets)))
 
-    def due(self, now: float, linked: dict[NodeId, Host]) -> list[Dial]:
-        """Give the dials to begin now; those whose node is linked already wait."""
+    def _shares(self) -> float:
+        return max(1.0, self.nodes / SHARED_FROM)
+
+    def due(self, now: float, linked: Container[NodeId], settled: Callable[[NodeId], bool]) -> list[Dial]:
+        """Give the dials to begin now; those whose node is linked already, or needs no link, wait."""
         dials: list[Dial] = []
         while self._running < DIALS_AT_ONCE and (key := self._agenda.pop(now)) is not None:
             target = self._targets[key]
-            if (target.expect or target.reached) in linked or not target.hosts:
+            there = target.expect or target.reached
+            enough = there is not None and (there in linked or (target.expect is None and settled(there)))
+            if enough or not target.hosts:
                 self._agenda.set(key, now + BACKOFF_MAX_S)
                 continue
             target.dialling = True

@@ -7,9 +7,26 @@ from dataclasses import dataclass, field
 from mesh.core.dialling import Dial
 from mesh.ports import Host
 from proto.ids import NodeId
-from proto.messages.membership import Ack, Gossip, Nack, NodeInfo, Ping, PingRequest, PushPull, Rumour, State
+from proto.messages.membership import (
+    Ack,
+    Gossip,
+    Graft,
+    Nack,
+    Neighbour,
+    Neighboured,
+    NodeInfo,
+    Ping,
+    PingRequest,
+    Prune,
+    PushPull,
+    Rumour,
+    Spread,
+    State,
+)
 
 Datagram = Ping | Ack | PingRequest | Nack
+Near = Neighbour | Neighboured | Spread | Graft | Prune
+"""What neighbours tell each other in a large mesh."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +43,10 @@ class Member:
     """What the node signed; ``info`` is that without what a terminal would obey."""
 
 
+FULL_MESH_MAX = 64
+"""Up to so many living nodes each has links with all."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """The protocol's periods, in seconds, and fan-outs."""
@@ -36,6 +57,7 @@ class Timing:
     gossip_interval_s: float = 0.2
     gossip_fanout: int = 3
     push_pull_s: float = 20.0
+    full_mesh_max: int = FULL_MESH_MAX
 
 
 # ---------------------------------------------------------------- events
@@ -65,6 +87,14 @@ class GossipCame:
 
     peer: NodeId
     rumours: tuple[Rumour, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class NearCame:
+    """A peer told what neighbours tell each other."""
+
+    peer: NodeId
+    message: Near
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +170,7 @@ Event = (
     | Tick
     | DatagramCame
     | GossipCame
+    | NearCame
     | PingAnswered
     | PushPullAsked
     | PushPullAnswered
@@ -168,7 +199,7 @@ class Tell:
     """Tell a linked peer, on its control channel."""
 
     peer: NodeId
-    message: Gossip
+    message: Gossip | Near
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,4 +247,11 @@ class WakeAt:
     at: float
 
 
-Effect = SendDatagram | Tell | AskPing | AskPushPull | Reply | PersistIncarnation | Changed | WakeAt | Dial
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Let the link to this peer go, unless it is in use."""
+
+    peer: NodeId
+
+
+Effect = SendDatagram | Tell | AskPing | AskPushPull | Reply | PersistIncarnation | Changed | WakeAt | Dial | Release

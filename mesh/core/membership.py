@@ -8,11 +8,16 @@ a push/pull counts as a suspicion here, so that both sides of a healed partition
 for itself: whatever is said of it that is worse than alive it refutes with a higher incarnation, which is persisted
 before it is told. An incarnation, an info and a goodbye count only under the signature of the node they are about
 (``mesh.core.vouching``); what is signed wrongly changes nothing and is counted.
+
+Up to ``Timing.full_mesh_max`` living nodes each has links with all and news goes by SWIM's gossip. A larger mesh is a
+*crowd*: a node has neighbours (``mesh.core.neighbours``), probes those alone, and news goes along a tree of them
+(``mesh.core.plumtree``); whom it wants to talk to besides it dials, and links that idle are let go.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect_left, insort
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
@@ -33,10 +38,13 @@ from mesh.core.member import (
     LinkDown,
     LinkUp,
     Member,
+    Near,
+    NearCame,
     PersistIncarnation,
     PingAnswered,
     PushPullAnswered,
     PushPullAsked,
+    Release,
     Reply,
     Start,
     Tell,
@@ -44,13 +52,28 @@ from mesh.core.member import (
     Timing,
     WakeAt,
 )
+from mesh.core.neighbours import Neighbours
+from mesh.core.plumtree import Plumtree
 from mesh.core.probing import Probing
 from mesh.core.rumours import INCARNATION_KEPT_MAX, printable, standing
 from mesh.core.suspicion import Suspicion
 from mesh.core.vouching import Vouching, statement, vouched
 from mesh.ports import Entropy, Host
 from proto.ids import NodeId, is_node_id
-from proto.messages.membership import INCARNATION_MAX, MEMBERS_SENT_MAX, Gossip, NodeInfo, PushPull, Rumour, State
+from proto.messages.membership import (
+    INCARNATION_MAX,
+    MEMBERS_SENT_MAX,
+    Gossip,
+    Graft,
+    Neighbour,
+    Neighboured,
+    NodeInfo,
+    Prune,
+    PushPull,
+    Rumour,
+    Spread,
+    State,
+)
 
 MEMBERS_MAX = 4096
 """Nodes remembered, those dead and left among them; further ones are not taken in."""
@@ -61,6 +84,19 @@ OVERTAKEN_MAX = 3
 CONFIRMERS = 6
 """Of those who hear a suspicion, about so many look for themselves at once: what they find confirms it, and to the one
 suspected their probes bring the news."""
+
+BRANCHES_FEW = 3
+"""With fewer neighbours a node in a crowd gossips as well: it has just come, or was just cut off."""
+LINK_IDLE_S = 30.0
+"""In a crowd a link with no neighbour that was not used for so long is let go."""
+LINKS_IDLE_MAX = 64
+"""Links with no neighbours; of more, the oldest goes as soon as it is not in use."""
+NEIGHBOUR_LOST_S = 2.0
+"""A neighbour whose link went down without a word, and that cannot be reached again in this time, is suspected."""
+SYNC_EACH_S = 5.0
+"""In a crowd everything is exchanged no more often: it is some 250 bytes a node."""
+DIFFER_AGAIN_S = 3.0
+"""Two views that differ are compared again after so long before all is exchanged: most often news was on its way."""
 
 _Timer = tuple[str, str]
 _PUSH_PULL: _Timer = ("push/pull", "")
@@ -85,6 +121,10 @@ class Membership:
         self.node = node
         self.timing = timing or Timing()
         self.members: dict[NodeId, Member] = {}
+        self.version = 0
+        """Counts the changes of what is believed: equal versions, equal ``alive()`` and ``members``."""
+        self._living: dict[NodeId, Member] | None = None
+        self._others: list[NodeId] = []
         self.links: dict[NodeId, Host] = {}
         self._chance = chance
         self._vouching = vouching
@@ -104,7 +144,14 @@ class Membership:
         self._effects: list[Effect] = []
         self.talk = Dissemination(self.timing, chance, self.members, self.links, node)
         self.probing = Probing(self.timing, chance, self.talk, node)
-        self._comparing: dict[NodeId, None] = {}
+        self.near = Neighbours(node, chance)
+        self.tree = Plumtree()
+        self.crowd = False
+        """Whether there are too many nodes for links with all of them."""
+        self._source: NodeId | None = None
+        self._all_at = -SYNC_EACH_S
+        self._comparing: dict[NodeId, bytes] = {}
+        self._differed: dict[NodeId, None] = {}
         self._leaving = False
         self._started = False
         self._woken_for: float | None = None
@@ -116,13 +163,14 @@ class Membership:
         """How unwell this node believes itself to be: 0 is well."""
         return self.probing.awareness.score
 
-    def alive(self) -> dict[NodeId, Member]:
+    def alive(self) -> Mapping[NodeId, Member]:
         """Give the nodes believed to live, suspects among them, in the order of their ids."""
-        return {
-            node: self.members[node]
-            for node in sorted(self.members)
-            if self.members[node].state in (State.ALIVE, State.SUSPECT)
-        }
+        if self._living is None:
+            there = list(self._others)
+            if self.node in self.members and _lives(self.members[self.node]):
+                insort(there, self.node)
+            self._living = {node: self.members[node] for node in there}
+        return self._living
 
     def addresses(self) -> tuple[tuple[NodeId, tuple[Host, ...]], ...]:
         """Give where every other node that has not left can be tried: what a restart should remember."""
@@ -138,7 +186,7 @@ class Membership:
 
     def handle(self, event: Event, now: float) -> list[Effect]:
         """Take an event at a time in monotonic seconds; gives what is to be done, in order."""
-        self._effects = self.talk.effects = []
+        self._effects = self.talk.effects = self.near.effects = self.tree.effects = []
         match event:
             case Start():
                 self._start(now)
@@ -149,6 +197,8 @@ class Membership:
                 self.probing.take(peer, message, now)
             case GossipCame(peer, rumours):
                 self._hear(rumours, peer, now)
+            case NearCame(peer, near):
+                self._hear_near(peer, near, now)
             case PingAnswered(seq, answered):
                 if answered:  # else the others who were asked may still have reached it
                     self.probing.acked(seq)
@@ -162,6 +212,9 @@ class Membership:
                 self._link_down(peer, now)
             case DialEnded(key, reached, refused):
                 self._dialling.ended(key, reached, now, refused=refused)
+                if self.crowd and reached is None and key in self.near.asked:
+                    self._dialling.forget(NodeId(key))
+                    self.near.lost(NodeId(key), now)
             case Found(node, hosts):
                 self._found(node, hosts, now)
             case InfoChanged(info):
@@ -172,7 +225,8 @@ class Membership:
             case _:
                 assert_never(event)
         if self._started and not self._leaving:
-            self._effects.extend(self._dialling.due(now, self.links))
+            self._count(now)
+            self._effects.extend(self._dialling.due(now, self.links, self._settled))
             self.talk.schedule(now)
         self._wake()
         return self._effects
@@ -180,8 +234,8 @@ class Membership:
     def _wake(self) -> None:
         if not self._started:
             return
-        times = (self._agenda.next_at(), self.probing.next_at(), self.talk.next_at(), self._dialling.next_at())
-        wanted = min((at for at in times if at is not None), default=None)
+        parts = (self._agenda, self.probing, self.talk, self._dialling, self.near, self.tree)
+        wanted = min((at for at in (part.next_at() for part in parts) if at is not None), default=None)
         if wanted is not None and wanted != self._woken_for:
             self._woken_for = wanted
             self._effects.append(WakeAt(wanted))
@@ -203,6 +257,8 @@ class Membership:
             self._agenda.shift(late_s)
             self.probing.shift(late_s)
             self._dialling.shift(late_s)
+            self.near.shift(late_s)
+            self.tree.shift(late_s)
             for suspicion in self._suspicions.values():
                 suspicion.began += late_s
             self.probing.awareness.add(2)
@@ -217,13 +273,127 @@ class Membership:
                 self._sync(NodeId(node), now)
             elif what == "suspect":
                 self._bury(NodeId(node), now)
-        for accused in self.probing.tick(now, self.alive_ids):
+            elif what == "lost":
+                if node not in self.links:
+                    self._accuse(NodeId(node), now)
+            elif what == "idle":
+                self._idle(NodeId(node), now)
+        for accused in self.probing.tick(now, self._probed):
             self._accuse(accused, now)
+        for peer in self.near.tick(now, self._others, self.links):
+            self._dialling.want(peer, self._hosts(peer), now, alive=True, at_once=True)
+        self._follow_neighbours(now)
+        self.tree.tick(now)
         self.talk.tick(now)
+
+    def _probed(self) -> list[NodeId]:
+        """Give whom this node probes: everybody, or in a crowd its neighbours."""
+        if not self.crowd:
+            return self._others
+        return [
+            peer for peer in (self.near.active or self.links) if peer in self.members and _lives(self.members[peer])
+        ]
+
+    # ------------------------------------------------------------ a crowd
+
+    def _count(self, now: float) -> None:
+        """See whether this is a crowd, and change over."""
+        self._dialling.nodes = len(self._others) + 1
+        crowd = len(self._others) >= self.timing.full_mesh_max
+        if crowd is self.crowd:
+            return
+        self.crowd = crowd
+        if crowd:
+            self.near.begin(now)
+            for node in self._others:
+                if node not in self.near.asked:
+                    self._dialling.forget(node)
+            for peer in self.links:
+                self._idle_later(peer, now)
+        else:
+            self.near.end()
+            for node in self._others:
+                if node not in self.links:
+                    self._dialling.want(node, self._hosts(node), now, alive=True)
+
+    def _settled(self, node: NodeId) -> bool:
+        """Tell whether a node needs no link, because the mesh it is in is reached by neighbours."""
+        return self.crowd and bool(self.near.active) and node in self.members and _lives(self.members[node])
+
+    def _hear_near(self, peer: NodeId, message: Near, now: float) -> None:
+        if peer not in self.links or self._leaving:
+            return
+        nodes = len(self._others) + 1
+        match message:
+            case Neighbour(urgent):
+                self.near.wants(peer, now, nodes, urgent=urgent)
+            case Neighboured(taken):
+                self.near.told(peer, now, nodes, taken=taken)
+            case Spread(rumours, names):
+                if peer not in self.near.active:
+                    self._effects.append(Tell(peer, Neighboured(taken=False)))
+                self._source = peer
+                self._hear(self.tree.take(peer, rumours, now), peer, now)
+                self._source = None
+                self.tree.named(peer, names, now)
+            case Graft(names):
+                self.tree.grafted(peer, names, now)
+            case Prune():
+                self.tree.pruned(peer)
+            case _:
+                assert_never(message)
+        self._follow_neighbours(now)
+
+    def _follow_neighbours(self, now: float) -> None:
+        """Have a branch to each neighbour, and to nobody else."""
+        branches = self.tree.peers
+        if branches == self.near.active.keys():
+            return
+        for peer in [peer for peer in branches if peer not in self.near.active]:
+            self.tree.part(peer)
+            self._idle_later(peer, now)
+        for peer in [peer for peer in self.near.active if peer not in branches]:
+            self.tree.join(peer)
+            if self.crowd and len(branches) == BRANCHES_FEW:
+                for rumour in self.talk.queue.clear():
+                    self.tree.push(rumour, now)
+            self._agenda.set(("compare", peer), now + self._chance.uniform(0.5, 1.0) * SYNC_AGAIN_S)
+
+    def _idle_later(self, peer: NodeId, now: float) -> None:
+        if peer in self.links:
+            self._agenda.set(("idle", peer), now + self._chance.uniform(1.0, 1.5) * LINK_IDLE_S)
+
+    def _idle(self, peer: NodeId, now: float) -> None:
+        if not self.crowd or peer not in self.links or peer in self.near.active:
+            return
+        if peer not in self.near.asked:
+            self._effects.append(Release(peer))
+        self._idle_later(peer, now)
+
+    def _pass_on(self, rumour: Rumour, now: float) -> None:
+        """Have others told."""
+        if self.crowd:
+            self.tree.push(rumour, now, self._source)
+            if len(self.tree.peers) >= BRANCHES_FEW:
+                return
+        self.talk.queue.add(rumour)
 
     def alive_ids(self) -> list[NodeId]:
         """Give the others believed to live, in the order of their ids."""
-        return [node for node in self.alive() if node != self.node]
+        return self._others
+
+    def _set(self, member: Member) -> None:
+        """Believe something else of a node: the one place where beliefs change."""
+        known = self.members.get(member.id)
+        self.members[member.id] = member
+        self.talk.note(known, member)
+        self.version += 1
+        self._living = None
+        if member.id != self.node and (known is not None and _lives(known)) is not _lives(member):
+            if _lives(member):
+                insort(self._others, member.id)
+            else:
+                del self._others[bisect_left(self._others, member.id)]
 
     # ------------------------------------------------------------ beliefs
 
@@ -247,7 +417,7 @@ class Membership:
             mine = standing(known.state, known.incarnation)
             if theirs == mine and rumour.state is State.SUSPECT and self._suspicions[rumour.node].confirm(rumour.by):
                 self._agenda.set(("suspect", rumour.node), self._suspicions[rumour.node].ends_at())
-                self.talk.queue.add(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by))
+                self._pass_on(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by), now)
             if theirs <= mine:
                 return
         if known is None or rumour.incarnation > known.incarnation or rumour.state is State.LEFT:
@@ -271,26 +441,28 @@ class Membership:
             info = rumour.info or NodeInfo()
             shown = printable(info)
             member = Member(rumour.node, rumour.state, rumour.incarnation, shown, since, rumour.proof, info)
-        self.members[rumour.node] = member
-        self.talk.note(known, member)
+        self._set(member)
         self._suspicions.pop(rumour.node, None)
         self._agenda.cancel(("suspect", rumour.node))
         if rumour.state is State.SUSPECT:
-            nodes = sum(1 for other in self.members.values() if other.state in (State.ALIVE, State.SUSPECT))
+            nodes = len(self._others) + 1
             interval_s = self.timing.probe_interval_s
             suspicion = self._suspicions[rumour.node] = Suspicion.start(now, nodes, interval_s, rumour.by)
             self._agenda.set(("suspect", rumour.node), suspicion.ends_at())
-            if rumour.by != self.node and self._chance.uniform(0, max(1, nodes - 2)) < CONFIRMERS:
+            looks = self._chance.uniform(0, max(1, nodes - 2)) < CONFIRMERS
+            if rumour.by != self.node and (rumour.node in self.links if self.crowd else looks):
                 self.probing.probe(rumour.node, now)
-        if rumour.state is State.LEFT:
+        alive = _lives(member)
+        if not alive and self.near.lost(rumour.node, now):
+            self._follow_neighbours(now)
+        if rumour.state is State.LEFT or (alive and self.crowd and rumour.node not in self.near.asked):
             self._dialling.forget(rumour.node)
         elif rumour.node not in self.links:
-            alive = rumour.state in (State.ALIVE, State.SUSPECT)
             self._dialling.want(rumour.node, self._hosts(rumour.node), now, alive=alive)
         if rumour.state in (State.ALIVE, State.LEFT):
-            self.talk.queue.add(replace(self._rumour(member), by=rumour.by))
+            self._pass_on(self._rumour(member, rumour.by), now)
         else:
-            self.talk.queue.add(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by))
+            self._pass_on(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by), now)
         if known is None or known.state is not member.state or known.info != member.info:
             self._effects.append(Changed(member))
 
@@ -351,9 +523,8 @@ class Membership:
         since = known.since if known is not None else now
         proof = self._vouching.sign(statement(self.node, State.ALIVE, incarnation, self._info))
         mine = Member(self.node, State.ALIVE, incarnation, self._info, since, proof, self._info)
-        self.members[self.node] = mine
-        self.talk.note(known, mine)
-        self.talk.queue.add(self._rumour(mine))
+        self._set(mine)
+        self._pass_on(self._rumour(mine), now)
         if known is None or known.info != mine.info:
             self._effects.append(Changed(mine))
 
@@ -364,16 +535,15 @@ class Membership:
             return
         proof = self._vouching.sign(statement(self.node, State.LEFT, mine.incarnation, mine.said))
         gone = Member(self.node, State.LEFT, mine.incarnation, mine.info, now, proof, mine.said)
-        self.members[self.node] = gone
-        self.talk.note(mine, gone)
+        self._set(gone)
         told = Gossip((self._rumour(gone),))
         self._effects.extend(Tell(peer, told) for peer in self.links)
         self._effects.append(Changed(gone))
 
     # ------------------------------------------------------------ push/pull
 
-    def _rumour(self, member: Member) -> Rumour:
-        return Rumour(member.id, member.state, member.incarnation, self.node, member.said, member.proof)
+    def _rumour(self, member: Member, by: NodeId | None = None) -> Rumour:
+        return Rumour(member.id, member.state, member.incarnation, by or self.node, member.said, member.proof)
 
     def _everything(self) -> tuple[Rumour, ...]:
         nodes = sorted(self.members)
@@ -393,39 +563,48 @@ class Membership:
     def _answer(self, peer: NodeId, message: PushPull, now: float) -> None:
         self._agenda.cancel(("sync", peer))
         digest = self.talk.digest()
-        if message.members or message.digest != digest:
+        if message.members or (message.digest != digest and not self.crowd):
             self._merge(message, peer, now)
             self._effects.append(Reply(PushPull(self.talk.digest(), self._everything())))
         else:
             self._effects.append(Reply(PushPull(digest, ())))
 
     def _answered(self, peer: NodeId, message: PushPull | None, now: float) -> None:
-        comparing = peer in self._comparing
-        self._comparing.pop(peer, None)
+        compared = self._comparing.pop(peer, None)
         if message is None:
             if peer in self.links:
                 self._agenda.set(("sync", peer), now + self._chance.uniform(0.5, 1.0) * SYNC_AGAIN_S)
             return
         self._merge(message, peer, now)
-        if comparing and message.members:
+        if compared is None or (not message.members and message.digest == compared):
+            self._differed.pop(peer, None)
+        elif self.crowd and peer not in self._differed:
+            self._differed[peer] = None
+            self._agenda.set(("compare", peer), now + DIFFER_AGAIN_S)
+        else:
+            self._differed.pop(peer, None)
             self._sync(peer, now)
 
     def _compare_with_one(self, now: float) -> None:
         self._agenda.set(_PUSH_PULL, now + self._chance.uniform(0.8, 1.2) * self.timing.push_pull_s)
-        if self.links:
-            peers = sorted(self.links)
+        peers = sorted((self.near.active if self.crowd else None) or self.links)
+        if peers:
             peer = peers[min(len(peers) - 1, int(self._chance.uniform(0, len(peers))))]
             self._compare(peer)
 
     def _compare(self, peer: NodeId) -> None:
         if peer in self.links:
-            self._comparing[peer] = None
-            self._effects.append(AskPushPull(peer, PushPull(self.talk.digest(), ())))
+            digest = self._comparing[peer] = self.talk.digest()
+            self._effects.append(AskPushPull(peer, PushPull(digest, ())))
 
     def _sync(self, peer: NodeId, now: float) -> None:
         """Exchange everything with a peer now, unless that was asked of it a moment ago."""
         self._agenda.cancel(("sync", peer))
+        if self.crowd and now < self._all_at + SYNC_EACH_S:
+            self._agenda.set(_PUSH_PULL, self._all_at + self._chance.uniform(1.0, 1.5) * SYNC_EACH_S)
+            return
         if peer in self.links and not self.talk.synced_since(peer, now - 0.5):
+            self._all_at = now
             self.talk.note_sync(peer, now)
             self._effects.append(AskPushPull(peer, PushPull(self.talk.digest(), self._everything())))
 
@@ -434,23 +613,49 @@ class Membership:
     def _link_up(self, peer: NodeId, address: Host, now: float) -> None:
         self.links[peer] = address
         self._dialling.forget(peer)
+        self._agenda.cancel(("lost", peer))
         known = self.members.get(peer)
-        if known is None or known.state is not State.ALIVE:
+        if self.crowd:
+            self._link_up_in_a_crowd(peer, known, now)
+        elif known is None or known.state is not State.ALIVE:
             self._sync(peer, now)
         elif self.node < peer:
             # Both know of each other: what they know has come by gossip, so comparing will do, and can wait.
             self._agenda.set(("compare", peer), now + self._chance.uniform(0.5, 1.0) * SYNC_AGAIN_S)
 
+    def _link_up_in_a_crowd(self, peer: NodeId, known: Member | None, now: float) -> None:
+        self._idle_later(peer, now)
+        idle = [other for other in self.links if other not in self.near.active]
+        if len(idle) > LINKS_IDLE_MAX:
+            self._effects.append(Release(idle[0]))
+        self.near.linked(peer)
+        if known is None:
+            # Who comes anew asks for everything; if it does not, it is of a crowd as well.
+            self._agenda.set(("sync", peer), now + self._chance.uniform(0.5, 1.0) * SYNC_AGAIN_S)
+        elif known.state is not State.ALIVE:
+            told = Rumour(peer, known.state, known.incarnation, self.node, known.said, known.proof)
+            self._effects.append(Tell(peer, Gossip((told,))))
+            if known.state is State.DEAD:
+                self.near.revived(peer, now)
+            self._sync(peer, now)
+
     def _link_down(self, peer: NodeId, now: float) -> None:
         self.links.pop(peer, None)
-        self._agenda.cancel(("sync", peer))
-        self._agenda.cancel(("compare", peer))
+        for what in ("sync", "compare", "idle"):
+            self._agenda.cancel((what, peer))
+        self._differed.pop(peer, None)
+        neighbour = self.near.lost(peer, now)
+        self._follow_neighbours(now)
         member = self.members.get(peer)
         if self._leaving:
             return
         if member is None:
             if self._hosts(peer):
                 self._dialling.want(peer, self._hosts(peer), now, alive=True)
+        elif self.crowd and _lives(member):
+            if neighbour:
+                self._dialling.want(peer, self._hosts(peer), now, alive=True, at_once=True)
+                self._agenda.set(("lost", peer), now + NEIGHBOUR_LOST_S)
         elif member.state is not State.LEFT:
             alive = member.state is not State.DEAD
             self._dialling.want(peer, self._hosts(peer), now, alive=alive)
@@ -469,11 +674,20 @@ class Membership:
         ):
             return
         self._addresses[node] = hosts
-        if node not in self.links:
+        if node not in self.links and not self._settled(node):
             self._dialling.want(node, self._hosts(node), now, alive=True)
+
+    def hosts(self, node: NodeId) -> tuple[Host, ...]:
+        """Give where a node that is believed to live can be dialled; nothing where all that live have links anyhow."""
+        member = self.members.get(node)
+        return self._hosts(node) if self.crowd and member is not None and _lives(member) else ()
 
     def _hosts(self, node: NodeId) -> tuple[Host, ...]:
         member = self.members.get(node)
         told = member.info.addresses if member is not None else ()
         hosts = dict.fromkeys((*told, *self._addresses.get(node, ())))
         return tuple(hosts)
+
+
+def _lives(member: Member) -> bool:
+    return member.state is State.ALIVE or member.state is State.SUSPECT

@@ -12,8 +12,10 @@ next change begins there and moves little more than it must.
 from __future__ import annotations
 
 import math
+from array import array
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal, TypeVar
 
 from blake3 import blake3
@@ -32,6 +34,8 @@ UNEVEN = 1.095
 EASED = 1.07
 """What is over UNEVEN is brought to."""
 ROUNDS_MAX = 60
+NODES_LUCKY_MAX = 256
+"""Nodes whose luck in all partitions is kept, 8 KiB each."""
 _ALL = tuple(PartitionId(number) for number in range(PARTITIONS))
 
 
@@ -75,7 +79,7 @@ class Layout:
         known = self._orders.get(partition)
         if known is None:
             scored = [
-                (_luck(partition, place.seed or node) / (place.capacity_bytes * place.tuning), node, place.zone)
+                (_lucks(place.seed or node)[partition] / (place.capacity_bytes * place.tuning), node, place.zone)
                 for node, place in self.places.items()
                 if place.stores
             ]
@@ -88,7 +92,8 @@ class Layout:
 
     def holders(self, partition: PartitionId, copies: int, away: Set[NodeId]) -> tuple[NodeId, ...]:
         """Give those who hold a partition now: its owners that are not away, then stand-ins, ``copies`` in all."""
-        return tuple(node for node in self.order(partition) if node not in away)[:copies]
+        order = self.order(partition)
+        return tuple(node for node in order if node not in away)[:copies] if away else order[:copies]
 
 
 def loads(layout: Layout, copies: int) -> dict[NodeId, int]:
@@ -142,7 +147,7 @@ def tuned(places: Mapping[NodeId, Place], copies: int, fresh: Set[NodeId] = froz
     shares = shares_of(places, copies)
     if not shares:
         return found
-    luck = [[(_luck(part, places[node].seed or node), node) for node in shares] for part in _ALL]
+    luck = [[(_lucks(places[node].seed or node)[part], node) for node in shares] for part in _ALL]
     best, best_over = found, math.inf
     for _ in range(ROUNDS_MAX):
         owned = _loads(luck, found, copies)
@@ -184,6 +189,12 @@ def _loads(
 def _luck(partition: PartitionId, seed: str) -> float:
     raw = int.from_bytes(blake3(f"{partition}/{seed}".encode()).digest(8), "big")
     return math.log((raw + 1) / (2**64 + 1))
+
+
+@lru_cache(maxsize=NODES_LUCKY_MAX)
+def _lucks(seed: str) -> array[float]:
+    """Give a node's luck in every partition: it is the same in each layout that has the node."""
+    return array("d", (_luck(partition, seed) for partition in _ALL))
 
 
 def _spread(scored: list[tuple[float, NodeId, str]]) -> tuple[NodeId, ...]:

@@ -11,7 +11,7 @@ chunk, one does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mesh.core.layouts import History
 from proto.ids import ChunkId, NodeId, PartitionId
@@ -27,11 +27,12 @@ class Share:
     owners: tuple[NodeId, ...]
     holders: tuple[NodeId, ...]
     former: tuple[NodeId, ...] = ()
+    takers: tuple[NodeId, ...] = field(init=False)
+    """Who takes the rows written now, and may answer for them: holders first."""
 
-    @property
-    def takers(self) -> tuple[NodeId, ...]:
-        """Give who takes the rows written now, and may answer for them: holders first."""
-        return tuple(dict.fromkeys((*self.holders, *self.former))) if self.former else self.holders
+    def __post_init__(self) -> None:
+        takers = tuple(dict.fromkeys((*self.holders, *self.former))) if self.former else self.holders
+        object.__setattr__(self, "takers", takers)
 
 
 @dataclass(slots=True)

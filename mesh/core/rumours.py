@@ -25,6 +25,8 @@ RETRANSMIT_MULT = 4
 INFO_BYTES_MAX = 700
 """A larger NodeInfo is left out of datagrams; whoever lacks it asks for a push/pull."""
 RUMOUR_OVERHEAD_BYTES = 2
+UNFIT_MAX = 64
+"""Rumours too large for what is left of a datagram that are passed over before it is taken as full."""
 RUMOUR_BYTES_MIN = 110
 """No rumour is smaller: two node ids of 52 characters and what is around them."""
 
@@ -78,16 +80,25 @@ class RumourQueue:
         if item is not None:
             del self._tiers[item.sent][node]
 
+    def clear(self) -> list[Rumour]:
+        """Give everything, the least told last, and pass it on no more."""
+        left = [item.rumour for tier in reversed(self._tiers) for item in tier.values()]
+        self._queued, self._tiers = {}, [{}]
+        return left
+
     def take(self, budget_bytes: int, nodes: int, forced: Sequence[Rumour] = ()) -> tuple[Rumour, ...]:
         """Give what fits into ``budget_bytes``: ``forced`` first, then the least told, the newest of those first."""
         taken = [slim(rumour) for rumour in forced]
         left = budget_bytes - sum(len(codec.encode(rumour)) + RUMOUR_OVERHEAD_BYTES for rumour in taken)
         about = {rumour.node for rumour in taken}
         chosen: list[_Queued] = []
+        unfit = 0
         for item in (item for tier in self._tiers for item in reversed(tier.values())):
-            if len(taken) >= RUMOURS_MAX or left < RUMOUR_BYTES_MIN:
+            if len(taken) >= RUMOURS_MAX or left < RUMOUR_BYTES_MIN or unfit >= UNFIT_MAX:
                 break
-            if item.size_bytes <= left and item.rumour.node not in about:
+            if item.size_bytes > left:
+                unfit += 1
+            elif item.rumour.node not in about:
                 left -= item.size_bytes
                 taken.append(item.rumour)
                 chosen.append(item)

@@ -16,6 +16,10 @@ Seq = Annotated[int, Max(INCARNATION_MAX)]
 
 RUMOURS_MAX = 64
 """Rumours in one datagram; the byte bound of a datagram comes first."""
+SPREAD_RUMOURS_MAX = 64
+"""Rumours in one message along a branch: some 20 KB."""
+SPREAD_NAMES_MAX = 1024
+"""Names of news in one message."""
 MEMBERS_SENT_MAX = 2048
 """Members in one push/pull. A larger mesh sends a sample, another one each time."""
 
@@ -122,3 +126,40 @@ class PushPull:
 
     digest: Annotated[bytes, Exactly(16)]
     members: Annotated[tuple[Rumour, ...], Max(MEMBERS_SENT_MAX)]
+
+
+@message(123)
+class Neighbour:
+    """A tell: I want to be a neighbour of yours; ``urgent``: have another go for it. Answered by Neighboured."""
+
+    urgent: bool
+
+
+@message(124)
+class Neighboured:
+    """A tell: you are a neighbour of mine (``taken``), or are none (any more)."""
+
+    taken: bool
+
+
+Names = Annotated[tuple[Annotated[bytes, Exactly(8)], ...], Max(SPREAD_NAMES_MAX)]
+
+
+@message(125)
+class Spread:
+    """A tell between neighbours: news, and names of news that the sender has."""
+
+    rumours: Annotated[tuple[Rumour, ...], Max(SPREAD_RUMOURS_MAX)]
+    names: Names
+
+
+@message(126)
+class Graft:
+    """A tell between neighbours: send me these, and what comes from now on."""
+
+    names: Names
+
+
+@message(127)
+class Prune:
+    """A tell between neighbours: what you sent had come from elsewhere; names will do."""

@@ -17,6 +17,7 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.scatter import ACTOR
 from mesh.actors.system import ActorSystem
+from mesh.core.member import FULL_MESH_MAX
 from mesh.core.query import bits_of, partitions_in
 from mesh.core.replication import Key, plan_rows
 from mesh.core.rows import unpack
@@ -63,6 +64,7 @@ class Comparer:
         self._clock = clock
         self._wake = asyncio.Event()
         self._due: dict[NodeId, float] = {}
+        self._linked: dict[NodeId, None] = {}
         self._token = ""
 
     def open(self) -> None:
@@ -72,7 +74,10 @@ class Comparer:
 
     def _on_link(self, peer: NodeId, up: bool) -> None:
         if up:
+            self._linked[peer] = None
             self.soon(peer)
+        else:
+            self._linked.pop(peer, None)
 
     def soon(self, peer: NodeId) -> None:
         """Compare with a peer as soon as may be, at most once in STEP_S."""
@@ -108,6 +113,10 @@ class Comparer:
             self._token = token
             self._due.clear()
         peers = [node for node in self._view.present(MESH_PARTITION) if node != self._system.node_id]
+        if len(peers) >= FULL_MESH_MAX:
+            # In a large mesh what is whole on every node goes from neighbour to neighbour.
+            shared = self._partners()
+            peers = [peer for peer in peers if peer in self._linked or peer in shared or self._view.sync.awaits(peer)]
         due = [peer for peer in peers if self._due.get(peer, 0.0) <= now]
         if not due:
             return
@@ -125,6 +134,11 @@ class Comparer:
             self._due[peer] = now + COMPARE_EVERY_S
         await asyncio.gather(*(one(peer) for peer in due))
         await self._view.keep_counting(self._store)
+
+    def _partners(self) -> set[NodeId]:
+        """Give those with whom partitions are shared."""
+        shares = [share for share in self._view.shares().values() if self._system.node_id in share.takers]
+        return {node for share in shares for node in (*share.takers, *share.owners)}
 
     def _shared(self, peer: NodeId) -> list[PartitionId]:
         """Give the partitions taken here that a peer takes or owns, or may have something of, in order."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from blake3 import blake3
 
@@ -17,6 +18,7 @@ from mesh.core.member import (
     AskPing,
     AskPushPull,
     Changed,
+    Datagram,
     DatagramCame,
     DialEnded,
     Event,
@@ -24,10 +26,13 @@ from mesh.core.member import (
     LinkDown,
     LinkUp,
     Member,
+    Near,
+    NearCame,
     PersistIncarnation,
     PingAnswered,
     PushPullAnswered,
     PushPullAsked,
+    Release,
     Reply,
     SendDatagram,
     Start,
@@ -40,10 +45,23 @@ from mesh.core.membership import Membership
 from mesh.ports import Host
 from proto import codec
 from proto.ids import NodeId, node_id_of
-from proto.messages.membership import Gossip, NodeInfo, PushPull, State
+from proto.messages.membership import (
+    Ack,
+    Gossip,
+    Nack,
+    NodeInfo,
+    Ping,
+    PingRequest,
+    PushPull,
+    Rumour,
+    Spread,
+    State,
+)
 from simulations.world.entropy import SeededEntropy
 from simulations.world.trace import Trace
 
+HEAD_BYTES = 12
+"""Of a message around the rumours in it, about."""
 ASK_TIMEOUT_S = 5.0
 DIAL_TIMEOUT_S = 5.0
 DIAL_TRIES_S = (0.0, 0.2, 0.6, 1.4, 3.0)
@@ -100,6 +118,7 @@ class CoreWorld:
         self.trace = Trace()
         self.bytes_sent = 0
         self.datagrams = 0
+        self.dials = 0
         self.false_deaths: list[NodeId] = []
         """Nodes declared dead by a node that could reach them while they ran."""
         self._latency_s = latency_s
@@ -237,8 +256,10 @@ class CoreWorld:
 
     def agree(self, alive: list[NodeId]) -> bool:
         """Tell whether each of ``alive`` believes exactly those to live."""
-        wanted = sorted(alive)
-        return all(list(self.nodes[node].core.alive()) == wanted for node in wanted)
+        wanted = dict.fromkeys(alive).keys()
+        return all(
+            len(there := self.nodes[node].core.alive()) == len(wanted) and there.keys() == wanted for node in alive
+        )
 
     def sees_dead(self, node: NodeId, by: list[NodeId]) -> bool:
         """Tell whether all of ``by`` believe a node dead."""
@@ -258,14 +279,16 @@ class CoreWorld:
                 case SendDatagram(peer, message):
                     self._datagram(node, peer, message)
                 case Tell(peer, message):
-                    self._reliably(node, peer, GossipCame(node.id, message.rumours))
+                    self.bytes_sent += wire_bytes(message)
+                    told = GossipCame(node.id, message.rumours) if isinstance(message, Gossip) else None
+                    self._reliably(node, peer, told or NearCame(node.id, cast(Near, message)))
                 case AskPing(peer, seq, timeout_s):
                     self._ask_ping(node, peer, seq, timeout_s)
                 case AskPushPull(peer, message):
                     self._ask_push_pull(node, peer, message)
                 case Reply(message):
                     assert isinstance(event, PushPullAsked)
-                    self.bytes_sent += len(codec.encode(message))
+                    self.bytes_sent += wire_bytes(message)
                     self._reliably(node, event.peer, PushPullAnswered(node.id, message))
                 case PersistIncarnation(incarnation):
                     node.incarnation = incarnation
@@ -274,7 +297,10 @@ class CoreWorld:
                 case WakeAt(at):
                     self._wake(node, at)
                 case Dial():
+                    self.dials += 1
                     self._dial(node, effect)
+                case Release(peer):
+                    self._unlink(node.id, peer, "idle")
 
     def _changed(self, node: CoreNode, member: Member) -> None:
         self.trace.add(self.now, "member", node.id[:8], member.id[:8], member.state, member.incarnation)
@@ -295,14 +321,12 @@ class CoreWorld:
     def _delay_s(self) -> float:
         return self._net.uniform(*self._latency_s)
 
-    def _datagram(self, node: CoreNode, peer: NodeId, message: object) -> None:
-        packed = codec.encode_tagged(message)
-        self.bytes_sent += len(packed)
+    def _datagram(self, node: CoreNode, peer: NodeId, message: Datagram | Gossip) -> None:
+        self.bytes_sent += wire_bytes(message)
         self.datagrams += 1
         if not self._linked(node.id, peer) or not self._way(node.id, peer) or self._net.chance(self.loss):
             return
-        came = codec.decode_tagged(packed)
-        event = GossipCame(node.id, came.rumours) if isinstance(came, Gossip) else DatagramCame(node.id, came)
+        event = GossipCame(node.id, message.rumours) if isinstance(message, Gossip) else DatagramCame(node.id, message)
         self.at(self.now + self._delay_s(), lambda: self._arrive(node.id, peer, event))
 
     def _arrive(self, sender: NodeId, peer: NodeId, event: Event) -> None:
@@ -328,7 +352,7 @@ class CoreWorld:
         self.at(self.now + (delay_s if answered else timeout_s), lambda: self.feed(node, PingAnswered(seq, answered)))
 
     def _ask_push_pull(self, node: CoreNode, peer: NodeId, message: PushPull) -> None:
-        self.bytes_sent += len(codec.encode(message))
+        self.bytes_sent += wire_bytes(message)
         if not self._reliably(node, peer, PushPullAsked(node.id, message)):
             self.at(self.now + ASK_TIMEOUT_S, lambda: self.feed(node, PushPullAnswered(peer, None)))
 
@@ -364,3 +388,35 @@ class CoreWorld:
         self.trace.add(self.now, "link", one[:8], other[:8])
         self.feed(self.nodes[one], LinkUp(other, self.nodes[other].host))
         self.feed(self.nodes[other], LinkUp(one, self.nodes[one].host))
+
+
+_info_bytes: dict[int, tuple[NodeInfo, int]] = {}
+INFOS_SIZED_MAX = 1 << 16
+
+
+def wire_bytes(message: object) -> int:
+    """Give the bytes of a message; those of a rumour are counted once, however often it is told."""
+    match message:
+        case Ping() | Ack() | PingRequest() | Nack() | Gossip():
+            rumours: tuple[Rumour, ...] = message.rumours
+        case Spread(rumours, names):
+            return HEAD_BYTES + 9 * len(names) + sum(map(_size, rumours))
+        case PushPull(_, rumours):
+            return 2 * HEAD_BYTES + sum(map(_size, rumours))
+        case _:
+            return len(codec.encode_tagged(message))
+    if not rumours:
+        return len(codec.encode_tagged(message))
+    return HEAD_BYTES + (54 if isinstance(message, PingRequest) else 0) + sum(map(_size, rumours))
+
+
+def _size(rumour: Rumour) -> int:
+    size = 113 + len(rumour.state) + len(rumour.proof)
+    if rumour.info is None:
+        return size
+    known = _info_bytes.get(id(rumour.info))
+    if known is None or known[0] is not rumour.info:
+        if len(_info_bytes) >= INFOS_SIZED_MAX:
+            _info_bytes.clear()
+        known = _info_bytes[id(rumour.info)] = rumour.info, len(codec.encode(rumour.info))
+    return size + known[1]
