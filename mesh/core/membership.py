@@ -96,7 +96,7 @@ NEIGHBOUR_LOST_S = 2.0
 SYNC_EACH_S = 5.0
 """In a crowd everything is exchanged no more often: it is some 250 bytes a node."""
 DIFFER_AGAIN_S = 3.0
-"""Two views that differ are compared again after so long before all is exchanged: most often news was on its way."""
+"""Two views that differ while news comes are compared again after so long, before everything is exchanged."""
 
 _Timer = tuple[str, str]
 _PUSH_PULL: _Timer = ("push/pull", "")
@@ -149,7 +149,8 @@ class Membership:
         self.crowd = False
         """Whether there are too many nodes for links with all of them."""
         self._source: NodeId | None = None
-        self._all_at = -SYNC_EACH_S
+        self._all_at = self._changed_at = -SYNC_EACH_S
+        self._all_next: NodeId | None = None
         self._comparing: dict[NodeId, bytes] = {}
         self._differed: dict[NodeId, None] = {}
         self._leaving = False
@@ -333,7 +334,10 @@ class Membership:
                 if peer not in self.near.active:
                     self._effects.append(Tell(peer, Neighboured(taken=False)))
                 self._source = peer
-                self._hear(self.tree.take(peer, rumours, now), peer, now)
+                for rumour in self.tree.take(peer, rumours, now):
+                    self._take(rumour, peer, now)
+                    if not self._knows(rumour):
+                        self.tree.forget(rumour)  # it was not proven; what is true may bear the same name
                 self._source = None
                 self.tree.named(peer, names, now)
             case Graft(names):
@@ -343,6 +347,14 @@ class Membership:
             case _:
                 assert_never(message)
         self._follow_neighbours(now)
+
+    def _knows(self, rumour: Rumour) -> bool:
+        """Tell whether what is believed is at least what a rumour says."""
+        known = self.members.get(rumour.node)
+        return known is not None and (
+            rumour.node == self.node
+            or standing(known.state, known.incarnation) >= standing(rumour.state, rumour.incarnation)
+        )
 
     def _follow_neighbours(self, now: float) -> None:
         """Have a branch to each neighbour, and to nobody else."""
@@ -442,6 +454,7 @@ class Membership:
             shown = printable(info)
             member = Member(rumour.node, rumour.state, rumour.incarnation, shown, since, rumour.proof, info)
         self._set(member)
+        self._changed_at = now
         self._suspicions.pop(rumour.node, None)
         self._agenda.cancel(("suspect", rumour.node))
         if rumour.state is State.SUSPECT:
@@ -578,7 +591,7 @@ class Membership:
         self._merge(message, peer, now)
         if compared is None or (not message.members and message.digest == compared):
             self._differed.pop(peer, None)
-        elif self.crowd and peer not in self._differed:
+        elif self.crowd and peer not in self._differed and now < self._changed_at + DIFFER_AGAIN_S:
             self._differed[peer] = None
             self._agenda.set(("compare", peer), now + DIFFER_AGAIN_S)
         else:
@@ -601,10 +614,12 @@ class Membership:
         """Exchange everything with a peer now, unless that was asked of it a moment ago."""
         self._agenda.cancel(("sync", peer))
         if self.crowd and now < self._all_at + SYNC_EACH_S:
-            self._agenda.set(_PUSH_PULL, self._all_at + self._chance.uniform(1.0, 1.5) * SYNC_EACH_S)
+            if self._all_next not in self.links:
+                self._all_next = peer
+                self._agenda.set(("sync", peer), self._all_at + self._chance.uniform(1.0, 1.2) * SYNC_EACH_S)
             return
         if peer in self.links and not self.talk.synced_since(peer, now - 0.5):
-            self._all_at = now
+            self._all_at, self._all_next = now, None
             self.talk.note_sync(peer, now)
             self._effects.append(AskPushPull(peer, PushPull(self.talk.digest(), self._everything())))
 

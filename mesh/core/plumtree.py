@@ -129,6 +129,10 @@ class Plumtree:
             self.effects.append(Tell(peer, Prune()))
         return news
 
+    def forget(self, rumour: Rumour) -> None:
+        """Have what bears this name count as new when it comes again."""
+        self._kept.pop(name_of(rumour), None)
+
     def named(self, peer: NodeId, names: Iterable[bytes], now: float) -> None:
         """Take names of what a peer has: what does not come by itself is asked for."""
         for name in names:

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 from mesh.core.member import NearCame, Release, Tell, Timing
 from mesh.core.neighbours import Neighbours, most, wanted
 from mesh.core.plumtree import Plumtree, name_of
+from mesh.core.vouching import statement
 from proto.ids import NodeId
 from proto.messages.membership import Graft, Neighbour, Neighboured, Prune, Rumour, Spread, State
-from simulations.world.cores import CoreWorld
+from simulations.world.cores import CoreWorld, Marks
 from simulations.world.entropy import SeededEntropy
 
 IDS = [NodeId(f"{number:052d}") for number in range(40)]
@@ -283,3 +284,18 @@ def test_what_neighbours_tell_counts_over_a_link_only(message):
         effect for effect in node.core.handle(NearCame(IDS[0], message), world.now) if isinstance(effect, Tell)
     ] == []
     assert not any(isinstance(effect, Release) for effect in node.core.handle(NearCame(IDS[0], message), world.now))
+
+
+@pytest.mark.parametrize("proof", [b"", b"x" * 64])
+def test_a_lie_that_came_first_does_not_hide_what_is_true(proof):
+    world = crowd(8, 10)
+    one, other = list(world.nodes.values())[:2]
+    peer = next(iter(one.core.near.active))
+    mine = other.core.members[other.id]
+    content = statement(other.id, State.ALIVE, mine.incarnation + 1, mine.said)
+    true = Rumour(other.id, State.ALIVE, mine.incarnation + 1, other.id, mine.said, Marks(other.id).sign(content))
+    lie = Rumour(other.id, State.ALIVE, mine.incarnation + 1, peer, mine.said, proof)
+    one.core.handle(NearCame(peer, Spread((lie,), ())), world.now)
+    assert one.core.members[other.id].incarnation == mine.incarnation
+    one.core.handle(NearCame(peer, Spread((true,), ())), world.now)
+    assert one.core.members[other.id].incarnation == mine.incarnation + 1
