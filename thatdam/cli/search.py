@@ -26,6 +26,8 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Find moments by words, in the whole mesh."""
+    if not " ".join(words).strip():
+        raise fail("say what to look for, in words", 2)
     client = Client(data)
     wanted = {
         "q": " ".join(words),

@@ -99,6 +99,12 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             raise Problem(503, f"the take {take} runs, but its row is not seen from this node yet; ask for it again")
         return TakeOf(take=await assets.shown(take))
 
+    async def check_free(name: str, but: str = "") -> None:
+        """Refuse a name that another camera has: verbs and people could not say which is meant."""
+        page = await node.catalogue.scan(Rows("cameras", limit=CAMERAS_MAX))
+        if any(text(row, "name") == name and row.pk != but for row in page.rows if is_camera(row)):
+            raise Problem(409, f"a camera is called {name!r} already; take another name")
+
     @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[viewer], responses=failing(503))
     async def cameras() -> Cameras:
         """List the cameras of the mesh."""
@@ -111,13 +117,16 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         """Give a camera."""
         return (await view.shown([await view.row(camera)]))[0]
 
-    @app.patch("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[admin], responses=failing(404, 503, 507))
+    @app.patch(
+        "/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[admin], responses=failing(404, 409, 503, 507)
+    )
     async def change(camera: str, body: CameraChange) -> Camera:
         """Rename a camera."""
         await view.row(camera)
         name = body.name.strip()
         if not is_line(name):
             raise Problem(422, NAME_WRONG)
+        await check_free(name, camera)
         await node.catalogue.write(Change("cameras", CameraId(camera), set={"name": name}))
         return (await view.shown([await view.row(camera)]))[0]
 
@@ -147,6 +156,8 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         member = alive_named(node, body.node)
         if "proxy" not in member.info.roles:
             raise Problem(409, f"{view.called(member.id)} does not take the role proxy, so it opens no cameras")
+        if body.name.strip():
+            await check_free(body.name.strip())
         message = AddCamera(body.url, body.name.strip())
         added = await node.system.ask(member.id, "proxy", message, CameraAdded, timeout_s=ADD_TIMEOUT_S)
         row = await seen("cameras", added.camera)
