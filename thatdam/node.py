@@ -14,6 +14,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
+from mesh.actors.events import EventLog
 from mesh.actors.files import Files
 from mesh.actors.inspection import Inspector
 from mesh.actors.jobs import JobRunner, Jobs
@@ -105,6 +106,7 @@ class Node:
     leases: LeaseServer | None
     runner: JobRunner | None
     jobs: Jobs
+    events: EventLog
     _disk: Disk
     _discovery: Discovery | None
     _clock: Clock
@@ -169,6 +171,7 @@ class Node:
         chunks = Chunks(system, store, view, members, clock, move_bytes_s=config.storage.move_mb_s * 1e6)
         clock.open(system, network)
         Inspector(system)
+        events = EventLog(system, network, mesh, members.alive_ids, clock)
         stores = "storage" in taken
         joining = view.joining(capacity, config.mesh.zone, int(clock.wall() * 1000)) if stores else None
         await server.open()
@@ -258,6 +261,7 @@ class Node:
             raise
         members.update(_reachable(info, network))
         await members.start()
+        events.open(members.incarnation())
         await admission.open()
         door.open(admission)
         if "proxy" in taken:
@@ -318,6 +322,7 @@ class Node:
             leases,
             runner,
             Jobs(system, catalogue, clock),
+            events,
             disk,
             discovery,
             clock,

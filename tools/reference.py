@@ -128,8 +128,10 @@ it. A change answers with the header `Thatdam-Cursor`; given as `after`, any nod
 `stale`.
 """
 EVENTS_HEAD = """\
-The WebSocket `/api/v1/events` sends one JSON object a message: `topic`, `at` (a time) and `data`. An event means "look
-again": `data` names what changed and a few fields of it.
+The WebSocket `/api/v1/events` sends one JSON object a message: `topic`, `at` (a time), the `node` it happened on, a
+`cursor` and `data`. An event means "look again": `data` names what changed and a few fields of it. `?topics=capture.*`
+tells some alone, `?after=` a cursor goes on behind it on any node, `?since=` a time begins there. `feed.position` says
+that the feed is open, and moves the cursor when nothing else does; `feed.missed` says what is lost to the listener.
 """
 
 

@@ -185,6 +185,10 @@ class Members:
             self._away_until = min(waiting, default=float("inf")) + self._away_after_s
         return self._away
 
+    def incarnation(self) -> int:
+        """Give this node's incarnation; 0 before it has begun. At each start it is higher than ever before."""
+        return 0 if self._core is None else self._core.members[self._system.node_id].incarnation
+
     def awareness(self) -> int:
         """Tell how unwell this node believes itself to be, 0 (well) to 7: others may be right where it accuses."""
         return 0 if self._core is None else self._core.awareness

@@ -439,9 +439,13 @@ class ActorSystem:
 
         return end
 
+    @property
+    def crowd(self) -> bool:
+        """Tell whether the mesh is so large that this node has no links to most others."""
+        return self._reach is not None and self._reach.crowd
+
     async def publish(self, topic: str, event: Any) -> None:
         """Tell an event to every node and to subscribers here. Never waits for a slow peer."""
-        crowd = self._reach is not None and self._reach.crowd
         envelope = Envelope(
             Kind.EVENT,
             0,
@@ -449,7 +453,7 @@ class ActorSystem:
             codec.encode_tagged(event),
             correlation_id=correlation.get(),
             # In a crowd an event comes over several links, and is known by this.
-            idempotency_key=short_id(self._entropy.token(16)) if crowd else "",
+            idempotency_key=short_id(self._entropy.token(16)) if self.crowd else "",
             topic=topic,
         )
         self._event_is_news(envelope.idempotency_key)
@@ -548,7 +552,7 @@ class ActorSystem:
             case Kind.EVENT:
                 if not self._event_is_news(envelope.idempotency_key):
                     return
-                if envelope.idempotency_key and self._reach is not None and self._reach.crowd:
+                if envelope.idempotency_key and self.crowd:
                     self._send_event(frame, link.peer)
                 event = _known(envelope.body)
                 if event is not None:

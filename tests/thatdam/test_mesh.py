@@ -1,6 +1,7 @@
 """Five real nodes with two copies, on loopback: one mesh, one catalogue, and none of it lost when nodes die."""
 
 import json
+import signal
 import subprocess
 import time
 
@@ -30,6 +31,27 @@ def five(tmp_path_factory):
         end(nodes)
 
 
+def told_of(node, camera, topics, *words):
+    """Give what `thatdam events` tells of a camera, until each of ``topics`` was told; then Ctrl-C ends it."""
+    command = [THATDAM, "events", *words, "--json", "--data", str(node.data)]
+    feed = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    found = []
+    try:
+        while len(found) < len(topics):
+            event = json.loads(feed.stdout.readline())
+            if event["data"].get("camera") == camera:
+                found.append(event)
+        feed.send_signal(signal.SIGINT)
+        _, told = feed.communicate(timeout=30)
+    finally:
+        feed.kill()
+    assert [event["topic"] for event in found] == list(topics)
+    assert feed.returncode == 0
+    assert f"--after {found[-1]['cursor'][:3]}" in told
+    assert "Traceback" not in told
+    return found
+
+
 def test_every_node_lists_the_same_nodes_and_is_listed_with_figures(five):
     views = [node.get("/api/v1/nodes") for node in five]
     assert len({tuple((row["id"], row["name"]) for row in view["nodes"]) for view in views}) == 1
@@ -50,6 +72,10 @@ def test_a_take_is_watched_copied_found_everywhere_and_outlives_its_recorder(fiv
         assert pictures(page, 50) == 320
     time.sleep(2)
     other.run("record", "stop", camera)
+    captures = ("capture.started", "capture.stopped")
+    begun, ended = told_of(third, camera, captures, "capture.*", "--since", "10m")
+    assert (begun["data"]["take"], ended["data"]["take"]) == (take, None)
+    assert told_of(encoder, camera, captures[1:], "capture.*", "--after", begun["cursor"])[0]["data"] == ended["data"]
     until(lambda: recorder.get("/api/v1/nodes")["copies"]["waiting"] == 0, 60, "every part has its copies")
     indexed = lambda: any(hit["asset"] == take for hit in third.json("search", "front door")["hits"])  # noqa: E731
     until(indexed, 60, "the take is found by its name")

@@ -42,19 +42,29 @@ def segment(said: str) -> str:
     return quote(said, safe="")
 
 
+def access_file(data: str) -> Path:
+    """Give where a node says how its verbs reach it; ``data`` as a person said it, empty for the usual folder."""
+    return (Path(data).expanduser() if data else default_data_folder()) / ACCESS_FILE
+
+
 class Client:
     """A node's API, as the verbs use it."""
 
     def __init__(self, data: str) -> None:
-        folder = self.folder = Path(data).expanduser() if data else default_data_folder()
+        file = access_file(data)
+        folder = self.folder = file.parent
         try:
-            access = json.loads((folder / ACCESS_FILE).read_text(encoding="utf-8"))
+            access = json.loads(file.read_text(encoding="utf-8"))
             self.base = str(access["url"])
-            self._http = httpx.Client(
-                base_url=self.base, headers={"Authorization": f"Bearer {access['token']}"}, timeout=TIMEOUT_S
-            )
+            self.headers = {"Authorization": f"Bearer {access['token']}"}
+            self._http = httpx.Client(base_url=self.base, headers=self.headers, timeout=TIMEOUT_S)
         except (OSError, ValueError, KeyError):
             raise fail(f"no node has run in {folder}; start one with `thatdam up`, or say --data") from None
+
+    @property
+    def events_url(self) -> str:
+        """Give where the node tells events, over a WebSocket."""
+        return self.base.replace("http", "ws", 1).rstrip("/") + "/api/v1/events"
 
     def call(self, method: str, path: str, **more: Any) -> Any:
         """Ask the node; an error is printed as the sentence it is and ends the command."""

@@ -10,7 +10,7 @@ import typer
 
 from thatdam import __version__
 from thatdam import config as settings
-from thatdam.cli import actors, admission, layout, library, mesh, people, search, sources, transfer, trash
+from thatdam.cli import actors, admission, events, layout, library, mesh, people, search, sources, transfer, trash
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -94,6 +94,7 @@ app.command()(admission.authority)
 app.command()(mesh.nodes)
 app.command()(mesh.status)
 app.command()(actors.actors)
+app.command()(events.events)
 
 
 def _add_installed_verbs() -> None:

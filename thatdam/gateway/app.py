@@ -24,6 +24,7 @@ from thatdam.gateway import (
     problems,
     search,
     sessions,
+    telling,
     trash,
     uploads,
     viewer,
@@ -49,8 +50,8 @@ def application(node: Node, names: frozenset[str] = frozenset()) -> FastAPI:
     operations.install(app, node, guard)
     metrics.install(app, node, guard, traffic)
     sessions.install(app, node, guard)
-    feed = events.Events(node.system, node.catalogue, node.members, node.now_ms, traffic)
-    events.install(app, feed, guard, traffic)
+    telling.Telling(node.system, node.catalogue, node.members, node.events)
+    events.install(app, node, guard)
     nodes.install(app, node, guard)
     actors.install(app, node, guard)
     admission.install(app, node, guard)

@@ -25,6 +25,7 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from mesh.actors.chunks import Lag
+from mesh.core.following import Why
 from roles.storage.collector import Reclaiming
 from roles.storage.repair import RepairReport
 from thatdam import __version__
@@ -225,10 +226,13 @@ class NodeCollector(Collector):
             buckets.append(("+Inf" if bound == float("inf") else str(bound), float(total)))
         took.add_metric([], buckets, traffic.took_s)
         yield took
-        yield _gauge("thatdam_event_clients", "Open event feeds", traffic.event_clients)
-        yield _counter(
-            "thatdam_event_feeds_dropped", "Event feeds closed because they were too slow", traffic.events_missed
-        )
+        events = self._node.events
+        yield _gauge("thatdam_event_clients", "Open event feeds", events.followers)
+        yield _counter("thatdam_events_missed", "Events that feeds were told are lost to them", events.missed)
+        gaps = CounterMetricFamily("thatdam_event_gaps", "Gaps that feeds were told of, by why", labels=["reason"])
+        for why in Why:
+            gaps.add_metric([why.value], events.gaps[why])
+        yield gaps
 
 
 def install(app: FastAPI, node: Node, guard: Guard, traffic: Traffic) -> None:

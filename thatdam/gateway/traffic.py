@@ -16,8 +16,6 @@ class Traffic:
     answers: Counter[tuple[str, int]] = field(default_factory=Counter)
     took: Counter[float] = field(default_factory=Counter)
     took_s: float = 0.0
-    event_clients: int = 0
-    events_missed: int = 0
 
     def answered(self, method: str, status: int, took_s: float) -> None:
         """Take note of one answer; status 0 is a client that left before it."""

@@ -5,12 +5,13 @@ import contextlib
 
 import pytest
 
+from mesh.actors.events import EventLog
 from mesh.actors.membership import Members
 from mesh.actors.system import ActorSystem
 from mesh.core.member import Timing
 from mesh.core.neighbours import most
 from mesh.ports import Flow, Unavailable
-from proto.ids import node_id_of
+from proto.ids import MeshId, node_id_of
 from proto.messages.events import RowChanged
 from proto.messages.membership import AreYouThere, HereIAm, NodeInfo
 from simulations.world.cores import Marks
@@ -152,5 +153,30 @@ def test_an_event_reaches_every_node_once_and_a_dead_node_is_no_answer():
             await other.network.close()
             with pytest.raises(Unavailable):
                 await machines[0].system.ask(other.id, "membership", AreYouThere(), HereIAm, timeout_s=5.0)
+
+    played(story())
+
+
+def test_what_a_node_tells_is_followed_where_there_is_no_link_to_it_as_its_own_and_once():
+    async def story():
+        async with crowd() as machines:
+            logs = []
+            for machine in machines:
+                alive = machine.members.alive_ids
+                log = EventLog(machine.system, machine.network, MeshId("a" * 26), alive, LoopClock())
+                log.open(machine.members.incarnation())
+                logs.append(log)
+            one = machines[0]
+            other = stranger_to(one, machines)
+            following = logs[machines.index(other)].follow()
+            for number in range(30):
+                logs[0].tell("job.changed", {"id": str(number)})
+                await asyncio.sleep(0.01)
+            told = []
+            while items := await following.next(5.0):
+                told += items
+            assert [(item.origin, item.event.seq) for item in told] == [(one.id, seq) for seq in range(1, 31)]
+            again = logs[machines.index(other)].follow(after=following.cursor(told[9].cursor))
+            assert [item.event.seq for item in await again.next(5.0)] == list(range(11, 31))
 
     played(story())

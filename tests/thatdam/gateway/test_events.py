@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import json
+from urllib.parse import urlencode
 
+import httpx
 import pytest
 from lone_node import listening, running
 from websockets.asyncio.client import connect
@@ -11,8 +13,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mesh.core.access import Role
 from mesh.core.rows import Change
+from proto.messages.events import RowChanged
 from thatdam.gateway import events
-from thatdam.gateway.events import Feed
 
 
 def run(work, folder):
@@ -24,10 +26,11 @@ def run(work, folder):
 
 
 @contextlib.asynccontextmanager
-async def feed(node, port, role="viewer", **more):
+async def feed(node, port, role="viewer", query=None, **more):
     token = await node.access.add_token("feed", Role(role), 1.0)
     headers = {"Authorization": f"Bearer {token}", **more}
-    async with connect(f"ws://127.0.0.1:{port}/api/v1/events", additional_headers=headers, proxy=None) as socket:
+    url = f"ws://127.0.0.1:{port}/api/v1/events?{urlencode(query or {})}"
+    async with connect(url, additional_headers=headers, proxy=None) as socket:
         yield socket
 
 
@@ -113,29 +116,101 @@ def test_a_listener_whose_token_ends_is_closed(tmp_path, monkeypatch):
     run(work, tmp_path)
 
 
-def test_a_slow_listener_is_told_that_it_missed_some_and_is_closed(tmp_path, monkeypatch):
-    monkeypatch.setattr(events, "FEED_WAITING_MAX", 4)
-    made = []
-
-    class Slow(Feed):
-        def __init__(self):
-            super().__init__()
-            made.append(self)
-
-    monkeypatch.setattr(events, "Feed", Slow)
-
+def test_a_feed_goes_on_behind_its_cursor_and_tells_only_what_was_asked_for(tmp_path):
     async def work(node, port):
-        async with feed(node, port) as socket, feed(node, port) as other:
-            while len(made) < 2:
-                await asyncio.sleep(0.01)
-            for number in range(40):  # without a pause for the sender between them
-                made[0].offer(json.dumps({"topic": "asset.changed", "at": "now", "data": {"id": str(number)}}))
-            assert (await heard(socket, "feed.missed"))["data"]["missed"] >= 30
-            with pytest.raises(ConnectionClosed) as closed:
-                await socket.recv()
-            assert closed.value.rcvd.code == events.CLOSE_SLOW
-            await node.catalogue.write(Change("assets", "a", set={"state": "ready"}))
-            await heard(other, "asset.changed")
+        async with feed(node, port) as socket:
+            await node.catalogue.write(Change("cameras", "cam", set={"name": "Door"}))
+            first = await heard(socket, "camera.changed")
+            assert first["node"] == node.node_id
+        for take in ("one", "two"):
+            await node.catalogue.write(Change("cameras", "cam", set={"record": take}))
+            await asyncio.sleep(0.3)
+        for _ in range(2):
+            async with feed(node, port, query={"topics": "capture.*,job.*", "after": first["cursor"]}) as socket:
+                told = [json.loads(await socket.recv()) for _ in range(3)]
+            assert [event["topic"] for event in told] == ["feed.position", "capture.started", "capture.started"]
+            assert [event["data"]["take"] for event in told[1:]] == ["one", "two"]
+        async with feed(node, port, query={"topics": "capture.*", "since": first["at"]}) as socket:
+            assert (await heard(socket, "capture.started"))["data"]["take"] == "one"
+
+    run(work, tmp_path)
+
+
+def test_what_is_kept_no_longer_is_told_as_missed_and_counted(tmp_path):
+    async def work(node, port):
+        async with feed(node, port, query={"topics": "job.*"}) as socket:
+            begun = json.loads(await socket.recv())["cursor"]
+        node.events._journal._own_max = 5
+        for number in range(20):
+            node.events.tell("job.changed", {"id": str(number), "state": "done"})
+        async with feed(node, port, query={"topics": "job.*", "after": begun}) as socket:
+            lost = await heard(socket, "feed.missed")
+            assert lost["data"]["why"] == "ring"
+            left = [(await heard(socket, "job.changed"))["data"]["id"] for _ in range(5)]
+            assert left == [str(number) for number in range(15, 20)]
+        async with httpx.AsyncClient() as client:
+            metrics = (await client.get(f"http://127.0.0.1:{port}/metrics")).text
+        assert lost["data"]["missed"] >= 15
+        assert f"thatdam_events_missed_total {lost['data']['missed']}.0" in metrics
+        assert 'thatdam_event_gaps_total{reason="ring"} 1.0' in metrics
+
+    run(work, tmp_path)
+
+
+WRONG = [
+    ({"after": "yesterday"}, "no cursor of events"),
+    ({"after": "e1.AAAA"}, "damaged or cut off"),
+    ({"after": "e9.AAAA"}, "version 9"),
+    ({"topics": "captur.*"}, "no topic is called 'captur.*'; there are camera.*"),
+    ({"topics": "[" * 40}, "no topic is called"),
+    ({"topics": "feed.*"}, "no topic is called"),
+    ({"topics": ",".join(["node.*"] * 17)}, "at most 16 topics"),
+    ({"since": "soon"}, "since: 'soon' is no moment"),
+    ({"since": "2026-05-01", "after": "e1.AAAA"}, "not both"),
+]
+
+
+def test_a_query_that_is_wrong_closes_the_feed_with_a_sentence(tmp_path):
+    async def work(node, port):
+        for query, told in WRONG:
+            async with feed(node, port, query=query) as socket:
+                with pytest.raises(ConnectionClosed) as closed:
+                    await socket.recv()
+            assert closed.value.rcvd.code == events.CLOSE_MISTAKE
+            assert told in closed.value.rcvd.reason, query
+
+    run(work, tmp_path)
+
+
+def test_an_event_of_another_release_is_passed_over(tmp_path):
+    async def work(node, port):
+        async with feed(node, port) as socket:
+            node.events.tell("moon.rose", {"id": "full"})
+            node.events.tell("job.changed", {"id": "a", "colour": "red"})
+            node.events.tell("job.changed", {"id": "b"})
+            assert (await heard(socket, "job.changed"))["data"] == {"id": "b"}
+
+    run(work, tmp_path)
+
+
+def test_what_a_node_tells_that_does_not_number_its_events_is_told_here(tmp_path):
+    async def work(node, port):
+        async with feed(node, port) as socket:
+            await node.system.publish("rows", RowChanged("cameras", "cam", told={"record": "take", "secret": "x"}))
+            assert (await heard(socket, "camera.changed"))["data"] == {"id": "cam", "record": "take"}
+            assert (await heard(socket, "capture.started"))["data"] == {"camera": "cam", "take": "take"}
+
+    run(work, tmp_path)
+
+
+def test_a_new_camera_is_no_recording_that_stopped(tmp_path):
+    async def work(node, port):
+        async with feed(node, port, query={"topics": "camera.*,capture.*"}) as socket:
+            await node.catalogue.write(Change("cameras", "cam", set={"name": "Door", "record": "", "created_ms": 1}))
+            await heard(socket, "camera.changed")
+            await node.catalogue.write(Change("cameras", "cam", set={"record": "take"}))
+            topics = [json.loads(await socket.recv())["topic"] for _ in range(2)]
+            assert topics == ["camera.changed", "capture.started"]
 
     run(work, tmp_path)
 

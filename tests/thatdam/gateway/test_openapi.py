@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from mesh.core.rows import Change
 from proto.messages.membership import State
 from thatdam.gateway.answers.events import Event
-from thatdam.gateway.events import TOLD
+from thatdam.gateway.telling import TOLD
 
 
 def run(work, folder):
@@ -103,16 +103,17 @@ def test_every_topic_of_the_feed_is_described(spec):
     assert {f"node.{state.value}" for state in State} <= topics
 
 
+WHEN = {"at": "2026-01-01T00:00:00.000Z", "node": "n" * 52, "cursor": "e1.a"}
+
+
 def test_a_topic_that_is_not_described_cannot_be_told():
-    told = {"topic": "asset.eaten", "at": "2026-01-01T00:00:00.000Z", "data": {"id": "a"}}
+    told = {**WHEN, "topic": "asset.eaten", "data": {"id": "a"}}
     with pytest.raises(ValueError, match=r"asset\.eaten"):
         TypeAdapter(Event).validate_python(told)
 
 
 def test_a_field_that_did_not_change_is_absent_and_one_that_was_emptied_is_null():
-    told = TypeAdapter(Event).validate_python(
-        {"topic": "camera.changed", "at": "2026-01-01T00:00:00.000Z", "data": {"id": "c", "record": None}}
-    )
+    told = TypeAdapter(Event).validate_python({**WHEN, "topic": "camera.changed", "data": {"id": "c", "record": None}})
     assert json.loads(told.model_dump_json(exclude_unset=True))["data"] == {"id": "c", "record": None}
 
 

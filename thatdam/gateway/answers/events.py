@@ -3,6 +3,9 @@
 A listener takes an event as "look again": it tells that something changed, and a few harmless fields of it. The fields
 that did not change are absent; a field that was emptied is null. ``Event`` is the whole of the feed: a topic that is
 not in it cannot be told. Nothing that an address or a secret could be in is ever told.
+
+What is told in the whole mesh is told in the order of its node, each once. ``node.*`` is what the asked node believes:
+it is told by that one alone, and a feed that goes on at another node goes on with the beliefs of that one.
 """
 
 from __future__ import annotations
@@ -98,101 +101,123 @@ class NodeTold(Answer):
 
 
 class MissedTold(Answer):
-    """What is told to a listener that was too slow."""
+    """What is told to a listener to whom events are lost."""
 
-    missed: int
-    """Events that it did not get."""
+    missed: int | None
+    """How many, of any topic; null when nobody knows how many, and maybe none."""
+    node: str
+    """The id of the node that they happened on."""
+    why: Literal["ring", "restart", "unreachable"]
+    """They are too old to be kept there; that node started anew; or it could not be asked."""
 
 
-class CameraEvent(Answer):
+class PositionTold(Answer):
+    """What is told of a position: nothing beside the cursor."""
+
+
+class _Told(Answer):
+    """What every event has."""
+
+    topic: str
+    """What happened."""
+    at: Moment
+    """When, by the clock of the node it happened on."""
+    node: str
+    """The id of the node that tells it."""
+    cursor: str
+    """Where the feed is with this: give it as `after`, to any node, to go on behind it."""
+
+
+class CameraEvent(_Told):
     """A camera was added, changed or removed, on whatever node."""
 
     topic: Literal["camera.changed", "camera.removed"]
     """What happened."""
-    at: Moment
-    """When the asked node told it."""
     data: CameraTold
     """To which camera."""
 
 
-class AssetEvent(Answer):
+class AssetEvent(_Told):
     """An asset came, changed or was removed for good."""
 
     topic: Literal["asset.changed", "asset.removed"]
     """What happened."""
-    at: Moment
-    """When the asked node told it."""
     data: AssetTold
     """To which asset."""
 
 
-class JobEvent(Answer):
+class JobEvent(_Told):
     """Work on an asset is wanted, was begun, ended or failed."""
 
     topic: Literal["job.changed", "job.removed"]
     """What happened."""
-    at: Moment
-    """When the asked node told it."""
     data: JobTold
     """To which job."""
 
 
-class CaptureEvent(Answer):
+class CaptureEvent(_Told):
     """A recording began or ended."""
 
     topic: Literal["capture.started", "capture.stopped"]
     """What happened."""
-    at: Moment
-    """When the asked node told it."""
     data: CaptureTold
     """Of which camera."""
 
 
-class CaptureMoved(Answer):
+class CaptureMoved(_Told):
     """Another node goes on with a recording."""
 
     topic: Literal["capture.moved"]
     """What happened."""
-    at: Moment
-    """When the asked node told it."""
     data: CaptureMovedTold
     """Of which camera."""
 
 
-class CaptureWaits(Answer):
+class CaptureWaits(_Told):
     """A recording waits for its camera, or goes on."""
 
     topic: Literal["capture.waiting", "capture.resumed"]
     """What happened."""
-    at: Moment
-    """When the asked node told it."""
     data: CaptureWaitsTold
     """Of which take."""
 
 
-class NodeEvent(Answer):
+class NodeEvent(_Told):
     """The asked node believes something new of a node."""
 
     topic: Literal["node.alive", "node.suspect", "node.dead", "node.left"]
     """What it believes."""
-    at: Moment
-    """When the asked node told it."""
     data: NodeTold
     """Of which node."""
 
 
-class MissedEvent(Answer):
-    """The listener was too slow; the feed closes (4008), and it should connect again and look at everything anew."""
+class MissedEvent(_Told):
+    """Events are lost to this listener, who should look at everything anew. Told whatever topics were asked for."""
 
     topic: Literal["feed.missed"]
-    """Always the last event of a feed."""
-    at: Moment
-    """When the asked node told it."""
+    """That something was missed."""
     data: MissedTold
-    """How much it missed."""
+    """How much, and why."""
+
+
+class PositionEvent(_Told):
+    """The feed is open, or went past events of topics that were not asked for: only the cursor is new."""
+
+    topic: Literal["feed.position"]
+    """Where the feed is."""
+    data: PositionTold
+    """Nothing; the cursor is what is new."""
 
 
 Event = Annotated[
-    CameraEvent | AssetEvent | JobEvent | CaptureEvent | CaptureMoved | CaptureWaits | NodeEvent | MissedEvent,
+    CameraEvent
+    | AssetEvent
+    | JobEvent
+    | CaptureEvent
+    | CaptureMoved
+    | CaptureWaits
+    | NodeEvent
+    | MissedEvent
+    | PositionEvent,
     Field(discriminator="topic"),
 ]

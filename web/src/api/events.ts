@@ -1,8 +1,9 @@
 /**
  * What changes, as it changes: the node's event feed over a WebSocket, opened again with jittered back-off.
  *
- * Events are taken as "look again", never as the data itself, so that a lost one costs a delay and no truth. While the
- * feed is not open, those who follow it poll faster (see useResource).
+ * It goes on where it broke off, by the cursor of the last event; what the mesh does not keep any more is told as
+ * missed. Events are taken as "look again", never as the data itself, so that a lost one costs a delay and no truth.
+ * While the feed is not open, those who follow it poll faster (see useResource).
  */
 import type { LiveEvent, Topic } from "./types.ts";
 
@@ -11,6 +12,8 @@ const BACKOFF_MAX_MS = 30_000;
 
 /** The topic that says that some events did not come. */
 export const MISSED = "feed.missed" satisfies Topic;
+/** The code of a close that says that the query was wrong: the cursor is of no use to this node. */
+const CLOSE_MISTAKE = 4400;
 
 export type FeedState = "connecting" | "open" | "waiting";
 type OnEvent = (event: LiveEvent) => void;
@@ -23,7 +26,7 @@ export class EventFeed {
   private timer: number | undefined;
   private backoff_ms = BACKOFF_FIRST_MS;
   private running = false;
-  private opened = false;
+  private cursor = "";
   private current: FeedState = "waiting";
 
   constructor(path: string) {
@@ -71,19 +74,28 @@ export class EventFeed {
   private open(): void {
     const url = new URL(this.path, window.location.href);
     url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
+    if (this.cursor) url.searchParams.set("after", this.cursor);
     this.become("connecting");
     const socket = new WebSocket(url);
     this.socket = socket;
     socket.onopen = () => {
       this.backoff_ms = BACKOFF_FIRST_MS;
       this.become("open");
-      // What happened while the feed was away is not told again: everybody looks once.
-      if (this.opened) this.tell({ topic: MISSED, at: new Date().toISOString(), data: { missed: 0 } });
-      this.opened = true;
     };
     socket.onmessage = (message) => this.take(message.data);
-    socket.onclose = () => {
+    socket.onclose = (close) => {
       if (this.socket !== socket) return;
+      if (close.code === CLOSE_MISTAKE && this.cursor) {
+        // It begins anew, so everybody looks once.
+        this.cursor = "";
+        this.tell({
+          topic: MISSED,
+          at: new Date().toISOString(),
+          node: "",
+          cursor: "",
+          data: { missed: null, node: "", why: "unreachable" },
+        });
+      }
       this.socket = null;
       if (!this.running) return;
       this.become("waiting");
@@ -101,7 +113,9 @@ export class EventFeed {
       return;
     }
     if (event === null || typeof event !== "object" || typeof (event as LiveEvent).topic !== "string") return;
-    this.tell(event as LiveEvent);
+    const told = event as LiveEvent;
+    if (typeof told.cursor === "string" && told.cursor) this.cursor = told.cursor;
+    this.tell(told);
   }
 
   private tell(event: LiveEvent): void {

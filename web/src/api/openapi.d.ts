@@ -1080,11 +1080,15 @@ export interface components {
         AssetEvent: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description To which asset. */
             data: components["schemas"]["AssetTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What happened. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1198,11 +1202,15 @@ export interface components {
         CameraEvent: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description To which camera. */
             data: components["schemas"]["CameraTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What happened. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1250,11 +1258,15 @@ export interface components {
         CaptureEvent: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description Of which camera. */
             data: components["schemas"]["CaptureTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What happened. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1265,11 +1277,15 @@ export interface components {
         CaptureMoved: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description Of which camera. */
             data: components["schemas"]["CaptureMovedTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What happened. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1294,11 +1310,15 @@ export interface components {
         CaptureWaits: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description Of which take. */
             data: components["schemas"]["CaptureWaitsTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What happened. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1424,7 +1444,7 @@ export interface components {
              */
             reason?: string;
         };
-        Event: components["schemas"]["CameraEvent"] | components["schemas"]["AssetEvent"] | components["schemas"]["JobEvent"] | components["schemas"]["CaptureEvent"] | components["schemas"]["CaptureMoved"] | components["schemas"]["CaptureWaits"] | components["schemas"]["NodeEvent"] | components["schemas"]["MissedEvent"];
+        Event: components["schemas"]["CameraEvent"] | components["schemas"]["AssetEvent"] | components["schemas"]["JobEvent"] | components["schemas"]["CaptureEvent"] | components["schemas"]["CaptureMoved"] | components["schemas"]["CaptureWaits"] | components["schemas"]["NodeEvent"] | components["schemas"]["MissedEvent"] | components["schemas"]["PositionEvent"];
         /** @description A failure, as it was seen last. */
         Failing: {
             /** @description When it was. */
@@ -1531,11 +1551,15 @@ export interface components {
         JobEvent: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description To which job. */
             data: components["schemas"]["JobTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What happened. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1605,25 +1629,36 @@ export interface components {
             /** @description Seconds until it is worth nothing any more. */
             lives_s: number;
         };
-        /** @description The listener was too slow; the feed closes (4008), and it should connect again and look at everything anew. */
+        /** @description Events are lost to this listener, who should look at everything anew. Told whatever topics were asked for. */
         MissedEvent: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
-            /** @description How much it missed. */
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
+            /** @description How much, and why. */
             data: components["schemas"]["MissedTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
-             * @description Always the last event of a feed. (enum property replaced by openapi-typescript)
+             * @description That something was missed. (enum property replaced by openapi-typescript)
              * @enum {string}
              */
             topic: "feed.missed";
         };
-        /** @description What is told to a listener that was too slow. */
+        /** @description What is told to a listener to whom events are lost. */
         MissedTold: {
-            /** @description Events that it did not get. */
-            missed: number;
+            /** @description How many, of any topic; null when nobody knows how many, and maybe none. */
+            missed: number | null;
+            /** @description The id of the node that they happened on. */
+            node: string;
+            /**
+             * @description They are too old to be kept there; that node started anew; or it could not be asked.
+             * @enum {string}
+             */
+            why: "ring" | "restart" | "unreachable";
         };
         /** @description A source to add. */
         NewCamera: {
@@ -1764,11 +1799,15 @@ export interface components {
         NodeEvent: {
             /**
              * Format: date-time
-             * @description When the asked node told it.
+             * @description When, by the clock of the node it happened on.
              */
             at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
             /** @description Of which node. */
             data: components["schemas"]["NodeTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
             /**
              * @description What it believes. (enum property replaced by openapi-typescript)
              * @enum {string}
@@ -1908,6 +1947,27 @@ export interface components {
             /** @description Partitions that will have two copies in one zone though another zone has none. */
             zone_violations: number;
         };
+        /** @description The feed is open, or went past events of topics that were not asked for: only the cursor is new. */
+        PositionEvent: {
+            /**
+             * Format: date-time
+             * @description When, by the clock of the node it happened on.
+             */
+            at: string;
+            /** @description Where the feed is with this: give it as `after`, to any node, to go on behind it. */
+            cursor: string;
+            /** @description Nothing; the cursor is what is new. */
+            data: components["schemas"]["PositionTold"];
+            /** @description The id of the node that tells it. */
+            node: string;
+            /**
+             * @description Where the feed is. (enum property replaced by openapi-typescript)
+             * @enum {string}
+             */
+            topic: "feed.position";
+        };
+        /** @description What is told of a position: nothing beside the cursor. */
+        PositionTold: Record<string, never>;
         /** @description Why a request was not done, for programs by ``status`` and for people by ``detail`` (RFC 9457). */
         ProblemDetails: {
             /** @description What to look for in the logs of every node. */
