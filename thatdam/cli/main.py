@@ -56,8 +56,6 @@ def up(
     settings_file: Annotated[Path | None, typer.Option("--config", help="settings file")] = None,
 ) -> None:
     """Start a node here. Alone it is a whole system; with a ticket or THATDAM_SECRET it is one of a mesh."""
-    from thatdam.cli import serve  # the node's libraries take a second to load; other verbs need none
-
     flags = {
         "node.data": data or None,
         "node.name": name or None,
@@ -73,6 +71,8 @@ def up(
         config = settings.load(settings_file, None, flags)
     except settings.ConfigError as error:
         raise fail(str(error), 2) from None
+    from thatdam.cli import serve  # the node's libraries take a second to load; other verbs need none
+
     raise typer.Exit(serve.run(config))
 
 
