@@ -41,6 +41,10 @@ from thatdam.identity import Standing
 
 DATABASE = "node.db"
 EXECUTOR_THREADS = 8
+JOINS_HOW = (
+    "--join with an address needs the secret of the mesh to join: set THATDAM_SECRET (one that `thatdam secret` made) "
+    "on both; or have a ticket made there with `thatdam invite`, and give that to --join"
+)
 
 Revoked = Callable[[NodeId], str | None]
 """Gives why a node may have no link, or None."""
@@ -123,6 +127,8 @@ async def real(config: Config) -> Ports:
         executor = ThreadExecutor(EXECUTOR_THREADS)
         undo.callback(executor.close)
         met: tuple[Host, ...] = ()
+        if config.seeds and not (config.secret or config.ticket) and folder.read_secret(identity.AUTHORITY) is None:
+            raise Refused(JOINS_HOW)  # before this folder is given a mesh of its own, which it could not leave
         if config.ticket:
             met = await identity.join(folder, config.ticket, config.mesh.zone, clock, entropy)
         standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall(), met)
@@ -185,9 +191,6 @@ async def real(config: Config) -> Ports:
 
 def _bind(config: Config, standing: Standing) -> Host:
     if config.seeds and standing.alone:
-        raise Refused(
-            "--join with an address needs the secret of the mesh to join: set THATDAM_SECRET (one that `thatdam "
-            "secret` made) on both; or have a ticket made there with `thatdam invite`, and give that to --join"
-        )
+        raise Refused(JOINS_HOW)
     host = config.mesh.host or ("127.0.0.1" if standing.alone else "0.0.0.0")  # noqa: S104 - peers prove themselves
     return host, config.mesh.port

@@ -31,7 +31,7 @@ class DataFolder:
                 root.chmod(0o700)  # cameras' passwords are in the database, whatever the umask
             self._lock = os.open(root / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except FileExistsError as error:
-            raise Unavailable(f"cannot use {root} as the data folder: it is a file") from error
+            raise Unavailable(f"cannot use the data folder {root}: it is a file") from error
         except OSError as error:
             raise Unavailable(f"cannot use the data folder {root}: {error.strerror}") from error
         if fcntl is not None:

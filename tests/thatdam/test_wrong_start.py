@@ -38,6 +38,13 @@ def test_a_data_folder_of_another_mesh(tmp_path):
     assert "--data" in told
 
 
+def test_joining_an_address_without_the_secret_does_not_make_the_folder_a_mesh_of_its_own(tmp_path):
+    assert "THATDAM_SECRET" in refused(tmp_path / "n", "--join", "127.0.0.1:9")
+    assert not (tmp_path / "n" / "mesh.ca").exists()
+    secret = make_secret(b"one mesh............")
+    Process(tmp_path / "n", "--join", "127.0.0.1:9", secret=secret).start().stop()
+
+
 def test_a_data_folder_in_use(tmp_path):
     node = Process(tmp_path / "n", secret="").start()
     try:
