@@ -27,6 +27,10 @@ class Unavailable(PortError):
     """Not now: unreachable, closed, timed out. Trying again may help."""
 
 
+class StreamLost(Unavailable):
+    """The connection under a stream is gone. The link may stand: another stream may do."""
+
+
 class Refused(PortError):
     """The other side said no; trying again does not help."""
 
@@ -196,7 +200,7 @@ class ByteStream(Protocol):
 
 
 class Link(Protocol):
-    """A proven connection to one peer. It may be several QUIC connections underneath."""
+    """A proven connection to one peer. It may be several connections underneath, some of them lost before it is."""
 
     @property
     def peer(self) -> NodeId:
@@ -217,7 +221,10 @@ class Link(Protocol):
         """Send at most DATAGRAM_BYTES_MAX bytes, unreliably; the oldest waiting one is dropped when too many wait."""
 
     async def open_stream(self, flow: Flow, header: bytes) -> ByteStream:
-        """Open a stream in a class of traffic; ``header`` (at most 64 KiB) reaches the peer's handler with it."""
+        """Open a stream in a class of traffic; ``header`` (at most 64 KiB) reaches the peer's handler with it.
+
+        StreamLost from it later: try once more, as long as the link stands.
+        """
 
 
 DATAGRAM_BYTES_MAX = 1100

@@ -24,6 +24,7 @@ from mesh.ports import Host
 
 ROLES = ("proxy", "daemon", "storage", "encoder")
 DEFAULT_PORT = 8326
+DEFAULT_BULK_PORT = 8327
 SECONDS_MAX = 3_200_000_000.0
 """A hundred years: who writes more means never."""
 
@@ -62,6 +63,8 @@ class MeshConfig:
     copies: int = _setting(3, "copies wanted of everything kept, or as many as there are storage nodes")
     away_after_s: float = _setting(300.0, "seconds until a dead storage node is away and stand-ins take over")
     datagram_bytes: int = _setting(1350, "UDP payload of QUIC packets; larger where every path carries it")
+    bulk_lane: bool = _setting(True, "copy chunks by TLS over TCP where both nodes do; else, or false: by QUIC")
+    bulk_port: int = _setting(DEFAULT_BULK_PORT, "TCP port of that lane; 0, or where it is taken: a free one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,7 +300,12 @@ def _check(config: Config) -> None:
     for role in config.node.roles:
         if role not in ROLES:
             raise ConfigError(f"node.roles: there is no role {role!r}; the roles are {', '.join(ROLES)}")
-    for key, port in (("mesh.port", config.mesh.port), ("http.port", config.http.port)):
+    ports = (
+        ("mesh.port", config.mesh.port),
+        ("mesh.bulk_port", config.mesh.bulk_port),
+        ("http.port", config.http.port),
+    )
+    for key, port in ports:
         if not 0 <= port < 65536:
             raise ConfigError(f"{key}: {port} is no port; write a number from 0 to 65535")
     if not 1 <= config.mesh.copies <= 16:

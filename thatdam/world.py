@@ -19,6 +19,7 @@ import psutil
 from mesh.actors.access import Passwords
 from mesh.actors.admission import Papers
 from mesh.adapters import passwords, vectors
+from mesh.adapters.bulk.lane import BulkLane
 from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.adapters.disk import FolderDisk
 from mesh.adapters.executor import ThreadExecutor
@@ -148,6 +149,7 @@ async def real(config: Config) -> Ports:
                 revoked,
                 advertise,
                 datagram_bytes=config.mesh.datagram_bytes,
+                bulk=BulkLane(config.mesh.bulk_port, clock, entropy) if config.mesh.bulk_lane else None,
                 redeem=redeem,
             )
             made.append(listening)

@@ -98,20 +98,29 @@ class Chunks:
 
     # ------------------------------------------------------------ writing
 
-    async def put(self, data: bytes, asset: AssetId, *, copies: int, flow: Flow = Flow.BULK) -> ChunkId:
-        """Store bytes on ``copies`` distinct nodes, or as many as store.
+    async def put(
+        self,
+        data: bytes,
+        asset: AssetId,
+        *,
+        copies: int,
+        flow: Flow = Flow.BULK,
+        chunk: ChunkId | None = None,
+    ) -> ChunkId:
+        """Store bytes on ``copies`` distinct nodes, or as many as store. ``chunk``: their hash, where it is known.
 
         Unavailable when fewer did; DiskFull when nobody has room.
         """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
-        chunk = ChunkId(await self._store.hash(data))
+        if chunk is None:
+            chunk = ChunkId(await self._store.hash(data))
         order = self._view.at_hand(partition_of(chunk))
         stores = self._view.stores()
         candidates = [*order, *(node for node in stores if node not in order)]
         wanted = max(1, min(copies, len(stores)))
         if not candidates:
-            return await self._store.add(data, asset, chunk, alone=True)
+            return await self._store.add(data, asset, chunk, alone=True, checked=True)
         done, failures = await self._store_on_some(candidates, wanted, chunk, data, asset, flow)
         if done < wanted:
             told = "; ".join(f"{node[:8]}: {error}" for node, error in failures.items())
@@ -151,19 +160,20 @@ class Chunks:
                 await asyncio.wait(running)
         return done, failures
 
-    async def keep(self, data: bytes, asset: AssetId) -> ChunkId:
+    async def keep(self, data: bytes, asset: AssetId, chunk: ChunkId | None = None) -> ChunkId:
         """Store bytes durably on this node and return; copies follow. Waits for nobody else.
 
-        DiskFull when there is no room here.
+        ``chunk``: their hash, where it is known. DiskFull when there is no room here.
         """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
-        chunk = ChunkId(await self._store.hash(data))
-        return await self._store.add(data, asset, chunk, alone=True)
+        if chunk is None:
+            chunk = ChunkId(await self._store.hash(data))
+        return await self._store.add(data, asset, chunk, alone=True, checked=True)
 
     async def _store_on(self, node: NodeId, chunk: ChunkId, data: bytes, asset: AssetId, flow: Flow) -> None:
         if node == self._system.node_id:
-            await self._store.add(data, asset, chunk)
+            await self._store.add(data, asset, chunk, checked=True)
         else:
             await give_chunk(self._system, node, chunk, data, asset, flow)
 
@@ -192,7 +202,7 @@ class Chunks:
             asked.append("here: damaged")
         data = await self.fetch(chunk, asked)
         if asked[:1] == ["here: damaged"]:
-            await self._store.add(data, AssetId(""), chunk)  # healed
+            await self._store.add(data, AssetId(""), chunk, checked=True)  # healed
         return data
 
     async def fetch(self, chunk: ChunkId, asked: list[str] | None = None) -> bytes:

@@ -121,9 +121,20 @@ class ChunkStore:
 
     # ------------------------------------------------------------ in and out
 
-    async def add(self, data: bytes, asset: AssetId, expect: ChunkId | None = None, *, alone: bool = False) -> ChunkId:
-        """Store bytes durably; Corrupt when they are not what ``expect`` names. ``alone``: this is the first copy."""
-        chunk = ChunkId(await self._executor.run(_hash, data))
+    async def add(
+        self,
+        data: bytes,
+        asset: AssetId,
+        expect: ChunkId | None = None,
+        *,
+        alone: bool = False,
+        checked: bool = False,
+    ) -> ChunkId:
+        """Store bytes durably; Corrupt when they are not what ``expect`` names. ``alone``: this is the first copy.
+
+        ``checked``: the caller has made ``expect`` from these very bytes, or compared them; they are not hashed again.
+        """
+        chunk = expect if checked and expect is not None else ChunkId(await self._executor.run(_hash, data))
         if expect is not None and chunk != expect:
             raise Corrupt("the bytes that came are not the chunk that was announced")
         async with self._alone_with(chunk):

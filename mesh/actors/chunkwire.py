@@ -1,5 +1,7 @@
 """One chunk over one stream: giving it to a node, fetching it from one.
 
+A stream that is lost with the connection under it is tried once more: the link may stand, and have another way.
+
 Invariant: what ``fetch_chunk`` gives has the hash that was asked for; ``give_chunk`` returns only when the other node
 has said that the chunk is durable there.
 """
@@ -9,9 +11,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from types import TracebackType
+from typing import TypeVar
 
 from mesh.actors.system import ActorSystem
-from mesh.ports import ByteStream, Corrupt, DiskFull, Flow, NotFound, PortError, Refused, Unavailable
+from mesh.ports import ByteStream, Corrupt, DiskFull, Flow, NotFound, PortError, Refused, StreamLost, Unavailable
 from proto import codec
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import AssetId, ChunkId, NodeId
@@ -20,6 +23,7 @@ from proto.messages.chunks import CHUNK_BYTES_MAX, ChunkFound, ChunkNotStored, C
 ACTOR = "chunks"
 STREAM_TIMEOUT_S = 30.0
 FIRST_ANSWER_TIMEOUT_S = 5.0
+A = TypeVar("A")
 
 
 async def write_framed(stream: ByteStream, message: object) -> None:
@@ -41,22 +45,7 @@ async def give_chunk(
 ) -> None:
     """Have a node store a chunk; DiskFull, Refused or Unavailable when it did not."""
     async with Deadline(STREAM_TIMEOUT_S, node):
-        stream = await system.stream(node, ACTOR, PutChunk(chunk, len(data), asset), flow)
-        sending = asyncio.ensure_future(_send(stream, data))
-        answering = asyncio.ensure_future(read_framed(stream))
-        try:
-            # A node that has it already, or has no room, answers before the bytes have come.
-            await asyncio.wait([sending, answering], return_when=asyncio.FIRST_COMPLETED)
-            if not answering.done():
-                await sending
-            answer = await answering
-        except codec.Malformed as error:
-            raise PortError(f"node {node[:8]} answered a put with no message: {error}") from error
-        finally:
-            for task in (sending, answering):
-                task.cancel()
-            await asyncio.wait([sending, answering])
-            stream.reset()
+        answer = await _once_more(lambda: _offer(system, node, PutChunk(chunk, len(data), asset), data, flow))
     match answer:
         case ChunkStored():
             return
@@ -64,6 +53,32 @@ async def give_chunk(
             raise DiskFull(why) if full else Refused(why)
         case _:
             raise PortError(f"node {node[:8]} answered a put with something else")
+
+
+async def _offer(system: ActorSystem, node: NodeId, message: PutChunk, data: bytes, flow: Flow) -> object:
+    stream = await system.stream(node, ACTOR, message, flow)
+    sending = asyncio.ensure_future(_send(stream, data))
+    answering = asyncio.ensure_future(read_framed(stream))
+    try:
+        # A node that has it already, or has no room, answers before the bytes have come.
+        await asyncio.wait([sending, answering], return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done():
+            await sending
+        return await answering
+    except codec.Malformed as error:
+        raise PortError(f"node {node[:8]} answered a put with no message: {error}") from error
+    finally:
+        for task in (sending, answering):
+            task.cancel()
+        await asyncio.wait([sending, answering])
+        stream.reset()
+
+
+async def _once_more(attempt: Callable[[], Awaitable[A]]) -> A:
+    try:
+        return await attempt()
+    except StreamLost:
+        return await attempt()
 
 
 async def _send(stream: ByteStream, data: bytes) -> None:
@@ -76,24 +91,28 @@ async def fetch_chunk(
 ) -> bytes:
     """Give a chunk's verified bytes from a node; NotFound when it has none, Corrupt when it gave other bytes."""
     async with Deadline(STREAM_TIMEOUT_S, node):
-        stream = await system.stream(node, ACTOR, GetChunk(chunk), Flow.BULK)
-        try:
-            async with Deadline(FIRST_ANSWER_TIMEOUT_S, node):
-                answer = await read_framed(stream)
-            if not isinstance(answer, ChunkFound):
-                raise PortError(f"node {node[:8]} answered a get with something else")
-            if answer.size is None:
-                raise NotFound("no such chunk there")
-            if answer.size > CHUNK_BYTES_MAX:
-                raise Refused("a chunk larger than any may be")
-            data = await stream.read_exactly(answer.size)
-        except codec.Malformed as error:
-            raise PortError(f"node {node[:8]} answered a get with no message: {error}") from error
-        finally:
-            stream.reset()
+        data = await _once_more(lambda: _take(system, node, chunk))
     if await hasher(data) != chunk:
         raise Corrupt(f"node {node[:8]} gave bytes that are not the chunk that was asked for")
     return data
+
+
+async def _take(system: ActorSystem, node: NodeId, chunk: ChunkId) -> bytes:
+    stream = await system.stream(node, ACTOR, GetChunk(chunk), Flow.BULK)
+    try:
+        async with Deadline(FIRST_ANSWER_TIMEOUT_S, node):
+            answer = await read_framed(stream)
+        if not isinstance(answer, ChunkFound):
+            raise PortError(f"node {node[:8]} answered a get with something else")
+        if answer.size is None:
+            raise NotFound("no such chunk there")
+        if answer.size > CHUNK_BYTES_MAX:
+            raise Refused("a chunk larger than any may be")
+        return await stream.read_exactly(answer.size)
+    except codec.Malformed as error:
+        raise PortError(f"node {node[:8]} answered a get with no message: {error}") from error
+    finally:
+        stream.reset()
 
 
 class Deadline:

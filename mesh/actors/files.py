@@ -126,12 +126,12 @@ class Files:
     async def _store(self, chunk: ChunkId, data: bytes, asset: AssetId) -> None:
         await self._catalogue.write(reference(chunk, asset, len(data)))
         try:
-            await self._chunks.put(data, asset, copies=min(DURABLE_COPIES, self._copies_wanted()))
+            await self._chunks.put(data, asset, copies=min(DURABLE_COPIES, self._copies_wanted()), chunk=chunk)
         except Unavailable as error:
             # A second node that is believed alive and does not answer must not refuse the file: one durable copy is
             # here, the others follow, and the asset shows how many there are.
             _log.warning("fewer copies for now", chunk=chunk.hex()[:12], error=str(error))
-            await self._chunks.keep(data, asset)
+            await self._chunks.keep(data, asset, chunk)
 
     async def fields(self, manifest: Manifest, asset: AssetId) -> dict[str, Value]:
         """Give the fields that make a manifest visible in the asset's row."""
@@ -205,18 +205,23 @@ class FileReader:
 
 async def _blocks(source: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Cut a stream of any pieces into blocks of CHUNK_BYTES, the last one shorter."""
-    waiting = bytearray()
+    waiting: list[bytes | memoryview] = []
+    room = CHUNK_BYTES
     async for data in source:
         view = memoryview(data)
-        while view:
-            room = CHUNK_BYTES - len(waiting)
-            waiting += view[:room]
+        while len(view) >= room:
+            waiting.append(view[:room])
             view = view[room:]
-            if len(waiting) == CHUNK_BYTES:
-                yield bytes(waiting)
-                waiting.clear()
+            block = b"".join(waiting)
+            waiting.clear()
+            room = CHUNK_BYTES
+            yield block
+            del block  # so that it is not held while the next one comes
+        if view:
+            waiting.append(view)
+            room -= len(view)
     if waiting:
-        yield bytes(waiting)
+        yield b"".join(waiting)
 
 
 def _hash(whole: Any, data: bytes) -> bytes:

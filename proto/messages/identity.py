@@ -13,6 +13,7 @@ from proto.codec import Exactly, Max, message
 Node = Annotated[str, Max(52)]
 Mesh = Annotated[str, Max(64)]
 Version = Annotated[int, Max(65535)]
+Port = Annotated[int, Max(65535)]
 Signature = Annotated[bytes, Exactly(64)]
 
 NONCE_BYTES = 32
@@ -34,7 +35,8 @@ class Challenge:
 class Proof:
     """Dialler to server, once: who it is, its certificate (DER), its signature over ``ProofContent``.
 
-    ``lane`` says what the connection is for; a lane beside the main one names the standing ``link`` it joins.
+    ``lane`` says what the connection is for; a lane beside the main one names the standing ``link`` it joins. On the
+    main one ``bulk_port`` is the TCP port of the dialler's bulk lane; 0: it has none.
     """
 
     node: Node
@@ -44,14 +46,19 @@ class Proof:
     signature: Signature
     lane: Annotated[int, Max(3)] = 0
     link: Annotated[bytes, Max(LINK_BYTES)] = b""
+    bulk_port: Port = 0
 
 
 @message(202)
 class Welcome:
-    """Server to dialler: proven. The link's id, and the version both speak from here on."""
+    """Server to dialler: proven. The link's id, and the version both speak from here on.
+
+    ``bulk_port`` is the TCP port of the server's bulk lane; 0: it has none.
+    """
 
     link: Annotated[bytes, Exactly(LINK_BYTES)]
     version: Version
+    bulk_port: Port = 0
 
 
 @message(203)

@@ -1,6 +1,9 @@
-"""Put and get of 256 MiB with two copies over three nodes: on loopback, and between hosts at MTU 1500.
+"""Put and get of 256 MiB with two copies over three nodes, on loopback and between hosts at MTU 1500: with the bulk
+lane as nodes have it, and by QUIC alone.
 
-Baseline: the same bytes written to two files with fsync, and read again, in this process.
+Baselines: the same bytes written to two files with fsync, and read again, in this process; the same bytes copied once
+between two Python processes by plain TLS over TCP, into a file with fsync; and where the program ``weed`` is on the
+path, a put of SeaweedFS with two copies on the same hosts.
 """
 
 from __future__ import annotations
@@ -8,28 +11,75 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from simulations.benchmarks.measure import Figure, cpu_s, median
-from simulations.hosts.lan import lan
-from simulations.hosts.processes import Process, mesh, until
+from simulations.hosts import plain_copy, seaweed
+from simulations.hosts.lan import Lan, lan
+from simulations.hosts.processes import Process, end, mesh, until
 
 SIZE_BYTES = 256 << 20
 RUNS = 3
+_MIB, _GB = SIZE_BYTES / 2**20, SIZE_BYTES / 1e9
+_ALONE = {"THATDAM_MESH_BULK_LANE": "false"}
 
 
-def _plain(folder: Path, data: bytes) -> tuple[float, float]:
-    began = time.monotonic()
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """The baselines: seconds and CPU seconds of two files written, seconds of one read, and of a copy."""
+
+    write_s: float
+    write_cpu_s: float
+    read_s: float
+    copy_s: float
+    copy_cpu_s: float
+    beside: str = ""
+
+    def put(self) -> str:
+        """Tell what a put is held against."""
+        files = f"two files with fsync {_MIB / self.write_s:.0f} MiB/s, {self.write_cpu_s / _GB:.1f} CPU s/GB"
+        copied = f"plain TLS copy of one {_MIB / self.copy_s:.0f} MiB/s, {self.copy_cpu_s / _GB:.1f} CPU s/GB"
+        return f"{files}; {copied}{self.beside}"
+
+    def get(self) -> str:
+        """Tell what a get is held against."""
+        return f"one file {_MIB / self.read_s:.0f} MiB/s"
+
+
+def _files(folder: Path, data: bytes) -> tuple[float, float, float]:
+    cpu, began = time.process_time(), time.monotonic()
     for name in ("a", "b"):
         with (folder / name).open("wb") as out:
             out.write(data)
             out.flush()
             os.fsync(out.fileno())
-    put_s = time.monotonic() - began
+    write_s, write_cpu_s = time.monotonic() - began, time.process_time() - cpu
     began = time.monotonic()
     assert len((folder / "a").read_bytes()) == SIZE_BYTES
-    return put_s, time.monotonic() - began
+    return write_s, write_cpu_s, time.monotonic() - began
+
+
+def _plain(folder: Path, network: Lan | None) -> Plain:
+    files = _files(folder, os.urandom(SIZE_BYTES))
+    into = folder / "copy"
+    if network is None:
+        return Plain(*files, *plain_copy.copy(folder / "a", into, "127.0.0.1"))
+    there = network.addresses[1]
+    copied = plain_copy.copy(folder / "a", into, there, network.inside(0), network.inside(1))
+    return Plain(*files, *copied, _seaweed(folder, network) if seaweed.there() else "")
+
+
+def _seaweed(folder: Path, network: Lan) -> str:
+    rows = []
+    with seaweed.seaweed(network, folder) as store:
+        for _ in range(RUNS):
+            cpu = sum(cpu_s(pid) for pid in store.pids)
+            seconds = store.put(folder / "a")
+            rows.append((seconds, sum(cpu_s(pid) for pid in store.pids) - cpu))
+    put_s, put_cpu = (median([row[at] for row in rows]) for at in range(2))
+    return f"; SeaweedFS without fsync {_MIB / put_s:.0f} MiB/s, {put_cpu / _GB:.1f} CPU s/GB"
 
 
 def _once(nodes: Sequence[Process], file: Path, back: Path) -> tuple[float, float, float, float]:
@@ -42,29 +92,29 @@ def _once(nodes: Sequence[Process], file: Path, back: Path) -> tuple[float, floa
     nodes[-1].run("get", asset, str(back))
     get_s, get_cpu = time.monotonic() - began, sum(cpu_s(pid) for pid in pids) - cpu
     assert back.read_bytes() == file.read_bytes()
+    back.unlink()
     return put_s, put_cpu, get_s, get_cpu
 
 
-def _figures(where: str, nodes: Sequence[Process], folder: Path, plain: tuple[float, float]) -> list[Figure]:
+def _figures(where: str, nodes: Sequence[Process], folder: Path, plain: Plain) -> list[Figure]:
     rows = []
-    for number in range(RUNS):
-        file = folder / f"file{number}"
+    for _ in range(RUNS):
+        file = folder / "file"
         file.write_bytes(os.urandom(SIZE_BYTES))
-        rows.append(_once(nodes, file, folder / f"{nodes[0].data.name}-back{number}"))
+        rows.append(_once(nodes, file, folder / "back"))
     put_s, put_cpu, get_s, get_cpu = (median([row[at] for row in rows]) for at in range(4))
-    mib, gib = SIZE_BYTES / 2**20, SIZE_BYTES / 1e9
     return [
         Figure(
             f"put of 256 MiB, 2 copies, 3 nodes, {where}",
-            f"{mib / put_s:.0f} MiB/s, {put_cpu / gib:.1f} CPU s/GB",
-            f"two files with fsync {mib / plain[0]:.0f} MiB/s",
+            f"{_MIB / put_s:.0f} MiB/s, {put_cpu / _GB:.1f} CPU s/GB",
+            plain.put(),
             "stated",
             RUNS,
         ),
         Figure(
             f"get of it from another node, {where}",
-            f"{mib / get_s:.0f} MiB/s, {get_cpu / gib:.1f} CPU s/GB",
-            f"one file {mib / plain[1]:.0f} MiB/s",
+            f"{_MIB / get_s:.0f} MiB/s, {get_cpu / _GB:.1f} CPU s/GB",
+            plain.get(),
             "stated",
             RUNS,
         ),
@@ -76,32 +126,38 @@ def run() -> list[Figure]:
     figures = []
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
-        plain = _plain(folder, os.urandom(SIZE_BYTES))
-        nodes = mesh(folder / "loopback", 3, "--copies", "2")
-        try:
-            figures += _figures("loopback", nodes, folder, plain)
-        finally:
-            for node in reversed(nodes):
-                node.stop()
-        with lan(3) as network:
-            settings = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true"}
-            hosts = [
-                Process(
-                    folder / f"host{number}",
-                    *("--name", f"host{number}", "--copies", "2"),
-                    prefix=network.inside(number),
-                    settings=settings,
-                ).start()
-                for number in range(3)
-            ]
+        plain = _plain(folder, None)
+        for way, settings in (("", {}), (", QUIC alone", _ALONE)):
+            nodes = mesh(folder / f"loopback{len(settings)}", 3, "--copies", "2", settings=settings)
             try:
-                for host in hosts:
-                    _sees_three(host)
-                figures += _figures("hosts at MTU 1500", hosts, folder, plain)
+                figures += _figures(f"loopback{way}", nodes, folder, plain)
             finally:
-                for host in reversed(hosts):
-                    host.stop()
+                end(nodes)
+        with lan(3) as network:
+            plain = _plain(folder, network)
+            for way, settings in (("", {}), (", QUIC alone", _ALONE)):
+                hosts = _hosts(network, folder / f"lan{len(settings)}", settings)
+                try:
+                    figures += _figures(f"hosts at MTU 1500{way}", hosts, folder, plain)
+                finally:
+                    end(hosts)
     return figures
+
+
+def _hosts(network: Lan, folder: Path, extra: Mapping[str, str]) -> list[Process]:
+    settings = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true", **extra}
+    hosts: list[Process] = []
+    try:
+        for number in range(3):
+            flags = ("--name", f"host{number}", "--copies", "2")
+            prefix = network.inside(number)
+            hosts.append(Process(folder / f"host{number}", *flags, prefix=prefix, settings=settings).start())
+        for host in hosts:
+            _sees_three(host)
+    except BaseException:
+        end(hosts)
+        raise
+    return hosts
 
 
 def _sees_three(host: Process) -> None:

@@ -7,6 +7,7 @@ node an address of its own, at which other nodes reach it at once; ``settle_s`` 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
@@ -447,6 +448,41 @@ async def a_reset_is_seen_by_the_other_side(world: World) -> None:
     await fails(Unavailable, stream.read())
 
 
+async def streams_that_are_given_up_half_way_leave_the_way_free(world: World) -> None:
+    """More of them than connections or windows hold, in either direction, and some that nobody reads."""
+    _, _, _, hb, link = await two(world)
+    body = bytes(range(256)) * 4000
+
+    async def serve(header: bytes, stream: ByteStream) -> None:
+        if header == b"send":
+            while True:
+                await stream.write(body)
+        if header == b"take some":
+            await stream.read_exactly(10_000)
+            raise Refused("enough")
+        await echo(header, stream)
+
+    hb.serve = serve
+    for flow in (Flow.RECORD, Flow.BULK):
+        for _ in range(10):
+            taken = await link.open_stream(flow, b"send")
+            assert await taken.read_exactly(100_000)
+            taken.reset()
+            half_sent = await link.open_stream(flow, b"echo")
+            await half_sent.write(body[:300_000])
+            half_sent.reset()
+            unread = await link.open_stream(flow, b"take some")
+            with contextlib.suppress(Unavailable):
+                for _ in range(8):
+                    await unread.write(body)
+            unread.reset()
+        whole = await link.open_stream(flow, b"head")
+        reading = asyncio.create_task(read_all(whole))
+        await whole.write(body)
+        await whole.finish()
+        assert await reading == b"head" + body
+
+
 async def a_handler_that_raises_resets_the_stream(world: World) -> None:
     _, _, _, hb, link = await two(world)
 
@@ -560,6 +596,7 @@ CASES: list[Callable[[World], Awaitable[None]]] = [
     a_port_that_is_taken_is_unavailable,
     a_closed_network_answers_nobody_and_its_address_is_free,
     a_reset_is_seen_by_the_other_side,
+    streams_that_are_given_up_half_way_leave_the_way_free,
     a_handler_that_raises_resets_the_stream,
     a_stream_that_ends_early_is_unavailable_to_read_exactly,
     a_malformed_frame_ends_that_link_only,
@@ -567,3 +604,15 @@ CASES: list[Callable[[World], Awaitable[None]]] = [
     closing_tells_every_peer,
     a_node_says_where_it_listens,
 ]
+
+BESIDE: list[Callable[[World], Awaitable[None]]] = [
+    a_stream_carries_bytes_both_ways_in_each_class,
+    the_other_side_opens_streams_too,
+    a_reader_that_stops_stops_the_writer,
+    a_finished_side_still_reads_what_the_other_writes,
+    reads_give_at_most_what_is_asked_for_and_lose_nothing,
+    streams_do_not_wait_for_each_other,
+    whoever_waits_on_a_link_that_goes_down_is_told,
+    streams_that_are_given_up_half_way_leave_the_way_free,
+]
+"""The cases in which bulk and record copies travel, which may go beside the rest."""

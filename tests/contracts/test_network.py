@@ -1,4 +1,5 @@
-"""Every network keeps what ``ports.Network`` promises: QUIC, the simulator's links, the plain one of actor tests."""
+"""Every network keeps what ``ports.Network`` promises: QUIC, alone and with the bulk lane, the simulator's links, the
+plain one of actor tests."""
 
 import asyncio
 import itertools
@@ -6,6 +7,8 @@ import socket
 
 import pytest
 
+from mesh.adapters.bulk.lane import BulkLane
+from mesh.adapters.bulk.stream import LaneStream
 from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.adapters.quic.link import QuicLink
 from mesh.adapters.quic.network import QuicNetwork
@@ -19,15 +22,16 @@ from simulations.world.network import FakeFabric, FakeLink, FakeNetwork
 from simulations.world.streams import WorldStream
 from simulations.world.trace import Trace
 from tests.contracts.kinds import run
-from tests.contracts.network_cases import CASES
+from tests.contracts.network_cases import BESIDE, CASES
 
 PORTS = (Network, Link, LinkHandler, ByteStream)
-REAL = (QuicNetwork, QuicLink, QuicByteStream)
+REAL = (QuicNetwork, QuicLink, QuicByteStream, LaneStream)
 FAKE = (WorldNetwork, WorldLink, WorldStream, FakeNetwork, FakeLink)
 
 
 class QuicWorld:
     settle_s = 5.0
+    lane = False
 
     def __init__(self):
         self.authority = Authority(b"a" * 32)
@@ -39,7 +43,9 @@ class QuicWorld:
     def twin(self, host):
         seed = SystemEntropy().token(32)
         identity = NodeIdentity(seed, self.authority.admit(node_of_seed(seed), 0.0), self.authority.certificate())
-        network = QuicNetwork(identity, host, SystemClock(), SystemEntropy(), lambda _: None)
+        clock, entropy = SystemClock(), SystemEntropy()
+        lane = BulkLane(0, clock, entropy) if self.lane else None
+        network = QuicNetwork(identity, host, clock, entropy, lambda _: None, bulk=lane)
         self.networks.append(network)
         self.ids[network] = identity.node
         return network
@@ -59,6 +65,17 @@ class QuicWorld:
         for network in self.networks:
             await network.close()
         self._silent.close()
+
+
+class LaneWorld(QuicWorld):
+    """Nodes with a bulk lane; what shall go there must have."""
+
+    lane = True
+
+    async def close(self):
+        links = [link for network in self.networks for link in network.links().values()]
+        assert not links or any(link.bulk.streams for link in links)
+        await super().close()
 
 
 class SimulatedWorld:
@@ -133,6 +150,11 @@ def tell(kind, make, case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_quic(case):
     tell("real", QuicWorld, case)
+
+
+@pytest.mark.parametrize("case", BESIDE, ids=lambda case: case.__name__)
+def test_quic_with_the_bulk_lane(case):
+    tell("real", LaneWorld, case)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

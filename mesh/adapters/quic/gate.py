@@ -13,6 +13,7 @@ and dies after ``NONCE_LIFE_S``.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -148,11 +149,11 @@ class Gate:
         if refused:
             self.refuse(refused, CODE_REFUSED, claimed=node)
 
-    def welcome(self, link: bytes, version: int) -> None:
+    def welcome(self, link: bytes, version: int, bulk_port: int = 0) -> None:
         """Tell the dialler that it is proven; the connection gets another session now."""
         self.leave()
         connection = self.carrier.connection
-        connection.send(PROOF_STREAM, pack_frame(codec.encode(Welcome(link, version))), end=True)
+        connection.send(PROOF_STREAM, pack_frame(codec.encode(Welcome(link, version, bulk_port))), end=True)
         self.carrier.touch()
 
     def admit(self, redeemed: Redeemed) -> None:
@@ -272,7 +273,7 @@ class Dialling:
     What the peer sends on other streams before that is kept, within the windows, for the session that follows.
     """
 
-    def __init__(self, credentials: Credentials, server: NodeId, lane: Lane, link: bytes) -> None:
+    def __init__(self, credentials: Credentials, server: NodeId, lane: Lane, link: bytes, bulk_port: int = 0) -> None:
         self.welcomed: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self.early: list[Event] = []
         self.carrier: Carrier | None = None
@@ -280,6 +281,7 @@ class Dialling:
         self._server = server
         self._lane = lane
         self._link = link
+        self._bulk_port = bulk_port
         self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
         self._proved = False
         self.welcomed.add_done_callback(_seen)
@@ -308,7 +310,8 @@ class Dialling:
                     self._proved = True
                     theirs = (challenge.version_min, challenge.version_max)
                     proof = self._credentials.prove(self._server, challenge.nonce, theirs, int(self._lane), self._link)
-                    connection.send(PROOF_STREAM, pack_frame(codec.encode(proof)), end=True)
+                    told = dataclasses.replace(proof, bulk_port=self._bulk_port)
+                    connection.send(PROOF_STREAM, pack_frame(codec.encode(told)), end=True)
                 elif not self.welcomed.done():
                     self.welcomed.set_result(codec.decode(Welcome, frame))
         except Malformed as error:

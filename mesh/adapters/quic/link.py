@@ -2,7 +2,8 @@
 
 Decides what travels where. Control, request and event frames each have a one-way stream of their own in each direction
 of the main connection; live groups and control streams are streams of it too. Record copies and bulk use connections
-of their own, dialled by whoever first needs one, so that their queues and losses stay theirs.
+of their own, dialled by whoever first needs one, so that their queues and losses stay theirs: the bulk lane (TCP) where
+both have one and it can be reached, else QUIC.
 
 Invariant: bytes that are no valid frame or stream end the link of the peer that sent them, and nothing else.
 """
@@ -15,6 +16,10 @@ from typing import Any, Protocol
 
 import structlog
 
+from mesh.adapters.bulk.frames import FLOWS as BULK_LANE_FLOWS
+from mesh.adapters.bulk.frames import HEADER_BYTES_MAX
+from mesh.adapters.bulk.pool import Pool
+from mesh.adapters.bulk.stream import LaneStream
 from mesh.adapters.quic.driver import Carrier, Lane
 from mesh.adapters.quic.engine import Closed, DatagramBytes, Event, HandshakeDone, StreamBytes, StreamReset, Windows
 from mesh.adapters.quic.gate import PROOF_STREAM
@@ -25,8 +30,6 @@ from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX, FrameReader, pack_frame
 from proto.ids import NodeId
 
-HEADER_BYTES_MAX = 64 << 10
-"""Bytes of the header that opens a stream."""
 FRAME_STALL_S = 30.0
 """A frame or header that was begun is whole by then, or the peer is dropped."""
 WINDOWS = {
@@ -128,6 +131,8 @@ class QuicLink:
         more: Callable[[QuicLink, Lane], Awaitable[None]],
         lost: Lost,
     ) -> None:
+        self.bulk: Pool | None = None
+        """Its connections of the bulk lane; None without one."""
         self.id = link_id
         self.since_s = since_s
         self._peer = peer
@@ -192,6 +197,11 @@ class QuicLink:
         if len(header) > HEADER_BYTES_MAX:
             raise ValueError(f"a stream's header of {len(header)} bytes is over {HEADER_BYTES_MAX}")
         self._check()
+        if self.bulk is not None and flow in BULK_LANE_FLOWS:
+            beside = await self.bulk.open(flow, header)
+            if beside is not None:
+                return beside
+            self._check()
         lane = await self._lane(_LANE_OF[flow])
         self._check()
         stream = lane.open()
@@ -248,6 +258,8 @@ class QuicLink:
             for session in sessions:
                 session.carrier.close(code, reason)
                 session.fail(self.down)
+        if self.bulk is not None:
+            self.bulk.close(self.down)
         for task in self._tasks:
             task.cancel()
 
@@ -266,6 +278,13 @@ class QuicLink:
     def serve(self, session: LaneSession, stream: QuicByteStream, *, channel: bool) -> None:
         """Read a stream the peer has opened: a channel of frames, or bytes with a header."""
         self._start(self._read_channel(stream) if channel else self._read_opened(session, stream))
+
+    def serve_lane(self, flow: Flow, header: bytes, stream: LaneStream) -> None:
+        """Have a stream handled that the peer has opened on the bulk lane."""
+        if self.down:
+            stream.reset()
+        else:
+            self._start(self._handle_stream(flow, header, stream))
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._guard(work))
@@ -328,7 +347,14 @@ class QuicLink:
                     header = await stream.read_exactly(size)
             except TimeoutError as error:
                 raise Malformed("a stream's header was half sent") from error
-            await self._handler.on_stream(self, Flow(head[0]), header, stream)
+        except BaseException:
+            stream.reset()
+            raise
+        await self._handle_stream(Flow(head[0]), header, stream)
+
+    async def _handle_stream(self, flow: Flow, header: bytes, stream: ByteStream) -> None:
+        try:
+            await self._handler.on_stream(self, flow, header, stream)
         except PortError as error:
             _log.debug("a stream was not served", peer=self._peer, error=str(error))
             stream.reset()

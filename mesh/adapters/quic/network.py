@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -19,6 +20,8 @@ from typing import Any
 
 import structlog
 
+from mesh.adapters.bulk.lane import BulkLane
+from mesh.adapters.bulk.pool import Pool
 from mesh.adapters.quic.addresses import interface_addresses, is_loopback, is_wildcard
 from mesh.adapters.quic.aioquic_engine import AioquicEngine
 from mesh.adapters.quic.credentials import Credentials
@@ -49,8 +52,9 @@ from proto.ids import NodeId
 from proto.messages.identity import LINK_BYTES, Proof, Redeem, Redeemed
 
 DATAGRAM_BYTES = 1350
-LOOPBACK_DATAGRAM_BYTES = 8900
-"""UDP payload inside one machine, whose loopback carries more than any network (CPU a byte falls fivefold)."""
+LOOPBACK_DATAGRAM_BYTES = 16000 if sys.platform == "linux" else 8900
+"""UDP payload inside one machine, whose loopback carries more than any network (CPU a byte falls manifold); other
+systems' sockets send no more than some 9 KB at once."""
 UNPROVEN_MAX = 128
 """Connections not proven yet; datagrams of further ones are ignored."""
 UNPROVEN_A_HOST_MAX = 32
@@ -119,6 +123,7 @@ class QuicNetwork:
     ``bind``: address and UDP port, port 0 for a free one. ``accepts`` gives a reason to refuse a node, or None.
     ``advertise``: what ``listening`` shall say instead of what was found out; a port of 0 there means the bound one.
     ``datagram_bytes``: UDP payload, 1200 to 16000; on loopback never less than LOOPBACK_DATAGRAM_BYTES.
+    ``bulk``: the lane that record copies and bulk take where the peer has one; None: all goes by QUIC.
     """
 
     def __init__(
@@ -133,6 +138,7 @@ class QuicNetwork:
         datagram_bytes: int = DATAGRAM_BYTES,
         loopback_datagram_bytes: int = LOOPBACK_DATAGRAM_BYTES,
         engine: Engine | None = None,
+        bulk: BulkLane | None = None,
         redeem: Callable[[Redeem, bytes], Awaitable[Redeemed]] | None = None,
     ) -> None:
         if not 1200 <= datagram_bytes <= 16000:
@@ -151,6 +157,7 @@ class QuicNetwork:
         self._datagram_bytes = datagram_bytes
         self._loopback_datagram_bytes = max(datagram_bytes, loopback_datagram_bytes)
         self._engine = engine or AioquicEngine(entropy)
+        self._bulk = bulk
         self._socket = UdpSocket()
         self._driver = Driver(self._engine, self._socket, clock, self._unknown)
         self._links: dict[NodeId, QuicLink] = {}
@@ -168,6 +175,8 @@ class QuicNetwork:
         """Listen."""
         await self._socket.open(self._bind, self._driver.receive)
         self._handler = handler
+        if self._bulk is not None:
+            await self._bulk.start(self._bind[0], self)
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
     async def dial(self, host: Host, expect: NodeId | None = None, timeout_s: float = 5.0) -> Link:
@@ -211,6 +220,8 @@ class QuicNetwork:
             task.cancel()
         if self._redeeming:
             await asyncio.wait(list(self._redeeming))
+        if self._bulk is not None:
+            await self._bulk.close()
         for link in list(self._links.values()):
             self._down(link, "the node stops", CODE_BYE)
         for carrier in self._driver.carriers:
@@ -274,7 +285,7 @@ class QuicNetwork:
         return await self._attempt(address, peer, attempt, last)
 
     async def _attempt(self, address: Address, peer: NodeId, attempt: _Attempt, face: Credentials) -> QuicLink:
-        dialling = Dialling(face, peer, Lane.MAIN, b"")
+        dialling = Dialling(face, peer, Lane.MAIN, b"", self._bulk_port)
         carrier = dialling.carrier = self._connect(address, ALPN_MESH, peer, dialling)
         try:
             either: list[asyncio.Future[Any]] = [dialling.welcomed, attempt.link]
@@ -289,7 +300,7 @@ class QuicNetwork:
             refused = self._accepts(peer)
             if refused:  # since the dial began
                 raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
-            link = self._stand(peer, welcome.link, carrier, dialled=True)
+            link = self._stand(peer, welcome.link, carrier, welcome.bulk_port, dialled=True)
             self._replay(carrier, dialling)
         except BaseException:
             carrier.close(CODE_BYE, "given up")
@@ -456,8 +467,8 @@ class QuicNetwork:
         version = self._version(proof)
         assert version is not None
         link_id = self._entropy.token(LINK_BYTES)
-        gate.welcome(link_id, version)
-        link = self._stand(peer, link_id, gate.carrier, dialled=False)
+        gate.welcome(link_id, version, self._bulk_port)
+        link = self._stand(peer, link_id, gate.carrier, proof.bulk_port, dialled=False)
         attempt = self._attempts.get(peer)
         if attempt is not None and not attempt.link.done():
             attempt.link.set_result(link)
@@ -472,9 +483,33 @@ class QuicNetwork:
         gate.welcome(link.id, version)
         return ""
 
+    # ------------------------------------------------------------ the bulk lane's owner
+
+    @property
+    def _bulk_port(self) -> int:
+        return self._bulk.port if self._bulk is not None else 0
+
+    def begins(self, host: str) -> bool:
+        """Count a connection that a host begins; False when it may not."""
+        return self._begun.take_of(host, self._clock.monotonic(), HANDSHAKES_A_SECOND, HANDSHAKES_BURST)
+
+    def may_warn(self, host: str) -> bool:
+        """Tell whether a refusal of a host is worth a warning."""
+        return self._refused.take_of(host, self._clock.monotonic(), WARNINGS_A_SECOND, WARNINGS_BURST)
+
+    def joins(self, peer: NodeId, proof: Proof) -> tuple[Pool, int] | str:
+        """Give the connections of the link that a proven peer's connection is for, and the version; or why not."""
+        refused = self._accepts(peer)
+        if refused:
+            return refused
+        link, version = self._links.get(peer), self._version(proof)
+        if link is None or link.id != proof.link or link.bulk is None or version is None:
+            return "a connection of a link that does not stand"
+        return link.bulk, version
+
     # ------------------------------------------------------------ links
 
-    def _stand(self, peer: NodeId, link_id: bytes, carrier: Carrier, *, dialled: bool) -> QuicLink:
+    def _stand(self, peer: NodeId, link_id: bytes, carrier: Carrier, bulk_port: int, *, dialled: bool) -> QuicLink:
         old = self._links.get(peer)
         if old is not None:
             self._down(old, "replaced by a new connection of the same node", CODE_REPLACED)
@@ -483,9 +518,21 @@ class QuicNetwork:
         link.join(carrier, Lane.MAIN, dialled=dialled)
         self._links[peer] = link
         host, port = link.address
+        if self._bulk is not None:
+            link.bulk = self._pool(self._bulk, link, (host, bulk_port) if bulk_port else None)
         _log.info("link up", peer=peer, address=f"{host}:{port}", dialled=dialled)
         self._handler.on_link_up(link)
         return link
+
+    def _pool(self, bulk: BulkLane, link: QuicLink, host: Host | None) -> Pool:
+        return Pool(
+            link.peer,
+            host,
+            lambda at: bulk.dial(at, link.peer, link.id),
+            link.serve_lane,
+            link.misbehaved,
+            self._clock.monotonic,
+        )
 
     def _lost(self, link: QuicLink, reason: str, *, misbehaved: bool = False) -> None:
         if misbehaved:
@@ -506,6 +553,8 @@ class QuicNetwork:
             await asyncio.sleep(KEEPALIVE_S / 2)
             now_s = self._clock.monotonic()
             for link in list(self._links.values()):
+                if link.bulk is not None:
+                    link.bulk.tidy()
                 for carrier in link.carriers:
                     wanted = carrier.lane is Lane.MAIN or carrier.connection.streams_held() > 0
                     if wanted and now_s - carrier.heard_s >= KEEPALIVE_S / 2:

@@ -41,7 +41,8 @@ class Chunks:
     def __init__(self, told, fail=None):
         self.told, self.fail, self.kept, self.at_once, self.most = told, fail, {}, 0, 0
 
-    async def put(self, data, asset, *, copies):
+    async def put(self, data, asset, *, copies, chunk):
+        assert chunk == blake3(data).digest()
         self.at_once += 1
         self.most = max(self.most, self.at_once)
         await asyncio.sleep(0)
@@ -53,7 +54,8 @@ class Chunks:
         self.copies = copies
         return ChunkId(blake3(data).digest())
 
-    async def keep(self, data, asset):
+    async def keep(self, data, asset, chunk):
+        assert chunk == blake3(data).digest()
         self.fail = None
         self.told.append(("keep", blake3(data).hexdigest()))
         self.kept[blake3(data).digest()] = data

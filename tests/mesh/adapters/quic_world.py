@@ -11,6 +11,7 @@ from aioquic.quic import events
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
+from mesh.adapters.bulk.lane import BulkLane
 from mesh.adapters.clock import SystemClock, SystemEntropy
 from mesh.adapters.quic.gate import ALPN_MESH, PROOF_STREAM
 from mesh.adapters.quic.network import QuicNetwork
@@ -69,9 +70,10 @@ class Mesh:
     def __init__(self):
         self._ends = contextlib.AsyncExitStack()
 
-    async def node(self, me=None, accepts=lambda _: None, clock=None, entropy=None):
-        me = me or identity()
-        network = QuicNetwork(me, ("127.0.0.1", 0), clock or SystemClock(), entropy or SystemEntropy(), accepts)
+    async def node(self, me=None, accepts=lambda _: None, clock=None, entropy=None, *, lane=False):
+        me, clock, entropy = me or identity(), clock or SystemClock(), entropy or SystemEntropy()
+        bulk = BulkLane(0, clock, entropy) if lane else None
+        network = QuicNetwork(me, ("127.0.0.1", 0), clock, entropy, accepts, bulk=bulk)
         handler = Recorder()
         await network.start(handler)
         self._ends.push_async_callback(network.close)
