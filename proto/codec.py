@@ -190,7 +190,7 @@ def _free_in(raw: Any, depth: int) -> Value:
     if raw is None or type(raw) in (bool, float, str, bytes):
         return typing.cast("Value", raw)
     if type(raw) is int:
-        return _integer(raw, INTEGER_LEAST, INTEGER_MOST)
+        return typing.cast("Value", _free_whole(raw))
     if isinstance(raw, list | tuple):
         return tuple(_free_in(item, depth + 1) for item in raw)
     if isinstance(raw, dict):
@@ -243,12 +243,18 @@ def _sized(kind: type[Any], name: str, limit: int, exactly: int | None) -> _Plan
     return _Plan(_same, decode)
 
 
-def _integer(raw: Any, least: int, most: int) -> int:
-    if type(raw) is not int:
-        raise Malformed(f"expected integer, got {type(raw).__name__}")
-    if not least <= raw <= most:
-        raise Malformed(f"integer {raw} is not within {least} and {most}")
-    return raw
+def _whole(least: int, most: int) -> _Decoder:
+    def decode(raw: Any) -> Any:
+        if type(raw) is not int:
+            raise Malformed(f"expected integer, got {type(raw).__name__}")
+        if not least <= raw <= most:
+            raise Malformed(f"integer {raw} is not within {least} and {most}")
+        return raw
+
+    return decode
+
+
+_free_whole = _whole(INTEGER_LEAST, INTEGER_MOST)
 
 
 def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
@@ -268,8 +274,7 @@ def _make(tp: Any, bound: Max | Exactly | None) -> _Plan:
     if tp is bytes:
         return _sized(bytes, "bytes", BYTES_MAX if limit is None else limit, exactly)
     if tp is int:
-        least, most = (INTEGER_LEAST, INTEGER_MOST) if limit is None else (0, limit)
-        return _Plan(_same, lambda raw: _integer(raw, least, most))
+        return _Plan(_same, _whole(*((INTEGER_LEAST, INTEGER_MOST) if limit is None else (0, limit))))
     if tp is bool:
         return _scalar(bool, "true or false")
     if tp is float:
@@ -324,17 +329,19 @@ def _tuple(tp: Any, limit: int) -> _Plan:
                 raise Malformed(f"expected array, got {type(raw).__name__}")
             if len(raw) > limit:
                 raise Malformed(f"array of {len(raw)} is over {limit}")
-            return tuple(item.decode(element) for element in raw)
+            return tuple(map(decode_item, raw))
 
-        return _Plan(lambda value: [item.encode(element) for element in value], decode_many)
+        encode_item, decode_item = item.encode, item.decode
+        return _Plan(list if encode_item is _same else lambda value: list(map(encode_item, value)), decode_many)
     items = [_make(arg, None) for arg in args]
+    encoders, decoders = [item.encode for item in items], [item.decode for item in items]
 
     def decode_fixed(raw: Any) -> Any:
         if type(raw) not in (list, tuple) or len(raw) != len(items):
             raise Malformed(f"expected array of {len(items)}")
-        return tuple(item.decode(element) for item, element in zip(items, raw, strict=True))
+        return tuple([decode(element) for decode, element in zip(decoders, raw, strict=True)])
 
-    return _Plan(lambda value: [item.encode(element) for item, element in zip(items, value, strict=True)], decode_fixed)
+    return _Plan(lambda value: [encode(element) for encode, element in zip(encoders, value, strict=True)], decode_fixed)
 
 
 def _mapping(tp: Any, limit: int) -> _Plan:

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mesh.core import replication, rows
+from mesh.core import pruning, replication, rows
 from mesh.core.hlc import HybridClock
 from mesh.core.identity import VERSIONS, Authority, NodeIdentity, node_of_seed
 from mesh.core.jobs import LEASE_MS, SCENES, SCENES_VERSION, Job, LeaseBook, Work, new_job
@@ -131,6 +131,95 @@ def _undone(key: str, writes: list[_Wrote], entry: Entry) -> list[Broken]:
             broken.append(Broken("P4", f"the tag {element} of {key} is back: every add of it had been removed"))
         if element not in tags and open_adds and not deletes:
             broken.append(Broken("P4", f"the tag {element} of {key} is lost: nobody who removed it had seen it"))
+    return broken
+
+
+# ---------------------------------------------------------------- tombstones
+
+PRUNE_STEPS, PRUNE_WRITES, PRUNE_GRACE_MS = 160, 40, 15
+
+
+def pruning_history(seed: int) -> list[Broken]:
+    """Write and delete rows at a node that owns none, pass them on late, and have two owners forget tombstones.
+
+    P4: what was deleted by who had seen it does not come back, however late a row arrives; P2: the owners end equal.
+    """
+    chance = SeededEntropy(seed, "pruning")
+    writer = _Replica("writer", HybridClock(), chance.below(200) - 100)
+    owners = [_Replica(f"owner{at}", HybridClock(), 0) for at in range(2)]
+    history: dict[str, list[_Wrote]] = {f"key{at}": [] for at in range(KEYS)}
+    waiting: dict[str, list[tuple[int, Entry, frozenset[int]]]] = {owner.name: [] for owner in owners}
+    since: dict[tuple[str, str, int], int] = {}
+    settled: dict[NodeId, int] = {}
+    now_ms, count = 1_795_000_000_000, 0
+
+    def noted(owner: _Replica) -> list[pruning.Dead]:
+        found = []
+        for key, entry in owner.entries.items():
+            if not entry.alive:
+                value = rows.digest(rows.pack(entry))
+                at_ms = since.setdefault((owner.name, key, value), now_ms)
+                found.append(pruning.Dead(entry.key, PartitionId(1), value, at_ms))
+        return [one for one in found if pruning.is_due(one, now_ms, PRUNE_GRACE_MS)]
+
+    for step in range(PRUNE_STEPS):
+        now_ms += 1 + chance.below(8)
+        wish, key = chance.below(10), f"key{chance.below(KEYS)}"
+        if wish < 3 and step < PRUNE_WRITES:
+            count += 1
+            kind = "delete" if wish < 2 else "set"
+            change = (
+                Change("scenes", key, delete=True)
+                if kind == "delete"
+                else Change("scenes", key, set={"name": f"v{count}"})
+            )
+            stamp = writer.clock.tick(now_ms + writer.skew_ms)
+            writer.entries[key] = rows.apply(writer.entries.get(key), change, (stamp, writer.name))
+            saw = writer.saw.get(key, frozenset())
+            history[key].append(_Wrote(count, kind, "name" if kind == "set" else "", f"v{count}", saw))
+            writer.saw[key] = saw | {count}
+            for owner in owners:
+                waiting[owner.name].append((now_ms, writer.entries[key], writer.saw[key]))
+        elif wish < 6:
+            # Anything that is on its way may come now, in any order: it was sent again and again.
+            owner = owners[chance.below(2)]
+            if waiting[owner.name]:
+                at = chance.below(len(waiting[owner.name]))
+                _, entry, saw = waiting[owner.name].pop(at)
+                standing = owner.entries.get(entry.pk)
+                owner.entries[entry.pk] = entry if standing is None else rows.merge(standing, entry)
+                owner.saw[entry.pk] = owner.saw.get(entry.pk, frozenset()) | saw
+        elif wish == 6:
+            _exchange(owners[0], owners[1], now_ms)
+        else:
+            first, other = owners
+            behind_ms = [at_ms for those in waiting.values() for at_ms, _, _ in those]
+            settled[NodeId("writer")] = max(settled.get(NodeId("writer"), 0), min(behind_ms, default=now_ms))
+            settled |= {NodeId(owner.name): now_ms for owner in owners}
+            theirs = {(one.key, one.digest): one for one in noted(other)}
+            due = pruning.seen_by_all(noted(first), sorted(settled), settled)
+            said = {
+                NodeId(other.name): frozenset(
+                    one.key for one in due if one.key[1] not in other.entries or (one.key, one.digest) in theirs
+                ),
+                NodeId(first.name): frozenset(one.key for one in due),
+            }
+            for one in pruning.agreed(due, said):
+                other.entries.pop(one.key[1], None)
+                first.entries.pop(one.key[1], None)
+    for owner in owners:
+        for _, entry, saw in waiting[owner.name]:
+            standing = owner.entries.get(entry.pk)
+            owner.entries[entry.pk] = entry if standing is None else rows.merge(standing, entry)
+            owner.saw[entry.pk] = owner.saw.get(entry.pk, frozenset()) | saw
+    _exchange(owners[0], owners[1], now_ms)
+    broken: list[Broken] = []
+    for key, writes in history.items():
+        there = [owner.entries[key] for owner in owners if key in owner.entries]
+        if len({rows.pack(entry) for entry in there}) > 1:
+            broken.append(Broken("P2", f"owners that have seen the same writes of {key} differ"))
+        if there:
+            broken += _undone(key, writes, there[0])
     return broken
 
 
@@ -321,6 +410,7 @@ def repairs_history(seed: int) -> list[Broken]:
 
 HISTORIES: dict[str, Callable[[int], list[Broken]]] = {
     "rows": rows_history,
+    "pruning": pruning_history,
     "leases": leases_history,
     "incarnations": incarnations_history,
     "proofs": proofs_history,

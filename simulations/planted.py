@@ -17,7 +17,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.placement import LayoutView
 from mesh.actors.search import Search
-from mesh.core import replication, rows
+from mesh.core import pruning, replication, rows
 from mesh.core.hlc import HybridClock
 from mesh.core.identity import NodeIdentity
 from mesh.core.jobs import LeaseBook
@@ -217,6 +217,16 @@ def _a_tombstone_is_resurrected() -> list[Undo]:
     return _everywhere("merge", real, merge)
 
 
+def _a_tombstone_goes_too_soon() -> list[Undo]:
+    """A tombstone is forgotten when its grace is over, whoever may not have heard of it: a late row comes back."""
+
+    def seen_by_all(dead: Any, nodes: Any, settled: Any) -> tuple[pruning.Dead, ...]:
+        return tuple(dead)
+
+    real = pruning.seen_by_all
+    return [_swap(pruning, "seen_by_all", seen_by_all), *_everywhere("seen_by_all", real, seen_by_all)]
+
+
 def _an_unproven_frame_is_accepted() -> list[Undo]:
     """A server takes the dialler's word for who it is."""
 
@@ -312,6 +322,7 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "epoch-ignored": _the_epoch_is_ignored,
     "ack-before-commit": _a_row_is_acknowledged_before_its_commit,
     "tombstone-resurrected": _a_tombstone_is_resurrected,
+    "tombstone-forgotten-early": _a_tombstone_goes_too_soon,
     "unproven-frame-accepted": _an_unproven_frame_is_accepted,
     "credit-lost": _a_credit_is_lost,
     "repair-doubled": _a_repair_is_doubled,
@@ -334,6 +345,7 @@ WHERE: dict[str, str] = {
     "epoch-ignored": "leases",
     "ack-before-commit": "lone",
     "tombstone-resurrected": "rows",
+    "tombstone-forgotten-early": "pruning",
     "unproven-frame-accepted": "proofs",
     "credit-lost": "calm",
     "repair-doubled": "repairs",

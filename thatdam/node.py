@@ -50,6 +50,7 @@ from roles.storage.chunks import ChunkServer
 from roles.storage.collector import Collector
 from roles.storage.leases import LeaseServer
 from roles.storage.packer import Packer
+from roles.storage.pruner import Pruner
 from roles.storage.repair import Repair
 from roles.storage.shards import Shards
 from roles.storage.trash import Trash
@@ -211,6 +212,7 @@ class Node:
         if stores:
             await collector.open()
             trash.open()
+            Pruner(system, rows, view, members, collector, clock).open()
         packer = Packer(system, rows, catalogue, chunks, view, clock) if stores else None
         if packer is not None:
             packer.open()

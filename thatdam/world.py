@@ -27,10 +27,21 @@ from mesh.adapters.mdns import MdnsDiscovery
 from mesh.adapters.node_key import DataFolder
 from mesh.adapters.quic.addresses import is_loopback
 from mesh.adapters.quic.network import QuicNetwork
-from mesh.adapters.tables import SqliteTables
 from mesh.adapters.workers import ProcessWorkers
 from mesh.core.identity import NodeIdentity
-from mesh.ports import Clock, Discovery, Disk, Entropy, Executor, Host, Network, Refused, Tables, VectorIndex, Workers
+from mesh.ports import (
+    Clock,
+    Discovery,
+    Disk,
+    Entropy,
+    Executor,
+    Host,
+    Network,
+    Refused,
+    Tables,
+    VectorIndex,
+    Workers,
+)
 from proto.ids import NodeId
 from proto.messages.cameras import Device
 from proto.messages.identity import Redeem, Redeemed
@@ -38,6 +49,7 @@ from roles.proxy.adapters import v4l2
 from thatdam import capabilities, identity
 from thatdam.capabilities import Machine
 from thatdam.config import Config, parse_host
+from thatdam.database import open_database
 from thatdam.identity import Standing
 
 DATABASE = "node.db"
@@ -134,7 +146,7 @@ async def real(config: Config) -> Ports:
             met = await identity.join(folder, config.ticket, config.mesh.zone, clock, entropy)
         standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall(), met)
         bind = _bind(config, standing)
-        tables = SqliteTables(folder.root / DATABASE)
+        tables = await open_database(folder.root / DATABASE, folder.node_id)
         undo.callback(tables.close)
         advertise = tuple(parse_host(text, "mesh.advertise") for text in config.mesh.advertise)
 

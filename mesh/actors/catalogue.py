@@ -10,7 +10,8 @@ it. A row's stamps are later than all this node had read of it.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -27,13 +28,15 @@ from mesh.core.query import Page, Query
 from mesh.core.rows import MESH_TABLES, Change, Entry, Row, apply, check, merge, unpack
 from mesh.ports import Clock, PortError, Refused, Unavailable
 from proto.ids import NodeId
-from proto.messages.catalogue import GetRows, Rows, WaitForWrites, WritesReadable
+from proto.messages.catalogue import GetRows, GetRowsOf, Rows, RowsOf, WaitForWrites, WritesReadable
 
 READ_TIMEOUT_S = 5.0
 READ_HEDGE_S = 0.4
 SETTLE_EVERY_S = 5.0
 WRITE_TRIES = 8
 CHANGES_MAX = 4096
+SEVERAL_MAX = 256
+"""Keys asked for at once."""
 _NOTE = "note "
 
 __all__ = ["ACTOR", "Catalogue"]
@@ -183,13 +186,60 @@ class Catalogue:
         """Give the rows of a key, by sort key."""
         return [entry.row() for entry in await self._entries(table, pk, None) if entry.alive]
 
+    async def rows_of_several(self, table: str, pks: Sequence[str]) -> dict[str, list[Row]]:
+        """Give the rows of several keys, by sort key: one ask a node. Keys nobody can be asked for are left out."""
+        keys = list(dict.fromkeys(pks))
+        mine = dict(zip(keys, await self._store.get_several(table, keys), strict=True))
+        found: dict[str, list[Row]] = {}
+        elsewhere: dict[NodeId, list[str]] = {}
+        me = self._system.node_id
+        for pk in keys:
+            partition = partition_for(table, pk)
+            present = self._view.present(partition) if self._view.layout.places else []
+            here = me in present and self._view.sync.counts(partition)
+            others = [node for node in present if node != me]
+            if table in MESH_TABLES or here or not others:
+                found[pk] = [entry.row() for entry in map(unpack, mine[pk]) if entry.alive]
+            else:
+                elsewhere.setdefault(others[0], []).append(pk)
+        asked = [
+            (node, pks[at : at + SEVERAL_MAX])
+            for node, pks in elsewhere.items()
+            for at in range(0, len(pks), SEVERAL_MAX)
+        ]
+        for told in await asyncio.gather(*(self._fetch_several(node, table, pks, mine) for node, pks in asked)):
+            found |= told
+        for pk in keys:
+            if pk not in found:  # slow, behind, too large for one answer: by itself, of whoever has it
+                with contextlib.suppress(PortError):
+                    found[pk] = await self.rows(table, pk)
+        return found
+
+    async def _fetch_several(
+        self, node: NodeId, table: str, pks: Sequence[str], mine: Mapping[str, Sequence[bytes]]
+    ) -> dict[str, list[Row]]:
+        """Ask one node for the rows of several keys, with what is known here over them; only what it surely knows."""
+        try:
+            answer = await self._system.ask(node, ACTOR, GetRowsOf(table, tuple(pks)), RowsOf, timeout_s=READ_HEDGE_S)
+        except PortError:
+            return {}
+        if not answer.counts:
+            return {}
+        known: dict[str, dict[str, Entry]] = {
+            pk: {entry.sk: entry for entry in map(unpack, mine[pk])} for pk in pks[: answer.keys]
+        }
+        for entry in map(unpack, answer.rows):
+            if entry.pk in known:
+                known[entry.pk][entry.sk] = _joined(entry, known[entry.pk].get(entry.sk)) or entry
+        return {pk: [those[sk].row() for sk in sorted(those) if those[sk].alive] for pk, those in known.items()}
+
     async def rows_of(self, table: str) -> list[Row]:
         """Give every row of a mesh table, which is whole here."""
         assert table in MESH_TABLES, table
         return [entry.row() for entry in await self._store.every(table)]
 
-    async def oldest_waiting_ms(self, table: str, peer: NodeId) -> int | None:
-        """Give when this node wrote (UTC) the oldest row of a table that a peer is to hold and has not confirmed."""
+    async def oldest_waiting_ms(self, table: str | None, peer: NodeId) -> int | None:
+        """Give when this node wrote (UTC) the oldest row of a table, or of any, that a peer is to hold and lacks."""
         return await self._passing.oldest_waiting_ms(table, peer)
 
     async def counts(self) -> tuple[int, int]:

@@ -156,12 +156,16 @@ class Passing:
         known = self._view.token() == self._token
         return known and self._confirmed.get(node, 0) >= seq and seq not in self._held.get(node, ())
 
-    async def oldest_waiting_ms(self, table: str, peer: NodeId) -> int | None:
-        """Give when the oldest row of a table was written (UTC) that a peer is to hold and has not confirmed."""
+    async def oldest_waiting_ms(self, table: str | None, peer: NodeId) -> int | None:
+        """Give when the oldest row of a table, or of any, was written (UTC) that a peer is to hold and lacks."""
         known = self._view.token() == self._token and not self._held.get(peer)
         place = self._confirmed.get(peer, 0) if known else 0
         oldest: int | None = None
-        while rows := await self._store.journal_of(table, place, CONFIRM_ROWS, PUSH_BYTES_MAX):
+        while rows := await (
+            self._store.journal(place, CONFIRM_ROWS, PUSH_BYTES_MAX)
+            if table is None
+            else self._store.journal_of(table, place, CONFIRM_ROWS, PUSH_BYTES_MAX)
+        ):
             place = rows[-1].seq
             for row in rows:
                 if peer in self._view.takers(row.partition) and not self.has(peer, row.seq):

@@ -1,7 +1,12 @@
 """Queries in SQL: a page of a table's rows in some partitions, in order, and how many match in all.
 
-Decides how a condition becomes SQL. Invariant: SQL and ``mesh.core.query`` agree on what matches and on the order,
-which merging the answers of several nodes depends on: what lacks the field, then numbers, then text by code point.
+Decides how a condition becomes SQL, and how a page is found without looking at every row. What assets are counted by is
+kept as tallies; of anything else up to FEW are counted. When no more than FEW match they are put in order here; when
+more do, the index of the order is walked until the page is full, which is soon, and only where that is not soon does
+SQLite sort all that match.
+
+Invariant: SQL and ``mesh.core.query`` agree on what matches and on the order, which merging the answers of several
+nodes depends on: what lacks the field, then numbers, then text by code point.
 """
 
 from __future__ import annotations
@@ -11,31 +16,47 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mesh.actors.rowsql import fts_query
-from mesh.core.query import Key, Query, Where, checked, page_key, shown
+from mesh.actors.rowsql import folded, fts_query, words_within
+from mesh.core.query import Key, Query, Where, checked, page_key, place, shown
 from mesh.core.rows import Entry, unpack
 from mesh.ports import Sql
 from proto.ids import PARTITIONS
 
-_COLUMNS = ("name", "kind", "camera", "state", "created_ms", "size_bytes", "duration_s", "trashed_ms", "updated_ms")
-_COUNTED = ("trashed_ms", "kind", "camera", "state")
+_COLUMNS = (
+    *("name", "kind", "camera", "state", "created_ms", "size_bytes", "duration_s", "trashed_ms", "updated_ms"),
+    *("started_ms", "ended_ms", "content"),
+)
+_TALLIED = ("trashed_ms", "kind", "camera", "state")
 _WALKED = {
     "updated_ms": "assets_updated",
     "created_ms": "assets_created",
+    "started_ms": "assets_started",
+    "ended_ms": "assets_ended",
     "name": "assets_name",
     "size_bytes": "assets_size",
     "duration_s": "assets_duration",
+    "kind": "assets_by_kind",
     "trashed_ms": "assets_trash",
 }
 """Orders of assets that have an index."""
+_WITHIN = {("kind", "created_ms"): "assets_kind", ("camera", "created_ms"): "assets_camera"}
+"""Indexes of an order among the assets that have one value of a field."""
 _TELLING = (
+    ("content", ("eq",), "assets_content"),
+    ("probed", ("missing",), "assets_unseen"),
     ("trashed_ms", ("eq", "ge"), "assets_trash"),
     ("camera", ("eq",), "assets_camera"),
     ("created_ms", ("ge", "le"), "assets_created"),
     ("kind", ("eq",), "assets_kind"),
+    ("state", ("eq",), "shown_state"),
 )
 """Conditions on assets that find their rows by an index, the most telling first."""
-RANK_ROWS_MAX = 20_000
+FEW = 5_000
+"""Matches up to which all are looked at to make a page. With more, a walk along an index fills one sooner."""
+WALKED_MAX = 100_000
+"""Rows a walk looks at before it is given up: what matches lies far from where the order begins."""
+SIFTED_ROWS = 5_000
+RANK_ROWS_MAX = 5_000
 """Rows considered when ordering by rank: the newest. Words that match more than these are too common to rank by."""
 SCANNED_BYTES_MAX = 768 * 1024
 """Bytes of packed rows in one answer, so that it fits a frame."""
@@ -43,58 +64,152 @@ SCANNED_BYTES_MAX = 768 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Rows in order with their text rank, and how many match in all; ``cut``: more would have fitted the limit."""
+    """Packed rows in order with their text rank, and how many match in all.
 
-    rows: tuple[tuple[Entry, bytes, float], ...]
+    ``cut``: more would have fitted the limit. ``exact``: no more match than ``total``.
+    """
+
+    packed: tuple[tuple[bytes, float], ...]
     total: int
     cut: bool
+    exact: bool = True
+
+    @property
+    def rows(self) -> tuple[tuple[Entry, bytes, float], ...]:
+        """Give the rows, read."""
+        return tuple((unpack(packed), packed, rank) for packed, rank in self.packed)
 
 
-def scan(sql: Sql, query: Query, partitions: Sequence[int] | None, *, journaled: bool = False) -> Found:
-    """Answer a query from the rows here.
-
-    ``partitions``: only these, None for all. ``journaled``: only own writes that are not confirmed yet.
-    """
+def scan(sql: Sql, query: Query, partitions: Sequence[int] | None) -> Found:
+    """Answer a query from the rows here; ``partitions``: only these, None for all."""
     checked(query)
     if query.text and not fts_query(query.text):
         return Found((), 0, False)
-    conditions, parameters = _conditions(query, partitions, journaled)
-    source, given = _source(query)
-    counting = source
-    if query.table == "assets" and source == "shown" and {where.field for where in query.where} <= set(_COUNTED):
-        counting = "shown INDEXED BY assets_count"
-    total = int(
-        sql.execute(
-            f"SELECT COUNT(*) FROM {counting} WHERE {conditions}",  # noqa: S608 - names were checked
-            [*given, *parameters],
-        ).fetchone()[0]
-    )
+    if query.order == "rank":
+        return _ranked(sql, query, partitions)
+    matched = None
+    total, exact = _tallied(sql, query, partitions), True
+    if total is None or (0 < total <= FEW and not _soon_full(sql, query, total)):
+        matched = _matched(sql, query, partitions)
+        total, exact = min(len(matched), FEW), len(matched) <= FEW
     if not total:
         return Found((), 0, False)
-    ranks: dict[int, float] = {}
-    if query.order == "rank":
-        ranks = _ranks(sql, query.text)
-        numbers = _by_rank(sql, query, conditions, parameters, ranks)
-    else:
-        if query.table == "assets" and query.order in _WALKED and _walks(sql, query, total):
-            source, given = f"shown INDEXED BY {_WALKED[query.order]}", []
-            conditions, parameters = _conditions(query, partitions, journaled, driven=False)
-        numbers = _by_field(sql, query, source, conditions, [*given, *parameters])
-    rows: list[tuple[Entry, bytes, float]] = []
+    numbers = _sorted(matched, query) if matched is not None and exact else None
+    if numbers is None:
+        numbers = _walk(sql, query, partitions)
+    if numbers is None:
+        numbers = _by_field(sql, query, partitions)
+    return _packed(sql, numbers, total, exact, {})
+
+
+def _soon_full(sql: Sql, query: Query, total: int) -> bool:
+    """Tell whether a walk fills a page, if what matches lies evenly, before it has seen as many rows as match."""
+    rows = int(sql.execute("SELECT COALESCE(SUM(rows), 0) FROM tallies").fetchone()[0])
+    return query.order in _WALKED and total * total > query.limit * rows
+
+
+def sift(
+    sql: Sql, table: str, either: Sequence[Sequence[Where]], after: tuple[str, str]
+) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
+    """Look at the next SIFTED_ROWS living rows of a table, in the order of their keys, after (pk, sk).
+
+    Gives the keys of those that meet all of one of ``either``, and after what to go on; None at the end.
+    """
+    texts, parameters = [], []
+    for wheres in either:
+        conditions = [_condition(table, where) for where in wheres]
+        texts.append(" AND ".join(text for text, _ in conditions))
+        parameters += [value for _, given in conditions for value in given]
+    rows = sql.execute(
+        f"SELECT pk, sk, ({' OR '.join(texts)}) FROM shown INDEXED BY shown_key "  # noqa: S608 - names were checked
+        "WHERE tbl = ? AND (pk, sk) > (?, ?) ORDER BY pk, sk LIMIT ?",
+        [*parameters, table, *after, SIFTED_ROWS],
+    ).fetchall()
+    return [(pk, sk) for pk, sk, met in rows if met], (rows[-1][:2] if len(rows) == SIFTED_ROWS else None)
+
+
+def _packed(sql: Sql, numbers: Sequence[int], total: int, exact: bool, ranks: Mapping[int, float]) -> Found:
+    rows: list[tuple[bytes, float]] = []
     size = 0
     for number in numbers:
         packed = bytes(sql.execute("SELECT packed FROM rows WHERE id = ?", (number,)).fetchone()[0])
         size += len(packed)
         if rows and size > SCANNED_BYTES_MAX:
-            return Found(tuple(rows), total, True)
-        rows.append((unpack(packed), packed, ranks.get(number, 0.0)))
-    return Found(tuple(rows), total, False)
+            return Found(tuple(rows), total, True, exact)
+        rows.append((packed, ranks.get(number, 0.0)))
+    return Found(tuple(rows), total, False, exact)
 
 
-def _walks(sql: Sql, query: Query, total: int) -> bool:
-    """Tell whether walking the order's index until the page is full visits fewer rows than sorting all that match."""
-    rows = int(sql.execute("SELECT MAX(id) FROM shown").fetchone()[0] or 0)
-    return total * total > query.limit * rows
+def _tallied(sql: Sql, query: Query, partitions: Sequence[int] | None) -> int | None:
+    """Count by the tallies; None when they do not tell what was asked."""
+    known = all(where.field in _TALLIED and where.op != "has" for where in query.where)
+    if query.table != "assets" or query.text or not known:
+        return None
+    conditions, parameters = _conditions(query, partitions, of="tallies")
+    # Not by an index: the table is small, and to go through it in order is the quickest.
+    found = sql.execute(
+        f"SELECT COALESCE(SUM(rows), 0) FROM tallies NOT INDEXED WHERE {conditions}",  # noqa: S608 - names were checked
+        parameters,
+    )
+    return int(found.fetchone()[0])
+
+
+def _matched(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[tuple[int, Any, str, str]]:
+    """Give (id, what is ordered by, pk, sk) of what matches, one more than FEW at most."""
+    source, given = _source(query)
+    conditions, parameters = _conditions(query, partitions)
+    return sql.execute(
+        f"SELECT id, {_column(query.order)}, pk, sk FROM {source} WHERE {conditions} LIMIT ?",  # noqa: S608
+        [*given, *parameters, FEW + 1],
+    ).fetchall()
+
+
+def _sorted(matched: Sequence[tuple[int, Any, str, str]], query: Query) -> list[int]:
+    keyed = sorted(((place(value, pk, sk), number) for number, value, pk, sk in matched), reverse=query.descending)
+    after = page_key(query.page)
+    if after is not None:
+        keyed = [pair for pair in keyed if (pair[0] < after if query.descending else pair[0] > after)]
+    return [number for _, number in keyed[: query.limit]]
+
+
+def _walk(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[int] | None:
+    """Walk the index of the order until the page is full; None when there is none, or that takes too long."""
+    if query.table != "assets" or query.order not in _WALKED:
+        return None
+    index, within = _WALKED[query.order], None
+    for where in query.where:
+        named = _WITHIN.get((where.field, query.order))
+        if named is not None and where.op == "eq" and where.value is not None:
+            index, within = named, where
+    # What the index itself finds ends the walk; what it does not is asked of each row.
+    bounds = [
+        where
+        for where in query.where
+        if where is within or (where.field == query.order and where.op in ("eq", "ge", "le"))
+    ]
+    others = [where for where in query.where if where not in bounds]
+    reach, reaching = _conditions(Query(query.table, tuple(bounds)), None)
+    asked, asking = _conditions(Query(query.table, tuple(others)), partitions, driven=False)
+    wanted = folded(query.text)
+    found: list[int] = []
+    visited = 0
+    for extra, order, given in _pieces(query):
+        rows = sql.execute(
+            f"SELECT id, ({asked}) FROM shown INDEXED BY {index} WHERE {reach} AND {extra} ORDER BY {order}",  # noqa: S608
+            [*asking, *reaching, *given],
+        )
+        while len(found) < query.limit and (row := rows.fetchone()) is not None:
+            visited += 1
+            if visited > WALKED_MAX:
+                return None
+            if row[1] and (not wanted or _has_words(sql, row[0], wanted)):
+                found.append(int(row[0]))
+    return found
+
+
+def _has_words(sql: Sql, number: int, wanted: Sequence[str]) -> bool:
+    text = sql.execute("SELECT text FROM words WHERE rowid = ?", (number,)).fetchone()
+    return text is not None and words_within(text[0], wanted)
 
 
 def _source(query: Query) -> tuple[str, list[Any]]:
@@ -113,25 +228,25 @@ def _source(query: Query) -> tuple[str, list[Any]]:
         )
     if query.table == "assets":
         for field, ops, index in _TELLING:
-            if any(where.field == field and where.op in ops and where.value is not None for where in query.where):
+            if any(
+                where.field == field and where.op in ops and (where.value is not None or where.op == "missing")
+                for where in query.where
+            ):
                 return f"shown INDEXED BY {index}", []
     return "shown", []
 
 
 def _conditions(
-    query: Query, partitions: Sequence[int] | None, journaled: bool, *, driven: bool = True
+    query: Query, partitions: Sequence[int] | None, *, of: str = "shown", driven: bool = True
 ) -> tuple[str, list[Any]]:
     """Give the WHERE of a query; what ``_source`` looks after already is left out when it is ``driven`` by that."""
     # Names were checked: a table's name in the statement itself lets SQLite use the partial indexes.
-    texts, parameters = [f"tbl = '{query.table}'"], []
+    texts, parameters = [f"tbl = '{query.table}'" if of == "shown" else "1"], []
     if partitions is not None and len(partitions) < PARTITIONS:
         texts.append("part IN (SELECT value FROM json_each(?))")
         parameters.append(json.dumps(list(partitions)))
     wheres = list(query.where)
-    if query.text and not driven:
-        texts.append("id IN (SELECT rowid FROM words WHERE words MATCH ?)")
-        parameters.append(fts_query(query.text))
-    elif not query.text and driven:
+    if not query.text and driven:
         has = next((where for where in wheres if where.op == "has"), None)
         if has is not None:
             wheres.remove(has)
@@ -139,13 +254,13 @@ def _conditions(
         text, given = _condition(query.table, where)
         texts.append(text)
         parameters += given
-    if journaled:
-        texts.append("EXISTS (SELECT 1 FROM journal j WHERE (j.tbl, j.pk, j.sk) = (shown.tbl, shown.pk, shown.sk))")
     return " AND ".join(texts), parameters
 
 
 def _condition(table: str, where: Where) -> tuple[str, list[Any]]:
     column, wanted = _column(where.field), shown(where.value)
+    if (table, where.field, where.op) == ("assets", "probed", "missing"):
+        return "unseen = 1", []  # in the words of its index
     match where.op:
         case "eq":
             return (f"{column} IS NULL", []) if wanted is None else (f"{column} = ?", [wanted])
@@ -179,27 +294,39 @@ def _column(field: str) -> str:
     return field if field in _COLUMNS else f"json_extract(shown, '$.{field}')"
 
 
-def _by_field(sql: Sql, query: Query, source: str, conditions: str, parameters: list[Any]) -> list[int]:
-    """Give a page in two pieces, rows with the field and rows without, so that each walks an index."""
+def _by_field(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[int]:
+    """Sort all that match: what is left where too many match to be sorted here, and no index helps."""
+    source, given = _source(query)
+    conditions, parameters = _conditions(query, partitions)
+    found: list[int] = []
+    for extra, order, bounds in _pieces(query):
+        if len(found) >= query.limit:
+            break
+        chosen = sql.execute(
+            f"SELECT id FROM {source} WHERE {conditions} AND {extra} ORDER BY {order} LIMIT ?",  # noqa: S608
+            [*given, *parameters, *bounds, query.limit - len(found)],
+        ).fetchall()
+        found += [int(row[0]) for row in chosen]
+    return found
+
+
+def _pieces(query: Query) -> list[tuple[str, str, list[Any]]]:
+    """Give a page's two pieces, rows with the field and rows without, so that each can walk an index.
+
+    A piece is a condition, an order and the condition's parameters; one that lies before the page is left out.
+    """
     column, direction = _column(query.order), "DESC" if query.descending else "ASC"
     after = page_key(query.page)
     there = (f"{column} IS NOT NULL", f"{column} {direction}, pk {direction}, sk {direction}")
     absent = (f"{column} IS NULL", f"pk {direction}, sk {direction}")
-    sign = "<" if query.descending else ">"
-    found: list[int] = []
+    found = []
     pieces = {"there": there, "absent": absent} if query.descending else {"absent": absent, "there": there}
     for which, (extra, order) in pieces.items():
         bound: tuple[str, list[Any]] | None = ("1", [])
         if after is not None:
-            bound = _bound(which, after, query.descending, column, sign)
-        if bound is None or len(found) >= query.limit:
-            continue
-        chosen = sql.execute(
-            f"SELECT id FROM {source} WHERE {conditions} AND {extra} AND {bound[0]} "  # noqa: S608 - names were checked
-            f"ORDER BY {order} LIMIT ?",
-            [*parameters, *bound[1], query.limit - len(found)],
-        ).fetchall()
-        found += [int(row[0]) for row in chosen]
+            bound = _bound(which, after, query.descending, column, "<" if query.descending else ">")
+        if bound is not None:
+            found.append((f"{extra} AND {bound[0]}", order, bound[1]))
     return found
 
 
@@ -215,19 +342,17 @@ def _bound(which: str, after: Key, descending: bool, column: str, sign: str) -> 
     return f"({column}, pk, sk) {sign} (?, ?, ?)", [number if kind == 1 else text, pk, sk]
 
 
-def _by_rank(sql: Sql, query: Query, conditions: str, parameters: list[Any], ranks: Mapping[int, float]) -> list[int]:
+def _ranked(sql: Sql, query: Query, partitions: Sequence[int] | None) -> Found:
+    """Answer in the order of rank, of the newest RANK_ROWS_MAX rows that match."""
+    ranks = _ranks(sql, query.text)
+    conditions, parameters = _conditions(query, partitions)
     keyed = sql.execute(
         "SELECT id, pk, sk FROM (SELECT value AS word FROM json_each(?)) CROSS JOIN shown ON id = word "  # noqa: S608
         f"WHERE {conditions}",
         [json.dumps(list(ranks)), *parameters],
     ).fetchall()
-    ordered = sorted(
-        (((1, ranks[int(number)], "", pk, sk), int(number)) for number, pk, sk in keyed), reverse=query.descending
-    )
-    after = page_key(query.page)
-    if after is not None:
-        ordered = [pair for pair in ordered if (pair[0] < after if query.descending else pair[0] > after)]
-    return [number for _, number in ordered[: query.limit]]
+    matched = [(int(number), ranks[int(number)], pk, sk) for number, pk, sk in keyed]
+    return _packed(sql, _sorted(matched, query), len(matched), len(ranks) < RANK_ROWS_MAX, ranks)
 
 
 def _ranks(sql: Sql, text: str) -> dict[int, float]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from mesh.core.hlc import stamp_ms
 from mesh.core.placement import partition_of
+from mesh.core.pruning import KEPT_FOR_EVER
 from mesh.core.query import shown
 from mesh.core.rows import MESH_TABLES, Entry, Row, digest, pack, unpack
 from mesh.ports import Sql
@@ -68,8 +69,13 @@ def put(sql: Sql, entry: Entry) -> None:
         _shift_digest(sql, part, value ^ int.from_bytes(old[1], "big"), 0)
     if entry.alive:
         _show(sql, number, entry.row(), part, fresh=old is None)
-    elif old is not None:
+        if old is not None:
+            sql.execute("DELETE FROM dead WHERE id = ?", (number,))
+        return
+    if old is not None:
         _hide(sql, number)
+    if entry.table not in KEPT_FOR_EVER:
+        sql.execute("INSERT OR REPLACE INTO dead VALUES (?, 0)", (number,))
 
 
 def remove(sql: Sql, key: Key) -> None:
@@ -79,6 +85,7 @@ def remove(sql: Sql, key: Key) -> None:
         return
     number, part, raw = found
     sql.execute("DELETE FROM rows WHERE id = ?", (number,))
+    sql.execute("DELETE FROM dead WHERE id = ?", (number,))
     _hide(sql, number)
     _shift_digest(sql, part, int.from_bytes(raw, "big"), -1)
 
@@ -133,17 +140,25 @@ def _shift_digest(sql: Sql, part: int, change: int, rows: int) -> None:
 
 def words_match(row: Row, text: str) -> bool:
     """Tell whether a row has every word of a text, each as the beginning of a word: as the index would."""
-    have = _folded(_words(row)) if row.table in WORD_TABLES else []
-    wanted = _folded(text)[:WORDS_MAX]
-    return bool(wanted) and all(any(word.startswith(one) for word in have) for one in wanted)
+    wanted = folded(text)[:WORDS_MAX]
+    return bool(wanted) and row.table in WORD_TABLES and words_within(_words(row), wanted)
+
+
+def words_within(text: str, wanted: Sequence[str]) -> bool:
+    """Tell whether each of some folded words begins a word of a text."""
+    if text.isascii() and (lower := text.lower()) and any(word not in lower for word in wanted):
+        return False  # most texts are told from the wanted one without being taken apart
+    have = folded(text)
+    return all(any(word.startswith(one) for word in have) for one in wanted)
 
 
 def fts_query(text: str) -> str:
     """Give words as an FTS5 query: all of them, each as the beginning of a word; empty when there is none."""
-    return " AND ".join(f'"{word}"*' for word in _folded(text)[:WORDS_MAX])
+    return " AND ".join(f'"{word}"*' for word in folded(text)[:WORDS_MAX])
 
 
-def _folded(text: str) -> list[str]:
+def folded(text: str) -> list[str]:
+    """Give a text's words as they are compared: without accents and case."""
     bare = (letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
     return "".join(letter if letter.isalnum() else " " for letter in bare).casefold().split()
 

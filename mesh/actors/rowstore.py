@@ -15,7 +15,8 @@ from mesh.actors.rowscan import Found
 from mesh.actors.rowsql import Key, partition_for
 from mesh.actors.schema import open_schema
 from mesh.core.hlc import AHEAD_MS_MAX, HybridClock, believable
-from mesh.core.query import Query
+from mesh.core.pruning import KEPT_FOR_EVER, Dead
+from mesh.core.query import Query, Where
 from mesh.core.rows import Entry, merge, pack, stamped_again, stamps_ahead, unpack
 from mesh.ports import Refused, Sql, Tables
 from proto.ids import NodeId, PartitionId
@@ -258,6 +259,23 @@ class RowStore:
 
         return await self._tables.read(work)
 
+    async def get_several(self, table: str, pks: Sequence[str], bytes_max: int = 1 << 30) -> list[list[bytes]]:
+        """Give the packed entries of several keys, a list a key; ends before the key that would go beyond the bytes."""
+
+        def work(sql: Sql) -> list[list[bytes]]:
+            given: list[list[bytes]] = []
+            size = 0
+            for pk in pks:
+                rows = sql.execute("SELECT packed FROM rows WHERE tbl = ? AND pk = ? ORDER BY sk", (table, pk))
+                found = [bytes(packed) for (packed,) in rows.fetchall()]
+                size += sum(map(len, found))
+                if size > bytes_max:
+                    break
+                given.append(found)
+            return given
+
+        return await self._tables.read(work)
+
     async def every(self, table: str, partitions: Callable[[int], bool] | None = None) -> list[Entry]:
         """Give every living entry of a table here, in key order."""
 
@@ -267,17 +285,6 @@ class RowStore:
                 (table,),
             ).fetchall()
             return [unpack(packed) for part, packed in rows if partitions is None or partitions(part)]
-
-        return await self._tables.read(work)
-
-    async def keys(self, table: str, after: str, limit: int) -> list[str]:
-        """Give the partition keys of a table's living rows here, in order, after one."""
-
-        def work(sql: Sql) -> list[str]:
-            rows = sql.execute(
-                "SELECT DISTINCT pk FROM shown WHERE tbl = ? AND pk > ? ORDER BY pk LIMIT ?", (table, after, limit)
-            )
-            return [str(pk) for (pk,) in rows.fetchall()]
 
         return await self._tables.read(work)
 
@@ -292,9 +299,15 @@ class RowStore:
         )
         return [(pk, sk, PartitionId(part), updated_ms) for pk, sk, part, updated_ms in rows]
 
-    async def scan(self, query: Query, partitions: Sequence[int] | None = None, *, journaled: bool = False) -> Found:
+    async def scan(self, query: Query, partitions: Sequence[int] | None = None) -> Found:
         """Answer a query from the rows here; see ``rowscan.scan``."""
-        return await self._tables.read(lambda sql: rowscan.scan(sql, query, partitions, journaled=journaled))
+        return await self._tables.read(lambda sql: rowscan.scan(sql, query, partitions))
+
+    async def sift(
+        self, table: str, either: Sequence[Sequence[Where]], after: tuple[str, str]
+    ) -> tuple[list[tuple[str, str]], tuple[str, str] | None]:
+        """Give the keys of living rows that meet all of one of ``either``; see ``rowscan.sift``."""
+        return await self._tables.read(lambda sql: rowscan.sift(sql, table, either, after))
 
     async def matching(self, table: str, text: str) -> dict[tuple[str, str], float]:
         """Give the (pk, sk) whose words match, with their rank (greater is better)."""
@@ -383,12 +396,14 @@ class RowStore:
 
         await self._tables.write(work)
 
-    async def oldest_ms(self, table: str, partitions: Sequence[PartitionId]) -> int | None:
-        """Give when the oldest row of a table in some partitions was last written (UTC); None when there is none."""
+    async def oldest_ms(self, table: str | None, partitions: Sequence[PartitionId]) -> int | None:
+        """Give when the oldest row of a table, or of any, in some partitions was last written (UTC), or None."""
 
         def work(sql: Sql) -> int | None:
             found = [
-                sql.execute("SELECT MIN(newest_ms) FROM rows WHERE part = ? AND tbl = ?", (part, table)).fetchone()[0]
+                sql.execute(
+                    "SELECT MIN(newest_ms) FROM rows WHERE part = ? AND (? IS NULL OR tbl = ?)", (part, table, table)
+                ).fetchone()[0]
                 for part in partitions
             ]
             return min((ms for ms in found if ms is not None), default=None)
@@ -451,6 +466,73 @@ class RowStore:
             return gone
 
         return await self._tables.write(work)
+
+    # ------------------------------------------------------------ tombstones
+
+    async def note_dead(self, now_ms: int) -> None:
+        """Note since when tombstones stand that were not looked at yet."""
+        await self._tables.write(lambda sql: sql.execute("UPDATE dead SET since_ms = ? WHERE since_ms = 0", (now_ms,)))
+
+    async def dead(self, after: tuple[int, int], limit: int, before_ms: int) -> tuple[list[Dead], tuple[int, int]]:
+        """Give tombstones that have stood since ``before_ms`` or longer, the oldest first, and after what to go on."""
+        rows = await self._tables.read(
+            lambda sql: sql.execute(
+                "SELECT d.since_ms, d.id, r.tbl, r.pk, r.sk, r.part, r.digest FROM dead d JOIN rows r ON r.id = d.id "
+                "WHERE d.since_ms BETWEEN 1 AND ? AND (d.since_ms, d.id) > (?, ?) ORDER BY d.since_ms, d.id LIMIT ?",
+                (before_ms, *after, limit),
+            ).fetchall()
+        )
+        found = [
+            Dead((tbl, pk, sk), PartitionId(part), int.from_bytes(value, "big"), since_ms)
+            for since_ms, _, tbl, pk, sk, part, value in rows
+        ]
+        return found, (rows[-1][:2] if rows else after)
+
+    async def forgettable(self, rows: Sequence[tuple[Key, int]], before_ms: int) -> set[Key]:
+        """Give the tombstones that this node does not need: it has stood here as long, with this digest, or is gone.
+
+        Of a reference: none of a chunk that is here, for it says since when the chunk is needless.
+        """
+        return await self._tables.read(
+            lambda sql: {key for key, value in rows if _forgettable(sql, key, value, before_ms)}
+        )
+
+    async def forget_dead(self, rows: Sequence[tuple[Key, int]], before_ms: int) -> int:
+        """Forget those that still are as ``forgettable`` wants them; gives how many were here."""
+
+        def work(sql: Sql) -> int:
+            gone = 0
+            for key, value in rows:
+                if _forgettable(sql, key, value, before_ms) and rowsql.get(sql, key) is not None:
+                    rowsql.remove(sql, key)
+                    gone += 1
+            return gone
+
+        return await self._tables.write(work)
+
+    async def dead_count(self) -> int:
+        """Count tombstones that may go one day."""
+        found = await self._tables.read(lambda sql: sql.execute("SELECT COUNT(*) FROM dead").fetchone())
+        return int(found[0])
+
+
+def _forgettable(sql: Sql, key: Key, value: int, before_ms: int) -> bool:
+    if key[0] in KEPT_FOR_EVER or sql.execute("SELECT 1 FROM journal WHERE (tbl, pk, sk) = (?, ?, ?)", key).fetchone():
+        return False
+    row = sql.execute(
+        "SELECT r.digest, d.since_ms FROM rows r LEFT JOIN dead d ON d.id = r.id "
+        "WHERE r.tbl = ? AND r.pk = ? AND r.sk = ?",
+        key,
+    ).fetchone()
+    if row is not None and (row[1] is None or not 0 < row[1] <= before_ms or int.from_bytes(row[0], "big") != value):
+        return False
+    if key[0] != "references":
+        return True
+    try:
+        chunk = bytes.fromhex(key[1])
+    except ValueError:
+        return True
+    return sql.execute("SELECT 1 FROM chunks WHERE chunk = ?", (chunk,)).fetchone() is None
 
 
 def _merge(sql: Sql, entry: Entry) -> Entry | None:

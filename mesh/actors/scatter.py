@@ -9,7 +9,8 @@ its unconfirmed writes are read before anybody is asked: one that is confirmed m
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import heapq
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,7 +22,7 @@ from mesh.actors.rowsql import partition_for, words_match
 from mesh.actors.rowstore import Journaled, RowStore
 from mesh.actors.system import ActorSystem
 from mesh.core.query import Key, Page, Query, bits_of, checked, matches, page_key, page_text, partitions_in, sort_key
-from mesh.core.rows import Entry, merge, unpack
+from mesh.core.rows import Entry, Row, merge, unpack
 from mesh.ports import PortError
 from proto.ids import PARTITIONS, NodeId, PartitionId
 from proto.messages.catalogue import FetchRows, Rows, Scan, Scanned
@@ -44,10 +45,22 @@ Has = Callable[[NodeId, int], bool]
 """Whether a node has confirmed what stands at a place of this node's journal."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """A row as read once: its whole state, what readers see, its rank and its place in the order asked for."""
+
+    entry: Entry
+    row: Row
+    rank: float
+    place: Key
+
+
 @dataclass(slots=True)
 class _Gathered:
-    rows: dict[tuple[str, str], tuple[Entry, float]] = field(default_factory=dict)
+    answers: list[Iterator[_Shown]] = field(default_factory=list)
+    """Of each answer the rows, read as they are wanted: a page needs few of what all nodes sent."""
     total: int = 0
+    exact: bool = True
     ok: int = 0
     more: bool = False
     bound: Key | None = None
@@ -73,20 +86,18 @@ class Scatter:
             await self._gather(query, gathered, presence)
         else:
             gathered.ok = PARTITIONS  # nobody stores yet: what this node wrote is all there is
-        await self._lay_over(query, gathered, own)
-        keyed = [(sort_key(entry.row(), query.order, rank), entry) for entry, rank in gathered.rows.values()]
-        after = page_key(query.page)
-        if after is not None:
-            keyed = [pair for pair in keyed if _follows(pair[0], after, query.descending)]
-        if gathered.bound is not None:
-            bound = gathered.bound
-            keyed = [pair for pair in keyed if not _follows(pair[0], bound, query.descending)]
-        keyed.sort(key=lambda pair: pair[0], reverse=query.descending)
-        chosen = keyed[: query.limit]
-        more = gathered.more or len(keyed) > len(chosen)
-        following = page_text(chosen[-1][0]) if more and chosen else ""
-        rows = tuple(entry.row() for _, entry in chosen)
-        return Page(rows, following, max(gathered.total, len(rows)), gathered.ok, PARTITIONS, not all_own)
+        mine = {row.key: unpack(row.packed) for row in own if gathered.by.get(row.partition) != self._system.node_id}
+        if mine:
+            found = iter(await self._laid_over(query, gathered, mine))
+        else:
+            found = heapq.merge(*gathered.answers, key=lambda one: one.place, reverse=query.descending)
+        chosen = _page(found, query, gathered.bound)
+        more = gathered.more or len(chosen) > query.limit
+        chosen = chosen[: query.limit]
+        following = page_text(chosen[-1].place) if more and chosen else ""
+        rows = tuple(one.row for one in chosen)
+        total = max(gathered.total, len(rows))
+        return Page(rows, following, total, gathered.ok, PARTITIONS, not all_own, gathered.exact)
 
     # ------------------------------------------------------------ asking
 
@@ -130,15 +141,13 @@ class Scatter:
         self, query: Query, gathered: _Gathered, node: NodeId, parts: Sequence[PartitionId], scanned: Scanned
     ) -> None:
         gathered.total += scanned.total
+        gathered.exact = gathered.exact and scanned.exact
         gathered.more = gathered.more or scanned.cut or len(scanned.rows) == query.limit
         gathered.by.update(dict.fromkeys(parts, node))
-        last: Key | None = None
-        for packed, rank in scanned.rows:
-            entry = unpack(packed)
-            last = sort_key(entry.row(), query.order, rank)
-            gathered.rows[entry.pk, entry.sk] = (entry, rank)
-        if scanned.cut and last is not None:
-            standing = gathered.bound
+        gathered.answers.append(_shown(unpack(packed), rank, query) for packed, rank in scanned.rows)
+        if scanned.cut and scanned.rows:
+            packed, rank = scanned.rows[-1]
+            last, standing = _shown(unpack(packed), rank, query).place, gathered.bound
             if standing is None or _follows(standing, last, query.descending):
                 gathered.bound = last
 
@@ -147,13 +156,14 @@ class Scatter:
     ) -> list[tuple[NodeId, list[PartitionId], Scanned | None]]:
         """Ask a node; once it is slow, ask the next replicas of the same partitions too and take who is first."""
         first = asyncio.ensure_future(self._ask(node, parts, query))
-        nexts = _grouped(parts, {part: [other for other in choices[part] if other != node] for part in parts})
-        covered = sum(len(those) for those in nexts.values()) == len(parts)
         second: asyncio.Future[list[Scanned | None]] | None = None
         try:
-            await asyncio.wait([first], timeout=HEDGE_S if covered else None)
+            await asyncio.wait([first], timeout=HEDGE_S)
             if first.done():
                 return [(node, parts, first.result())]
+            nexts = _grouped(parts, {part: [other for other in choices[part] if other != node] for part in parts})
+            if sum(len(those) for those in nexts.values()) < len(parts):
+                return [(node, parts, await first)]
             second = asyncio.ensure_future(self._ask_each(nexts, query))
             either: list[asyncio.Future[Any]] = [first, second]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -211,25 +221,22 @@ class Scatter:
                 size += len(row.packed)
         return found, True
 
-    async def _lay_over(self, query: Query, gathered: _Gathered, own_rows: Sequence[Journaled]) -> None:
-        """Lay this node's unconfirmed writes over an answer."""
-        me = self._system.node_id
-        mine = {row.key: unpack(row.packed) for row in own_rows if gathered.by.get(row.partition) != me}
-        if not mine:
-            return
-        keys = list(mine)
-        theirs = await self._standing([key for key in keys if key[1:] not in gathered.rows], gathered)
+    async def _laid_over(self, query: Query, gathered: _Gathered, mine: Mapping[RowKey, Entry]) -> list[_Shown]:
+        """Lay this node's unconfirmed writes over the answers; gives all rows in order."""
+        rows = {one.entry.key: one for answer in gathered.answers for one in answer}
+        theirs = await self._standing([key for key in mine if key not in rows], gathered)
         ranks = await self._store.matching(query.table, query.text) if query.text else {}
         for key, own in mine.items():
-            shown = gathered.rows.pop((key[1], key[2]), None)
-            standing = shown[0] if shown is not None else theirs.get(key)
+            shown = rows.pop(key, None)
+            standing = shown.entry if shown is not None else theirs.get(key)
             whole = own if standing is None else merge(standing, own)
             before = standing is not None and _wanted(standing, query)
             now = _wanted(whole, query)
             gathered.total += int(now) - int(before)
             if now:
-                rank = ranks.get((key[1], key[2]), shown[1] if shown is not None else 0.0)
-                gathered.rows[key[1], key[2]] = (whole, rank)
+                rank = ranks.get((key[1], key[2]), shown.rank if shown is not None else 0.0)
+                rows[key] = _shown(whole, rank, query)
+        return sorted(rows.values(), key=lambda one: one.place, reverse=query.descending)
 
     async def _standing(self, keys: Sequence[RowKey], gathered: _Gathered) -> dict[RowKey, Entry]:
         """Give what the replicas that answered have of rows: an own write may be of one field alone."""
@@ -248,6 +255,23 @@ class Scatter:
             except PortError as error:
                 _log.info("rows not fetched", peer=node[:8], error=str(error))
         return found
+
+
+def _page(found: Iterator[_Shown], query: Query, bound: Key | None) -> list[_Shown]:
+    """Give the first rows of a page, in order and once each, and one more if there is one; ``bound``: none beyond."""
+    after = page_key(query.page)
+    chosen: dict[RowKey, _Shown] = {}
+    for one in found:
+        if len(chosen) > query.limit or (bound is not None and _follows(one.place, bound, query.descending)):
+            break
+        if after is None or _follows(one.place, after, query.descending):
+            chosen.setdefault(one.entry.key, one)
+    return list(chosen.values())
+
+
+def _shown(entry: Entry, rank: float, query: Query) -> _Shown:
+    row = entry.row()
+    return _Shown(entry, row, rank, sort_key(row, query.order, rank))
 
 
 def _wanted(entry: Entry, query: Query) -> bool:

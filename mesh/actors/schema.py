@@ -1,13 +1,38 @@
-"""The tables of a node's database, and their version.
+"""The tables of a node's database, their version, and how a database of an earlier one becomes this one's.
 
-Invariant: a database of another version is refused before anything in it is touched.
+Invariants: a database of a version that is not known is refused before anything in it is touched; a step to the next
+version is one transaction with all that it changes, so that whatever stops it leaves the version before.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+import structlog
+
+from mesh.core.pruning import KEPT_FOR_EVER
 from mesh.ports import Refused, Sql, Tables
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
+
+_log = structlog.get_logger("schema")
+
+_TALLIED = ("part", "trashed_ms", "kind", "camera", "state")
+
+
+def _tally(row: str, change: int) -> str:
+    """Give what a trigger does to count a row of ``shown`` in (1) or out (-1)."""
+    same = " AND ".join(f"{name} IS {row}.{name}" for name in _TALLIED)
+    if change < 0:
+        return f"UPDATE tallies SET rows = rows - 1 WHERE {same}; DELETE FROM tallies WHERE {same} AND rows = 0;"  # noqa: S608
+    values = ", ".join(f"{row}.{name}" for name in _TALLIED)
+    return (
+        f"UPDATE tallies SET rows = rows + 1 WHERE {same}; "  # noqa: S608 - own names
+        f"INSERT INTO tallies SELECT {values}, 1 WHERE changes() = 0;"
+    )
+
+
+_ANOTHER = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in _TALLIED)
 
 _STATEMENTS = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value BLOB) WITHOUT ROWID",
@@ -34,7 +59,11 @@ _STATEMENTS = (
        created_ms GENERATED ALWAYS AS (json_extract(shown, '$.created_ms')),
        size_bytes GENERATED ALWAYS AS (json_extract(shown, '$.size_bytes')),
        duration_s GENERATED ALWAYS AS (json_extract(shown, '$.duration_s')),
-       trashed_ms GENERATED ALWAYS AS (json_extract(shown, '$.trashed_ms')))""",
+       trashed_ms GENERATED ALWAYS AS (json_extract(shown, '$.trashed_ms')),
+       started_ms GENERATED ALWAYS AS (json_extract(shown, '$.started_ms')),
+       ended_ms GENERATED ALWAYS AS (json_extract(shown, '$.ended_ms')),
+       content GENERATED ALWAYS AS (json_extract(shown, '$.content')),
+       unseen GENERATED ALWAYS AS (CASE WHEN coalesce(json_extract(shown, '$.probed'), '') IN (0, '') THEN 1 END))""",
     "CREATE UNIQUE INDEX IF NOT EXISTS shown_key ON shown (tbl, pk, sk)",
     "CREATE INDEX IF NOT EXISTS shown_state ON shown (tbl, state)",
     "CREATE INDEX IF NOT EXISTS assets_updated ON shown (updated_ms, pk, sk) WHERE tbl = 'assets'",
@@ -45,11 +74,29 @@ _STATEMENTS = (
     "CREATE INDEX IF NOT EXISTS assets_kind ON shown (kind, created_ms, pk, sk) WHERE tbl = 'assets'",
     "CREATE INDEX IF NOT EXISTS assets_camera ON shown (camera, created_ms, pk, sk) WHERE tbl = 'assets'",
     "CREATE INDEX IF NOT EXISTS assets_trash ON shown (trashed_ms, pk, sk) WHERE tbl = 'assets'",
-    "CREATE INDEX IF NOT EXISTS assets_count ON shown (part, trashed_ms, kind, camera, state) WHERE tbl = 'assets'",
+    "CREATE INDEX IF NOT EXISTS assets_started ON shown (started_ms, pk, sk) WHERE tbl = 'assets'",
+    "CREATE INDEX IF NOT EXISTS assets_ended ON shown (ended_ms, pk, sk) WHERE tbl = 'assets'",
+    "CREATE INDEX IF NOT EXISTS assets_by_kind ON shown (kind, pk, sk) WHERE tbl = 'assets'",
+    "CREATE INDEX IF NOT EXISTS assets_content ON shown (content) WHERE tbl = 'assets' AND content IS NOT NULL",
+    # Assets that nobody has looked into yet: hardly any of a million.
+    "CREATE INDEX IF NOT EXISTS assets_unseen ON shown (unseen, created_ms) WHERE tbl = 'assets' AND unseen = 1",
+    # How many assets there are of what lists count by.
+    """CREATE TABLE IF NOT EXISTS tallies (part INTEGER NOT NULL, trashed_ms, kind, camera, state,
+       rows INTEGER NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS tallies_group ON tallies (part, kind, camera, state, trashed_ms)",
+    f"""CREATE TRIGGER IF NOT EXISTS tally_new AFTER INSERT ON shown WHEN NEW.tbl = 'assets'
+       BEGIN {_tally("NEW", 1)} END""",
+    f"""CREATE TRIGGER IF NOT EXISTS tally_gone AFTER DELETE ON shown WHEN OLD.tbl = 'assets'
+       BEGIN {_tally("OLD", -1)} END""",
+    f"""CREATE TRIGGER IF NOT EXISTS tally_changed AFTER UPDATE ON shown WHEN NEW.tbl = 'assets' AND ({_ANOTHER})
+       BEGIN {_tally("OLD", -1)} {_tally("NEW", 1)} END""",
     """CREATE TABLE IF NOT EXISTS elements (tbl TEXT, name TEXT, element TEXT, id INTEGER,
        PRIMARY KEY (tbl, name, element, id)) WITHOUT ROWID""",
     "CREATE INDEX IF NOT EXISTS elements_id ON elements (id)",
     "CREATE VIRTUAL TABLE IF NOT EXISTS words USING fts5 (text, tokenize='unicode61 remove_diacritics 2')",
+    # Tombstones that may be forgotten one day, and since when they have stood; 0: that is not noted yet.
+    "CREATE TABLE IF NOT EXISTS dead (id INTEGER PRIMARY KEY, since_ms INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS dead_since ON dead (since_ms, id)",
     # Chunks on this node's disk. `alone`: no other node is known to have it. `pending`: holders may lack it.
     # `elsewhere`: how many others had it when that was last asked.
     """CREATE TABLE IF NOT EXISTS chunks (chunk BLOB PRIMARY KEY, size INTEGER NOT NULL, part INTEGER NOT NULL,
@@ -73,21 +120,55 @@ _STATEMENTS = (
 )
 
 
+def _from_3(sql: Sql) -> None:
+    """Version 4 counts assets as they change, orders them by more, and knows its tombstones."""
+    for name in ("started_ms", "ended_ms", "content"):
+        sql.execute(f"ALTER TABLE shown ADD COLUMN {name} GENERATED ALWAYS AS (json_extract(shown, '$.{name}'))")
+    sql.execute(
+        "ALTER TABLE shown ADD COLUMN unseen GENERATED ALWAYS AS "
+        "(CASE WHEN coalesce(json_extract(shown, '$.probed'), '') IN (0, '') THEN 1 END)"
+    )
+    sql.execute("DROP INDEX IF EXISTS assets_count")
+    for statement in _STATEMENTS:
+        sql.execute(statement)
+    names = ", ".join(_TALLIED)
+    sql.execute(
+        f"INSERT INTO tallies SELECT {names}, COUNT(*) FROM shown WHERE tbl = 'assets' GROUP BY {names}"  # noqa: S608
+    )
+    kept = ", ".join(f"'{name}'" for name in sorted(KEPT_FOR_EVER))
+    sql.execute(
+        f"INSERT INTO dead SELECT id, 0 FROM rows WHERE tbl NOT IN ({kept}) AND id NOT IN (SELECT id FROM shown)"  # noqa: S608
+    )
+
+
+_STEPS: Mapping[int, Callable[[Sql], None]] = {3: _from_3}
+"""What makes a database of a version one of the next."""
+
+
 async def open_schema(tables: Tables) -> None:
-    """Make the tables that are missing; Refused when this database is of another version."""
+    """Make the tables that are missing, or bring an earlier release's to this one's form.
+
+    Refused when this database was written by a later release, or by one so early that there is no way from it.
+    """
 
     def work(sql: Sql) -> None:
         made = sql.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'meta'").fetchone()
         found = sql.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone() if made else None
-        if found is not None and int(found[0]) > SCHEMA_VERSION:
+        version = int(found[0]) if found is not None else SCHEMA_VERSION
+        if version > SCHEMA_VERSION:
             raise Refused(
-                f"this data folder was written by a newer release (schema {int(found[0])}, this one knows "
+                f"this data folder was written by a newer release (schema {version}, this one knows "
                 f"{SCHEMA_VERSION}); install that release, or use another data folder"
             )
-        if found is not None and int(found[0]) < SCHEMA_VERSION:
+        if version < min(_STEPS):
             raise Refused(
                 "this data folder was made before the first release, in an older form; use another data folder"
             )
+        if version < SCHEMA_VERSION:
+            _log.info("bringing the database of an earlier release to this one's form", schema=version)
+        while version < SCHEMA_VERSION:
+            _STEPS[version](sql)
+            version += 1
         for statement in _STATEMENTS:
             sql.execute(statement)
         sql.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (SCHEMA_VERSION,))

@@ -15,6 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from mesh.adapters import salvage
 from mesh.ports import Corrupt, DiskFull, Sql, Unavailable
 
 T = TypeVar("T")
@@ -39,11 +40,20 @@ class SqliteTables:
 
     async def write(self, work: Callable[[Sql], T]) -> T:
         """Run ``work`` in one durable transaction."""
-        return await asyncio.get_running_loop().run_in_executor(self._writer_thread, self._write, work)
+        return await self._run(self._writer_thread, self._write, work)
 
     async def read(self, work: Callable[[Sql], T]) -> T:
         """Run ``work`` over a consistent snapshot."""
-        return await asyncio.get_running_loop().run_in_executor(self._reader_threads, self._read, work)
+        return await self._run(self._reader_threads, self._read, work)
+
+    async def _run(
+        self, threads: ThreadPoolExecutor, run: Callable[[Callable[[Sql], T]], T], work: Callable[[Sql], T]
+    ) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(threads, run, work)
+        except Corrupt:
+            salvage.mark(self._path)  # the next start makes a whole one of it
+            raise
 
     def close(self) -> None:
         """Finish what runs, then close the file."""

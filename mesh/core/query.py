@@ -50,7 +50,10 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """An answer. ``next`` continues it; partitions not answered for are missing from it."""
+    """An answer. ``next`` continues it; partitions not answered for are missing from it.
+
+    ``exact``: no more match than ``total``; else some more do, and nobody counted them.
+    """
 
     rows: tuple[Row, ...]
     next: str
@@ -58,6 +61,7 @@ class Page:
     partitions_ok: int
     partitions_total: int
     stale: bool = False
+    exact: bool = True
 
 
 Key = tuple[int, float, str, str, str]
@@ -102,12 +106,16 @@ def _holds(row: Row, condition: Where) -> bool:
 def sort_key(row: Row, order: str, rank: float) -> Key:
     """Give a row's place in an order; what lacks the field comes first."""
     given: Value = row.updated_ms if order == "updated_ms" else rank if order == "rank" else row.fields.get(order)
-    value = shown(given)
+    return place(shown(given), row.pk, row.sk)
+
+
+def place(value: bool | int | float | str | None, pk: str, sk: str) -> Key:
+    """Give the place in an order of a row whose value there, as ``shown``, this is."""
     if isinstance(value, int | float):
-        return (1, float(value), "", row.pk, row.sk)
+        return (1, float(value), "", pk, sk)
     if isinstance(value, str):
-        return (2, 0.0, value, row.pk, row.sk)
-    return (0, 0.0, "", row.pk, row.sk)
+        return (2, 0.0, value, pk, sk)
+    return (0, 0.0, "", pk, sk)
 
 
 def first_page(keyed: Iterable[tuple[Key, Row]], query: Query) -> list[tuple[Key, Row]]:

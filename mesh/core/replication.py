@@ -13,6 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 
+from blake3 import blake3
+
 from mesh.core.layouts import History
 from proto.ids import ChunkId, NodeId, PartitionId
 
@@ -252,3 +254,33 @@ def plan_rows(mine: Mapping[Key, int], theirs: Mapping[Key, int]) -> RowPlan:
         tuple(key for key, value in theirs.items() if mine.get(key) != value),
         tuple(key for key, value in mine.items() if theirs.get(key) != value),
     )
+
+
+BUCKET_ROWS = 8
+BUCKETS_MAX = 4096
+
+
+def buckets_for(rows: int) -> int:
+    """Give into how many buckets a replica of so many rows is parted to be compared: a power of two."""
+    return min(BUCKETS_MAX, 1 << max(0, (rows // BUCKET_ROWS - 1).bit_length() if rows >= BUCKET_ROWS else 0))
+
+
+def bucket_of(key: Key, count: int) -> int:
+    """Give a row's bucket, of ``count``, a power of two: by its key alone, so that a change stays in its bucket."""
+    hashed = blake3("\0".join(key).encode(errors="surrogatepass")).digest(4)
+    return int.from_bytes(hashed, "big") & (count - 1)
+
+
+def bucketed(rows: Mapping[Key, int], count: int) -> tuple[int, ...]:
+    """Give the digest of each bucket of a replica: the XOR of its rows' (the leaves of a Merkle tree of depth two)."""
+    digests = [0] * count
+    for key, value in rows.items():
+        digests[bucket_of(key, count)] ^= value
+    return tuple(digests)
+
+
+def in_differing(rows: Mapping[Key, int], theirs: Sequence[int]) -> dict[Key, int]:
+    """Give the rows here that lie in buckets whose digests are others there. ``theirs``: as many as a power of two."""
+    count = len(theirs)
+    mine = bucketed(rows, count)
+    return {key: value for key, value in rows.items() if mine[at := bucket_of(key, count)] != theirs[at]}

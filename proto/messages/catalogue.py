@@ -48,6 +48,23 @@ class Rows:
     counts: bool = True
 
 
+@message(304)
+class GetRowsOf:
+    """Give the rows of several keys, every sort key; those of one key after another, as many as fit an answer."""
+
+    table: Annotated[str, Max(32)]
+    pks: Annotated[tuple[Annotated[str, Max(256)], ...], Max(256)]
+
+
+@message(305)
+class RowsOf:
+    """Packed rows, tombstones among them, of the first ``keys`` keys asked for. ``counts``: none can be missing."""
+
+    rows: Annotated[tuple[PackedRow, ...], Max(65536)]
+    keys: Annotated[int, Max(256)]
+    counts: bool
+
+
 @message(310)
 class Scan:
     """Give the first ``limit`` rows of a table in these partitions after ``page``.
@@ -70,13 +87,15 @@ class Scan:
 class Scanned:
     """Rows in order with their text rank, how many match in all, and the partitions this replica does not count for.
 
-    ``cut``: rows within the limit were left out, for the answer would be too large.
+    ``cut``: rows within the limit were left out, for the answer would be too large. ``exact``: no more than ``total``
+    match; else some more do.
     """
 
     rows: Annotated[tuple[tuple[PackedRow, float], ...], Max(1000)]
     total: int
     unsynced: Bits
     cut: bool = False
+    exact: bool = True
 
 
 @message(312)
@@ -130,6 +149,66 @@ class FetchRows:
     """Give these rows, as many as fit an answer."""
 
     keys: Annotated[tuple[RowKey, ...], Max(256)]
+
+
+@message(327)
+class ListDiffering:
+    """Give the keys and digests of a partition's rows after ``after`` that lie in buckets which differ there.
+
+    ``buckets``: the digests of the sender's rows by a hash of their key, a power of two of them.
+    """
+
+    partition: Annotated[int, Max(1024)]
+    buckets: Annotated[tuple[int, ...], Max(4096)]
+    after: Annotated[tuple[Annotated[str, Max(256)], ...], Max(3)] = ()
+
+
+Tombstones = Annotated[tuple[tuple[RowKey, int], ...], Max(256)]
+"""Keys and digests of rows that are deleted."""
+
+
+@message(330)
+class AskForgettable:
+    """Which of these tombstones have you so, or not at all, and may be forgotten, by this version of the layout?"""
+
+    rows: Tombstones
+    layout: Annotated[str, Max(64)]
+
+
+@message(331)
+class Forgettable:
+    """A byte a tombstone asked for: 1 when it may go."""
+
+    said: Annotated[bytes, Max(256)]
+
+
+@message(332)
+class ForgetTombstones:
+    """Forget those of these tombstones that are still as told: every owner has agreed."""
+
+    rows: Tombstones
+    layout: Annotated[str, Max(64)]
+
+
+@message(333)
+class Forgotten:
+    """How many went."""
+
+    count: int
+
+
+@message(334)
+class AskAllSettled:
+    """Have I all rows you wrote that are mine to hold, by this version of the layout, and hold you no others'?"""
+
+    layout: Annotated[str, Max(64)]
+
+
+@message(335)
+class AllSettled:
+    """The age in ms of the oldest row that is not where it belongs, 0: all are; None: that cannot be told now."""
+
+    behind_ms: int | None
 
 
 @message(325)

@@ -15,8 +15,9 @@ from mesh.actors.rowstore import RowStore, partition_for
 from mesh.actors.scatter import ACTOR
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.query import Query, bits_of, partitions_in, where_of
+from mesh.core.replication import in_differing
 from mesh.core.rows import MESH_TABLES
-from mesh.ports import Clock, NotFound
+from mesh.ports import Clock, NotFound, Refused
 from proto.ids import NodeId, PartitionId
 from proto.messages.catalogue import (
     Compare,
@@ -25,15 +26,18 @@ from proto.messages.catalogue import (
     Digests,
     FetchRows,
     GetRows,
+    GetRowsOf,
+    ListDiffering,
     ListRows,
     PutRows,
     RowDigests,
     Rows,
+    RowsOf,
     RowsTaken,
     Scan,
     Scanned,
 )
-from roles.storage.compare import Comparer, summary_of
+from roles.storage.compare import Comparer, listed_here, summary_of
 
 LISTED_MAX = 1000
 ANSWER_BYTES_MAX = 448 * 1024
@@ -73,6 +77,8 @@ class CatalogueServer:
                 return RowsTaken(len(message.rows) - len(taken.held), taken.held)
             case GetRows():
                 return await self._get(message)
+            case GetRowsOf():
+                return await self._get_several(message)
             case Scan():
                 return await self._scan(message)
             case FetchRows():
@@ -91,6 +97,8 @@ class CatalogueServer:
             case ListRows():
                 rows = await self._store.listing(PartitionId(message.partition), message.after, LISTED_MAX)
                 return RowDigests(tuple(rows), len(rows) == LISTED_MAX)
+            case ListDiffering():
+                return await self._list_differing(message)
             case _:
                 raise NotFound(f"the catalogue takes no {type(message).__name__} from {context.sender[:8]}")
 
@@ -110,6 +118,13 @@ class CatalogueServer:
         counts = message.table in MESH_TABLES or self._view.sync.counts(partition)
         return Rows(tuple(packed), more, counts)
 
+    async def _get_several(self, message: GetRowsOf) -> RowsOf:
+        several = await self._store.get_several(message.table, message.pks, ANSWER_BYTES_MAX)
+        counts = message.table in MESH_TABLES or all(
+            self._view.sync.counts(partition_for(message.table, pk)) for pk in message.pks[: len(several)]
+        )
+        return RowsOf(tuple(packed for rows in several for packed in rows), len(several), counts)
+
     async def _scan(self, message: Scan) -> Scanned:
         asked = [PartitionId(part) for part in partitions_in(message.partitions)]
         sync = self._view.sync
@@ -125,8 +140,16 @@ class CatalogueServer:
             message.page,
         )
         found = await self._store.scan(query, [part for part in asked if part not in left_out])
-        rows = tuple((packed, rank) for _, packed, rank in found.rows)
-        return Scanned(rows, found.total, bits_of(unsynced), found.cut)
+        return Scanned(found.packed, found.total, bits_of(unsynced), found.cut, found.exact)
+
+    async def _list_differing(self, message: ListDiffering) -> RowDigests:
+        count = len(message.buckets)
+        if not count or count & (count - 1):
+            raise Refused(f"{count} buckets are no power of two")
+        rows = in_differing(await listed_here(self._store, PartitionId(message.partition)), message.buckets)
+        after = (*message.after,) if len(message.after) == 3 else ("", "", "")
+        keys = sorted(key for key in rows if key > after)[:LISTED_MAX]
+        return RowDigests(tuple((*key, rows[key]) for key in keys), len(keys) == LISTED_MAX)
 
     async def _compare(self, message: Compare, sender: NodeId) -> Compared:
         if message.returned:

@@ -31,6 +31,7 @@ from mesh.ports import Clock, NotFound, PortError
 from proto import codec
 from proto.codec import Malformed, Max
 from proto.ids import MESH_PARTITION, AssetId, ChunkId, NodeId, PartitionId
+from proto.messages.catalogue import AllSettled, AskAllSettled
 from proto.messages.chunks import AskNeedless, AskSettled, Have, HaveChunks, Needless, Settled
 from roles.media.timeline import Page
 
@@ -89,6 +90,8 @@ class Collector:
         self.graces = graces
         self._settled: dict[NodeId, int] = {}
         self._held_up_by: tuple[NodeId, ...] = ()
+        self.tombstones_held_up_by: tuple[NodeId, ...] = ()
+        """Who holds up tombstones, as the pruner says."""
         self._reclaimed = 0
         self.chunks_collected = 0
         system.spawn(ACTOR, self, concurrency=2)
@@ -107,7 +110,8 @@ class Collector:
     async def report(self) -> Reclaiming:
         """Tell what can be given back, and who holds it up."""
         chunks, size = await self._store.idle_totals()
-        return Reclaiming(chunks, size, self._reclaimed, self._held_up_by)
+        held_up_by = tuple(sorted({*self._held_up_by, *self.tombstones_held_up_by}))
+        return Reclaiming(chunks, size, self._reclaimed, held_up_by)
 
     def _now_ms(self) -> int:
         return int(self._clock.wall() * 1000)
@@ -123,7 +127,9 @@ class Collector:
         """Answer what is asked before anything is deleted."""
         match message:
             case AskSettled():
-                return Settled(await self._behind_ms(context.sender, message.layout))
+                return Settled(await self._behind_ms(context.sender, message.layout, "references"))
+            case AskAllSettled():
+                return AllSettled(await self._behind_ms(context.sender, message.layout, None))
             case AskNeedless():
                 chunks = [ChunkId(chunk) for chunk in message.chunks]
                 without = await self._without_need(chunks)
@@ -131,8 +137,8 @@ class Collector:
             case _:
                 raise NotFound(f"the collector takes no {type(message).__name__} from {context.sender[:8]}")
 
-    async def _behind_ms(self, asker: NodeId, layout: str) -> int | None:
-        """Give the age of the oldest reference here that the asker lacks; None when that cannot be told."""
+    async def _behind_ms(self, asker: NodeId, layout: str, table: str | None) -> int | None:
+        """Give the age of the oldest row of a table, or of any, that the asker lacks; None when that cannot be told."""
         if asker in self._peers.away() or layout != self._view.layout.version:
             return None  # what this node wrote meanwhile went to others
         me = self._system.node_id
@@ -142,8 +148,8 @@ class Collector:
             if part != MESH_PARTITION and self._view.layout.places and me not in self._view.holders(part)
         ]
         found = [
-            await self._catalogue.oldest_waiting_ms("references", asker),
-            await self._rows.oldest_ms("references", strange),
+            await self._catalogue.oldest_waiting_ms(table, asker),
+            await self._rows.oldest_ms(table, strange),
         ]
         oldest_ms = min((ms for ms in found if ms is not None), default=None)
         return 0 if oldest_ms is None else max(0, self._now_ms() - oldest_ms)

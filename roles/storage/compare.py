@@ -1,14 +1,15 @@
 """Anti-entropy between replicas: this node fetches what a peer has and it lacks, partition by partition.
 
 One small ask says whether all partitions two nodes share are the same; only where they are not are digests of
-partitions, then of rows, exchanged. Invariant: a partition is told to ``SyncState`` as compared only after every row
+partitions, then of buckets of rows, then of the rows in buckets that differ exchanged: bytes in proportion to what
+differs, not to what there is. Invariant: a partition is told to ``SyncState`` as compared only after every row
 the peer had of it when it was asked is durable here.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 import structlog
 from blake3 import blake3
@@ -19,7 +20,7 @@ from mesh.actors.scatter import ACTOR
 from mesh.actors.system import ActorSystem
 from mesh.core.member import FULL_MESH_MAX
 from mesh.core.query import bits_of, partitions_in
-from mesh.core.replication import Key, plan_rows
+from mesh.core.replication import Key, bucketed, buckets_for, plan_rows
 from mesh.core.rows import unpack
 from mesh.ports import Channel, Clock, PortError
 from proto.ids import MESH_PARTITION, NodeId, PartitionId
@@ -29,6 +30,7 @@ from proto.messages.catalogue import (
     Differing,
     Digests,
     FetchRows,
+    ListDiffering,
     ListRows,
     RowDigests,
     Rows,
@@ -192,7 +194,8 @@ class Comparer:
 
     async def _fetch_partition(self, peer: NodeId, part: PartitionId) -> None:
         mine = await listed_here(self._store, part)
-        wanted = list(plan_rows(mine, await self._listed_there(peer, part)).fetch)
+        there = await self._differing_there(peer, part, bucketed(mine, buckets_for(len(mine))))
+        wanted = list(plan_rows(mine, there).fetch)
         while wanted:
             batch = tuple(wanted[:FETCHED_MAX])
             rows = await self._system.ask(peer, ACTOR, FetchRows(batch), Rows, timeout_s=ASK_TIMEOUT_S)
@@ -203,8 +206,13 @@ class Comparer:
             last = unpack(rows.rows[-1]).key
             wanted = wanted[wanted.index(last) + 1 :] if last in batch else []
 
-    async def _listed_there(self, peer: NodeId, part: PartitionId) -> dict[Key, int]:
-        return await listed_there(self._system, peer, part)
+    async def _differing_there(self, peer: NodeId, part: PartitionId, buckets: tuple[int, ...]) -> dict[Key, int]:
+        """Give the digests of the peer's rows in the buckets that differ from these, by key."""
+        return await _paged(
+            lambda after: self._system.ask(
+                peer, ACTOR, ListDiffering(part, buckets, after), RowDigests, timeout_s=ASK_TIMEOUT_S
+            )
+        )
 
 
 async def listed_here(store: RowStore, part: PartitionId) -> dict[Key, int]:
@@ -219,10 +227,16 @@ async def listed_here(store: RowStore, part: PartitionId) -> dict[Key, int]:
 
 async def listed_there(system: ActorSystem, peer: NodeId, part: PartitionId) -> dict[Key, int]:
     """Give the digests of a peer's rows of a partition, by key."""
+    return await _paged(
+        lambda after: system.ask(peer, ACTOR, ListRows(part, after), RowDigests, timeout_s=ASK_TIMEOUT_S)
+    )
+
+
+async def _paged(ask: Callable[[tuple[str, ...]], Awaitable[RowDigests]]) -> dict[Key, int]:
     found: dict[Key, int] = {}
     after: tuple[str, ...] = ()
     for _ in range(LISTED_PAGES_MAX):
-        page = await system.ask(peer, ACTOR, ListRows(part, after), RowDigests, timeout_s=ASK_TIMEOUT_S)
+        page = await ask(after)
         found.update({(table, pk, sk): value for table, pk, sk, value in page.rows})
         if not page.more or not page.rows:
             break

@@ -24,6 +24,7 @@ from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.jobs import LEASE_MS, Job, LeaseBook, Work, fields_of, job_id, job_of, new_job, wanted
 from mesh.core.placement import partition_of
+from mesh.core.query import Where
 from mesh.core.rows import Change, Entry, Row, unpack
 from mesh.ports import Clock, NotFound
 from proto.ids import AssetId, JobId, ModelId, NodeId, PartitionId
@@ -31,9 +32,9 @@ from proto.messages.jobs import AskJobs, FinishJob, GiveBack, JobState, Lease, L
 
 TICK_S = 2.0
 PAGE = 256
-"""Assets looked at together."""
+"""Rows read together."""
 SWEEP_EVERY_S = 10.0
-"""How often a page of all the assets there are is looked at, round and round, whatever changed."""
+"""How often some of all the assets there are are looked at, round and round, whatever changed."""
 ROUND_S_MIN = 60.0
 DIRTY_MAX = 100_000
 """Assets waiting to be looked at; past that the whole table is looked at instead."""
@@ -42,6 +43,8 @@ _log = structlog.get_logger("storage.leases")
 
 Models = Callable[[], Sequence[ModelId]]
 """Gives the models that nodes now alive can embed pictures with."""
+
+_OPEN = ((Where("state", "ne", "done"), Where("state", "ne", "failed")),)
 
 
 class LeaseServer:
@@ -67,7 +70,7 @@ class LeaseServer:
         self._book = LeaseBook(system.node_id)
         self._dirty: dict[str, None] = {}
         self._all_dirty = True
-        self._swept = ""
+        self._swept: tuple[str, str] | None = None
         self._seen: tuple[object, ...] = ()
         self._wake = asyncio.Event()
 
@@ -75,8 +78,12 @@ class LeaseServer:
         """Read the jobs there are, and begin to serve."""
         self._store.watch("jobs", self._job_changed)
         self._store.watch("assets", self._asset_changed)
-        for entry in await self._store.every("jobs"):
-            self._job_changed(entry)
+        after: tuple[str, str] | None = ("", "")
+        while after is not None:
+            found, after = await self._store.sift("jobs", _OPEN, after)
+            for at in range(0, len(found), PAGE):
+                for packed in await self._store.fetch([("jobs", *key) for key in found[at : at + PAGE]]):
+                    self._job_changed(unpack(packed))
         self._system.spawn(ACTOR, self, mailbox_max=256)
         self._system.supervisor.run("jobs/reconcile", self._reconcile)
 
@@ -163,14 +170,13 @@ class LeaseServer:
             seen = (tuple(sorted(self._models())), frozenset(self._synced()), tuple(self._view.stores()))
             if self._all_dirty or seen != self._seen:
                 self._all_dirty, self._seen = False, seen
-                self._swept, hurried, due_s = "", True, now_s
+                self._swept, hurried, due_s = None, True, now_s
             if now_s >= due_s:
                 began_s = began_s if self._swept else now_s
-                page = await self._store.keys("assets", self._swept, PAGE)
-                self._swept = page[-1] if len(page) == PAGE else ""
+                page, self._swept = await self._store.sift("assets", self._workable(), self._swept or ("", ""))
                 hurried = hurried and bool(self._swept)
                 due_s = now_s + SWEEP_EVERY_S if self._swept else max(began_s + ROUND_S_MIN, now_s + SWEEP_EVERY_S)
-                self._dirty.update(dict.fromkeys(page))
+                self._dirty.update(dict.fromkeys(pk for pk, _ in page))
             await self.reconcile_once()
             if hurried:
                 due_s = 0.0
@@ -180,6 +186,13 @@ class LeaseServer:
                     await self._wake.wait()
             except TimeoutError:
                 continue
+
+    def _workable(self) -> list[tuple[Where, ...]]:
+        """Give what assets look like for which there is any work (see ``wanted``)."""
+        over = (Where("state", "ne", "recording"), Where("trashed_ms", "missing"))
+        return [
+            (Where("kind", "eq", kind), *over) for kind in ("take", "video", *(("image",) if self._models() else ()))
+        ]
 
     async def reconcile_once(self) -> int:
         """Queue what is wanted of changed assets, and what a silent holder left; gives how many jobs are new."""

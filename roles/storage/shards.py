@@ -3,9 +3,9 @@
 The index is a cache of the rows: built from them a partition at a time, changed as they come, emptied of partitions
 that are another's now. What this node wrote and only passes on is not in it. A shard answers with the best k of all it
 holds, which contains the best k of the partitions it was asked for; what it holds besides are other nodes' copies,
-which the merge drops.
+which the merge drops. Of an asset something is kept here only once it has a vector: most of a million may have none.
 
-Invariant: a partition is answered for only when its rows are synced and every one of them is in the index.
+Invariant: a partition is answered for only when its rows are synced and every vector among them is in the index.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ MODELS_MAX = 8
 LOAD_KEYS = 128
 LOOK_EVERY_S = 5.0
 """How often it is looked whether this node holds other partitions than before."""
-TABLES = ("assets", "scenes", "vectors")
 
 _log = structlog.get_logger("storage.shards")
 
@@ -94,11 +93,14 @@ class Shards:
         self._models: dict[str, _Model] = {}
         self._wake = asyncio.Event()
         self._reload: dict[str, None] = {}
+        self._unread: dict[str, None] = {}
+        """Assets that have vectors, and of which what a hit tells has to be read."""
+        self._reading: list[str] = []
 
     async def open(self) -> None:
         """Begin to serve at once; partitions are answered for when the index holds them."""
-        self._store.watch("assets", self._asset)
-        self._store.watch("scenes", self._scene)
+        self._store.watch("assets", self._told)
+        self._store.watch("scenes", self._told)
         self._store.watch("vectors", self._vector)
         self._system.spawn(ACTOR, self, mailbox_max=256, concurrency=4)
         self._system.supervisor.run("search/index", self._keep)
@@ -160,21 +162,46 @@ class Shards:
             _log.info("index built", partitions=len(new), vectors=sum(self.sizes().values()))
 
     async def _load(self, partition: PartitionId) -> None:
-        """Take in every row of a partition."""
-        for table in TABLES:
-            after: tuple[str, ...] = (table, "", "")
-            while True:
-                listed = await self._store.listing(partition, after, LOAD_KEYS)
-                keys = [(one, pk, sk) for one, pk, sk, _ in listed if one == table]
-                for packed in await self._store.fetch(keys):
-                    self._take(unpack(packed))
-                if len(keys) < LOAD_KEYS:
-                    break
-                after = keys[-1]
+        """Take in every vector of a partition, and what is told of their assets."""
+        after: tuple[str, ...] = ("vectors", "", "")
+        while True:
+            listed = await self._store.listing(partition, after, LOAD_KEYS)
+            keys = [(one, pk, sk) for one, pk, sk, _ in listed if one == "vectors"]
+            for packed in await self._store.fetch(keys):
+                self._vector(unpack(packed))
+            await self._read()
+            if len(keys) < LOAD_KEYS:
+                break
+            after = keys[-1]
         await self.index_once()
+
+    async def _read(self) -> None:
+        """Read what is told of assets that came to have vectors."""
+        while self._unread:
+            assets = self._reading = list(self._unread)[:LOAD_KEYS]
+            for asset in assets:
+                del self._unread[asset]
+            rows = await self._store.fetch([("assets", asset, "") for asset in assets])
+            scenes = [packed for asset in assets for packed in await self._store.get_packed("scenes", asset, None)]
+            for entry in map(unpack, (*rows, *scenes)):
+                if entry.table == "scenes":
+                    self._scene(entry)
+                else:
+                    self._asset(entry)
+            self._reading = []
+
+    def _told(self, entry: Entry) -> None:
+        if entry.pk in self._reading:
+            self._unread[entry.pk] = None  # what was read may be older than this
+            self._wake.set()
+        elif entry.table == "scenes":
+            self._scene(entry)
+        else:
+            self._asset(entry)
 
     async def index_once(self) -> None:
         """Bring all waiting changes into the indexes."""
+        await self._read()
         while self._reload:
             asset = next(iter(self._reload))
             del self._reload[asset]
@@ -196,19 +223,12 @@ class Shards:
         partition = partition_of(entry.pk)
         return partition in self._loaded or partition in self._loading
 
-    def _take(self, entry: Entry) -> None:
-        match entry.table:
-            case "assets":
-                self._asset(entry)
-            case "scenes":
-                self._scene(entry)
-            case _:
-                self._vector(entry)
-
     def _asset(self, entry: Entry) -> None:
         if not self._mine(entry):
             return
-        known = self._assets.setdefault(entry.pk, _Asset())
+        known = self._assets.get(entry.pk)
+        if known is None:
+            return
         fields = entry.row().fields
         self._file(entry.pk, known, _text(fields.get("camera")), _text(fields.get("kind")))
         known.name, known.poster = _text(fields.get("name")), _hex(fields.get("poster"))
@@ -238,7 +258,9 @@ class Shards:
     def _scene(self, entry: Entry) -> None:
         if not self._mine(entry):
             return
-        known = self._assets.setdefault(entry.pk, _Asset())
+        known = self._assets.get(entry.pk)
+        if known is None:
+            return
         start_ms = int(entry.sk) if entry.sk.isdecimal() else 0
         known.scenes = [scene for scene in known.scenes if scene[0] != start_ms]
         if entry.alive:
@@ -266,6 +288,9 @@ class Shards:
         if model is None or len(vector) != 4 * model.index.dimension:
             _log.warning("vector of another length left out", model=name, asset=entry.pk, bytes=len(vector))
             return
+        if known is None:
+            self._assets[entry.pk] = _Asset()
+            self._unread[entry.pk] = None
         slot = (entry.pk, at_ms)
         key = model.keys.get(slot, 0)
         if not key:

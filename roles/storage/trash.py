@@ -110,7 +110,8 @@ class Trash:
         mine = self._first(self._view.shares())
         emptied = 0
         for field in ("emptied_ms", "trashed_ms"):
-            query = Query("assets", (Where(field, "ge", 1),), order=field, descending=False, limit=EMPTIED_AT_ONCE)
+            where = tuple(Where(one, "ge", 1) for one in dict.fromkeys((field, "trashed_ms")))
+            query = Query("assets", where, order=field, descending=False, limit=EMPTIED_AT_ONCE)
             for entry, _, _ in (await self._rows.scan(query, sorted(mine))).rows:
                 row = entry.row()
                 if not self.lies_too_long(row) or not self._seen_by_all(row):

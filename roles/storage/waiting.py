@@ -15,8 +15,8 @@ from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.jobs import FRAMES, job_of
 from mesh.core.placement import partition_of
-from mesh.core.query import partitions_in
-from mesh.core.rows import Entry
+from mesh.core.query import Where, partitions_in
+from mesh.core.rows import Entry, unpack
 from mesh.ports import NotFound
 from proto.ids import PartitionId
 from proto.messages.search import AskWaiting, Waiting
@@ -26,6 +26,10 @@ PAGE = 256
 """Assets whose rows are read between two looks at whether others want the database."""
 RECORDING, UNSEEN = "recording", "unseen"
 """What an asset may be before there is a job for it: still recorded, or not looked into (L0)."""
+
+_OPEN = ((Where("kind", "eq", FRAMES), Where("state", "ne", "done"), Where("state", "ne", "failed")),)
+_WAITING = ((Where("state", "eq", "recording"),), (Where("probed", "missing"), Where("kind", "ne", "take")))
+"""What may count, among all jobs and assets there are."""
 
 
 class WaitingCounts:
@@ -47,17 +51,16 @@ class WaitingCounts:
         self._system.supervisor.once("search/count", self._count())
 
     async def _count(self) -> None:
-        for table in ("jobs", "assets"):
-            after, more = "", True
-            while more:
-                page = await self._store.keys(table, after, PAGE)
-                for pk in page:
-                    for entry in await self._store.get(table, pk, None):
+        for table, either in (("jobs", _OPEN), ("assets", _WAITING)):
+            after: tuple[str, str] | None = ("", "")
+            while after is not None:
+                found, after = await self._store.sift(table, either, after)
+                for at in range(0, len(found), PAGE):
+                    for packed in await self._store.fetch([(table, *key) for key in found[at : at + PAGE]]):
+                        entry = unpack(packed)
                         # What changed meanwhile has been taken already, perhaps newer than it was read here.
-                        if self._changed is not None and (table, entry.pk, entry.sk) not in self._changed:
+                        if self._changed is not None and entry.key not in self._changed:
                             self._take(entry)
-                more = len(page) == PAGE
-                after = page[-1] if page else ""
         self._changed = None
 
     def _told(self, entry: Entry) -> None:

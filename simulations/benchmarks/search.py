@@ -23,7 +23,6 @@ import httpx
 import numpy as np
 import numpy.typing as npt
 
-from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.adapters.tables import SqliteTables
 from mesh.core.placement import partition_of
@@ -31,6 +30,7 @@ from mesh.core.rows import Change, apply, pack
 from proto.codec import Value
 from proto.ids import NodeId
 from roles.encoder.adapters.embedder_offline import DIMENSION, FLOOR, MODEL, OfflineEmbedder
+from simulations.benchmarks.filling import layout_of, start_again
 from simulations.benchmarks.measure import Figure
 from simulations.hosts.processes import Process, mesh, until
 
@@ -79,29 +79,15 @@ def _asset(number: int) -> str:
     return text
 
 
-class _Lone:
-    """The peers of a node that does not run."""
-
-    def __init__(self, node: NodeId) -> None:
-        self._node = node
-
-    def alive_ids(self) -> list[NodeId]:
-        return [self._node]
-
-    def away(self) -> frozenset[NodeId]:
-        return frozenset()
-
-
 async def _fill(node: Path, one: NodeId, writer: NodeId, vectors: Array) -> None:
     """Put the rows that a stopped node would hold into its database."""
+    layout = await layout_of(node / "node.db")
     store = RowStore(SqliteTables(node / "node.db"))
     await store.open()
-    layout = LayoutView(one, _Lone(one), 2)
-    await layout.open(store)
     waiting: list[bytes] = []
     for number in range(VECTORS):
         asset = _asset(number)
-        if one not in layout.owners(partition_of(asset)):
+        if one not in layout.owners(partition_of(asset), 2):
             continue
         # Of no kind that jobs look into: what was seen is there already, and there are no bytes to look at.
         told: dict[str, Value] = {"kind": "other", "name": "p", "camera": _camera(number), "created_ms": STAMP_MS}
@@ -167,18 +153,11 @@ def run() -> list[Figure]:
             _say("starting the nodes and building their indexes")
             nodes[0].port = 0
             for node in nodes:
-                _start_again(node, nodes[0])
+                start_again(node, nodes[0])
             return _measure(nodes, embedder, vectors, queries)
         finally:
             for node in reversed(nodes):
                 node.stop()
-
-
-def _start_again(node: Process, first: Process) -> None:
-    if node is not first:
-        node.flags = tuple(flag for flag in node.flags if flag != "--join" and not flag.startswith("127.0.0.1:"))
-        node.flags += ("--join", f"127.0.0.1:{first.mesh_port}")
-    node.start()
 
 
 def _ready(node: Process) -> bool:

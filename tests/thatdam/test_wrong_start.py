@@ -59,14 +59,20 @@ def test_a_data_folder_that_cannot_be_written(tmp_path):
     assert "cannot use the data folder" in refused("/proc/self/nothing")
 
 
-def test_a_damaged_key_or_database(tmp_path):
+def test_a_damaged_key_is_refused_and_a_damaged_database_is_made_anew(tmp_path):
     Process(tmp_path / "n", secret="").start().stop()
     whole = (tmp_path / "n" / "node.key").read_bytes()
     (tmp_path / "n" / "node.key").write_bytes(b"short")
     assert "node.key is damaged" in refused(tmp_path / "n")
     (tmp_path / "n" / "node.key").write_bytes(whole)
     (tmp_path / "n" / "node.db").write_bytes(b"this is no database " * 500)
-    assert "damaged" in refused(tmp_path / "n")
+    node = Process(tmp_path / "n", secret="").start()
+    try:
+        assert "the database was made anew" in node.log()
+        assert node.json("ls") == []
+    finally:
+        node.stop()
+    assert (tmp_path / "n" / "node.damaged-1.db").exists()
 
 
 def test_ports_that_are_taken(tmp_path):

@@ -85,10 +85,11 @@ def list_assets(
         _show(rows)
     if answer["partitions_ok"] < answer["partitions_total"]:
         errors.print(f"incomplete: {answer['partitions_ok']} of {answer['partitions_total']} partitions answered")
-    if answer["next"] and len(rows) >= limit and answer["total"] > len(rows):
+    if answer["next"] and len(rows) >= limit and (answer["total"] > len(rows) or not answer["total_exact"]):
         # Not among the JSON: a program that reads a list must hear of it all the same.
         told = errors if as_json else out
-        told.print(f"{len(rows)} of {answer['total']}; more with --all, or --page {answer['next']}", soft_wrap=True)
+        total = answer["total"] if answer["total_exact"] else f"more than {answer['total']}"
+        told.print(f"{len(rows)} of {total}; more with --all, or --page {answer['next']}", soft_wrap=True)
 
 
 def _show(rows: list[dict[str, Any]]) -> None:

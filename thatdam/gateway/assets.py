@@ -30,7 +30,6 @@ CURSOR_HEADER = "Thatdam-Cursor"
 TAGS_MAX = 64
 TAG_CHARS_MAX = 100
 COUNTED_S, COUNTED_POLL_S = 3.0, 0.2
-DETAILS_AT_ONCE = 16
 
 Kind = Literal["", "take", "video", "image", "audio", "other"]
 State = Literal["", "recording", "ready", "interrupted"]
@@ -105,19 +104,15 @@ class Assets:
 
     async def listed(self, rows: Sequence[Row]) -> list[Asset]:
         """Give a page of assets."""
-        gate = asyncio.Semaphore(DETAILS_AT_ONCE)
-
-        async def jobs_of(row: Row) -> list[Row]:
-            async with gate:
-                return await self._jobs(row)
-
-        found = await asyncio.gather(*(jobs_of(row) for row in rows))
-        copies = await self._copies(rows)
-        names = await self._camera_names(rows)
+        jobs, copies, names = await asyncio.gather(
+            self._node.catalogue.rows_of_several("jobs", [row.pk for row in rows]),
+            self._copies(rows),
+            self._camera_names(rows),
+        )
         wanted = self._node.view.copies()
         return [
-            Asset(**shapes.asset(row, count, wanted, jobs, names))
-            for row, count, jobs in zip(rows, copies, found, strict=True)
+            Asset(**shapes.asset(row, count, wanted, jobs.get(row.pk, []), names))
+            for row, count in zip(rows, copies, strict=True)
         ]
 
     async def _line(self, row: Row) -> Timeline | None:
@@ -194,6 +189,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             assets=await assets.listed(found.rows),
             next=found.next or None,
             total=found.total,
+            total_exact=found.exact,
             partitions_ok=found.partitions_ok,
             partitions_total=found.partitions_total,
             stale=found.stale,

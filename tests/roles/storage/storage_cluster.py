@@ -24,6 +24,7 @@ from proto.ids import node_id_of
 from roles.storage.catalogue import CatalogueServer
 from roles.storage.chunks import ChunkServer
 from roles.storage.collector import Collector
+from roles.storage.pruner import Pruner
 from roles.storage.repair import Repair
 from roles.storage.trash import Trash
 from simulations.world.network import FakeFabric, FakeNetwork
@@ -115,8 +116,10 @@ async def start(
         keeper.open()
     collector = Collector(system, rows, store, view, peers, catalogue, lambda: admitted, clock, graces)
     trash = Trash(system, rows, catalogue, files, view, collector, clock, graces.idle_ms)
+    pruner = Pruner(system, rows, view, peers, collector, clock)
     return SimpleNamespace(
         files=files,
+        pruner=pruner,
         collector=collector,
         keeper=keeper,
         trash=trash,

@@ -8,6 +8,7 @@ from storage_cluster import mesh, settled, stop, until
 
 import mesh.core.jobs as core
 import roles.storage.leases as leases
+from mesh.actors import rowscan
 from mesh.actors.jobs import HopelessError, JobRunner, Jobs
 from mesh.core.jobs import FRAMES, SCENES, SCENES_VERSION, Work, job_of
 from mesh.core.query import Query, Where
@@ -313,10 +314,11 @@ def test_a_node_that_is_still_catching_up_neither_queues_nor_grants(tmp_path):
     asyncio.run(main())
 
 
-def test_every_asset_gets_its_jobs_however_many_pages_of_them_there_are(tmp_path):
+def test_every_asset_gets_its_jobs_however_many_pages_of_them_there_are(tmp_path, monkeypatch):
     async def main():
         async with working(tmp_path, 1, 1) as (_, nodes):
             one = nodes[0]
+            monkeypatch.setattr(rowscan, "SIFTED_ROWS", PAGE)
             count = 2 * PAGE + 3
             for number in range(count):
                 await one.catalogue.write(take(number))

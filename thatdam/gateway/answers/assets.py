@@ -150,7 +150,9 @@ class AssetPage(Answer):
     next: str | None
     """What to give as ``page`` for the next page; null at the last."""
     total: int
-    """How many there are in all."""
+    """How many there are in all, of what answered."""
+    total_exact: bool
+    """Whether ``total`` is all; else there are more, which were not counted."""
     partitions_ok: int
     """Partitions that answered."""
     partitions_total: int

@@ -1107,8 +1107,10 @@ export interface components {
             partitions_total: number;
             /** @description Whether the write named by ``after`` is not in it yet. */
             stale: boolean;
-            /** @description How many there are in all. */
+            /** @description How many there are in all, of what answered. */
             total: number;
+            /** @description Whether ``total`` is all; else there are more, which were not counted. */
+            total_exact: boolean;
         };
         /** @description What is told of an asset that changed. */
         AssetTold: {

@@ -1,6 +1,7 @@
 /** Everything the mesh keeps, with what narrows it down. The address holds the filters. */
 import { useEffect, useRef, useState, type ChangeEvent, type DragEvent } from "react";
 import { api } from "../api/routes.ts";
+import type { AssetPage } from "../api/types.ts";
 import { useResource } from "../api/useResource.ts";
 import { go, to } from "../app/router.ts";
 import { useSession } from "../app/session.tsx";
@@ -57,7 +58,7 @@ function Shelf({ query }: { query: URLSearchParams }) {
 
   return (
     <div className="drop-area" data-over={drop.over} {...drop.handlers}>
-      <PageHead title={filters.trash ? "Trash" : "Library"} {...(page.data ? { sub: range(page.data.total, first, page.data.assets.length) } : {})}>
+      <PageHead title={filters.trash ? "Trash" : "Library"} {...(page.data ? { sub: range(page.data, first) } : {})}>
         {can("operator") && !filters.trash && <UploadButton add={add} />}
         {can("operator") && filters.trash && <EmptyButton filters={filters} onTotal={setEmptying} />}
         <a
@@ -113,11 +114,12 @@ function Shelf({ query }: { query: URLSearchParams }) {
   );
 }
 
-function range(total: number | null, first: number, shown: number): string {
+function range(page: AssetPage, first: number): string {
+  const { total, total_exact: exact } = page;
+  const shown = page.assets.length;
   if (shown === 0) return "Nothing here";
-  if (total === null || total === undefined) return `${first}–${first + shown - 1}`;
-  if (total <= shown) return counted(total, "item", "items");
-  return `${first}–${first + shown - 1} of ${total.toLocaleString()}`;
+  if (exact && total <= shown) return counted(total, "item", "items");
+  return `${first}–${first + shown - 1} of ${exact ? "" : "more than "}${total.toLocaleString()}`;
 }
 
 /** All of the trash goes, whatever the filters show of it: so it is counted without them first. */
