@@ -16,6 +16,7 @@ from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
 from mesh.actors.events import EventLog
 from mesh.actors.files import Files
+from mesh.actors.grants import Grants
 from mesh.actors.inspection import Inspector
 from mesh.actors.jobs import JobRunner, Jobs
 from mesh.actors.layouts import LayoutKeeper
@@ -81,6 +82,7 @@ class Node:
     network: Network
     members: Members
     roster: Roster
+    grants: Grants
     admission: Admission
     overview: Overview
     reporter: Reporter
@@ -150,6 +152,9 @@ class Node:
         system = ActorSystem(node, network, clock, entropy)
         system.supervisor.run("roster/tombstones", roster.keep)
         capacity = int(config.storage.capacity_gb * 2**30) or (await disk.usage()).total_bytes
+        grants = Grants(node, roster, clock)
+        roster.watch_members(grants.changed)
+        system.guard(grants)
         info = NodeInfo(name, (), http_url, taken, config.mesh.zone, capacity, __version__)
         members = Members(
             system,
@@ -161,8 +166,10 @@ class Node:
             DiskMemory(disk),
             Signatures(standing.identity.sign),
             away_after_s=config.mesh.away_after_s,
+            as_granted=grants.as_granted,
         )
-        view = LayoutView(node, members, config.mesh.copies, lambda other: roster.grants(other, "storage"))
+        roster.watch_members(members.reconsider)
+        view = LayoutView(node, members, config.mesh.copies, grants.stores)
         roster.watch_members(view.reconsider)
         await view.open(rows)
         catalogue = Catalogue(system, rows, view, clock)
@@ -216,7 +223,8 @@ class Node:
         packer = Packer(system, rows, catalogue, chunks, view, clock) if stores else None
         if packer is not None:
             packer.open()
-        live = LiveHub(system, entropy)
+        live = LiveHub(system, entropy, grants.publishes)
+        roster.watch_members(live.reconsider)
         await live.open()
         access = Access(
             mesh, node, standing.identity.sign, roster.refused, catalogue, ports.passwords, clock, entropy, executor
@@ -275,7 +283,15 @@ class Node:
         await ingest.open()
         shards, leases = None, None
         if stores:
-            shards = Shards(system, rows, executor, ports.make_index, view.counting, view.held)
+            shards = Shards(
+                system,
+                rows,
+                executor,
+                ports.make_index,
+                view.counting,
+                view.held,
+                lambda writer: grants.wrote(writer, "encoder"),
+            )
             await shards.open()
             WaitingCounts(system, rows).open()
             leases = LeaseServer(system, rows, catalogue, view, clock, models.known, view.counting)
@@ -298,6 +314,7 @@ class Node:
             network,
             members,
             roster,
+            grants,
             admission,
             Overview(system, members, network),
             reporter,

@@ -49,6 +49,7 @@ STORED = {
     "session": "mesh.core.access:Session",
     "incarnation": "mesh.actors.memory:_Incarnation",
     "address book": "mesh.actors.memory:_Book",
+    "tombstones": "mesh.actors.tombstones:_List",
 }
 """What has no number because it travels inside something else, or lies on a disk: it is frozen all the same."""
 

@@ -370,6 +370,9 @@ class Admission:
             # A tombstone's row that was overwritten, or lost, is written again: others have yet to hear of it.
             for node, reason in self._roster.unsaid().items():
                 await self._catalogue.write(_tombstone(self._authority, node, reason))
+            for entry in self._roster.overwritten():
+                again = self._roster.enter(NodeId(entry.node), self._authority, entry.roles, entry.zone)
+                await self._catalogue.write(again)
 
     def _due(self) -> bool:
         identity = self._identity

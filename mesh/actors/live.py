@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -50,6 +50,7 @@ from proto.messages.live import (
     Announce,
     Announced,
     LiveGroup,
+    Route,
     Subscribed,
     SubscribeTrack,
     TrackEnded,
@@ -58,6 +59,8 @@ from proto.messages.live import (
 
 ASK_TIMEOUT_S = 1.5
 """A neighbour that takes longer to answer is no upstream."""
+ASIDE_MAX = 4096
+"""Routes that are set aside until their source may publish; further ones are forgotten."""
 
 _log = structlog.get_logger("live")
 
@@ -128,8 +131,15 @@ class Publisher:
 class LiveHub:
     """The live tracks of one node. Without an actor system it serves this node alone."""
 
-    def __init__(self, system: ActorSystem | None = None, entropy: Entropy | None = None) -> None:
+    def __init__(
+        self,
+        system: ActorSystem | None = None,
+        entropy: Entropy | None = None,
+        publishes: Callable[[NodeId], bool] = lambda _: True,
+    ) -> None:
         self._system = system
+        self._publishes = publishes
+        self._set_aside: dict[tuple[NodeId, str], Route] = {}
         self._entropy = entropy
         self._routes = LiveRoutes(system.node_id if system else NodeId(""))
         self._fans: dict[str, Fan] = {}
@@ -306,6 +316,7 @@ class LiveHub:
         teller = self._tellers.pop(peer, None)
         if teller is not None:
             self._once("live/tell-end", self._system.supervisor.stop(teller[0]))
+        self._forget_aside(peer)
         self._downstreams.link_down(peer)
         self._do(LinkDown(peer))
 
@@ -350,7 +361,7 @@ class LiveHub:
         peer = context.sender
         match message:
             case Announce(routes, whole):
-                self._do(Heard(peer, routes, whole))
+                self._hear(peer, routes, whole)
                 return Announced()
             case SubscribeTrack():
                 return self._serve_neighbour(peer, message)
@@ -363,6 +374,32 @@ class LiveHub:
                 return None
             case _:
                 raise Refused(f"live tracks know no {type(message).__name__}")
+
+    def _hear(self, peer: NodeId, routes: Sequence[Route], whole: bool) -> None:
+        """Take routes; those whose source may publish nothing are set aside, and are withdrawn as far as others go."""
+        if whole:
+            self._forget_aside(peer)
+        taken = []
+        for route in routes:
+            self._set_aside.pop((peer, route.track), None)
+            if route.path and not self._publishes(NodeId(route.path[-1])):
+                if len(self._set_aside) < ASIDE_MAX:
+                    self._set_aside[(peer, route.track)] = route
+                taken.append(Route(route.track, ()))
+            else:
+                taken.append(route)
+        self._do(Heard(peer, tuple(taken), whole))
+
+    def reconsider(self) -> None:
+        """Take the routes that were set aside and whose source may publish by now."""
+        for (peer, track), route in list(self._set_aside.items()):
+            if self._publishes(NodeId(route.path[-1])):
+                del self._set_aside[(peer, track)]
+                self._do(Heard(peer, (route,), False))
+
+    def _forget_aside(self, peer: NodeId) -> None:
+        for key in [key for key in self._set_aside if key[0] == peer]:
+            del self._set_aside[key]
 
     def _serve_neighbour(self, peer: NodeId, message: SubscribeTrack) -> Subscribed:
         track = message.track

@@ -115,6 +115,7 @@ class Members:
         *,
         away_after_s: float = 300.0,
         timing: Timing | None = None,
+        as_granted: Callable[[Member], Member] = lambda member: member,
     ) -> None:
         self._system = system
         self._network = network
@@ -126,10 +127,13 @@ class Members:
         self._vouching = vouching
         self._away_after_s = away_after_s
         self._timing = timing
+        self._as_granted = as_granted
         self._core: Membership | None = None
         self._known: dict[NodeId, float] = {}
         self._alive_ids: tuple[NodeId, ...] = (system.node_id,)
         self._alive_as_of = -1
+        self._shown: Mapping[NodeId, Member] = {}
+        self._shown_as_of = -1
         self._away: frozenset[NodeId] = frozenset()
         self._away_as_of = -1
         self._away_until = 0.0
@@ -150,12 +154,27 @@ class Members:
     # ------------------------------------------------------------ what others read
 
     def alive(self) -> Mapping[NodeId, Member]:
-        """Give the nodes believed to live, this one and suspects included, in the order of their ids."""
-        return {} if self._core is None else self._core.alive()
+        """Give the nodes believed to live, this one and suspects included, in the order of their ids.
+
+        Of the roles that each says it takes, only those count that it was granted.
+        """
+        if self._core is None:
+            return {}
+        if self._shown_as_of != self._core.version:
+            self._shown_as_of = self._core.version
+            self._shown = {node: self._as_granted(member) for node, member in self._core.alive().items()}
+        return self._shown
+
+    def reconsider(self) -> None:
+        """Show the members anew: some were granted other roles."""
+        self._shown_as_of = -1
 
     def all(self) -> dict[NodeId, Member]:
         """Give every node known, whatever its state, in the order of their ids."""
-        return {} if self._core is None else {node: self._core.members[node] for node in sorted(self._core.members)}
+        if self._core is None:
+            return {}
+        members = self._core.members
+        return {node: self._as_granted(members[node]) for node in sorted(members)}
 
     def alive_ids(self) -> tuple[NodeId, ...]:
         """Give the ids of the nodes believed to live, in order; this one before anything is known.
@@ -394,9 +413,10 @@ class Members:
     def _changed(self, member: Member) -> None:
         self._book_changed.set()
         _log.info("member", peer=member.id[:8], name=member.info.name, state=str(member.state))
+        shown = self._as_granted(member)
         for handler in list(self._watchers):
             try:
-                handler(member)
+                handler(shown)
             except Exception as error:  # noqa: BLE001 - one watcher's bug is not the others'
                 _log.error("watcher of members failed", error=str(error), exc_info=error)
 

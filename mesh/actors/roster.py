@@ -259,9 +259,35 @@ class Roster:
             return False
 
     def grants(self, node: NodeId, role: str) -> bool:
-        """Tell whether a node may take a role; one whose entry has not come yet may, by its certificate."""
+        """Tell whether a node may take a role; one whose entry has not come yet may, by its certificate.
+
+        One whose entry is there and is not the authority's may take none: any member could have written that.
+        """
+        if node in self._revoked:
+            return False
         entry = self._entry(node)
-        return node not in self._revoked and (entry is None or role in entry.roles)
+        if entry is not None:
+            return role in entry.roles
+        return ("roster", node, "") not in self._entries or self._clock.monotonic() < self._waning_until_s
+
+    def has_granted(self, node: NodeId, role: str) -> bool:
+        """Tell whether a node could take a role when it wrote something; whoever held the authority could take any."""
+        entry = self._entry(node)
+        return entry is None or role in entry.roles or node in self._holders
+
+    def overwritten(self) -> list[RosterContent]:
+        """Give the entries of present members whose row does not say so any more."""
+        return [entry for node, entry in self.members().items() if not self._is_entered(node)]
+
+    def _is_entered(self, node: NodeId) -> bool:
+        row = self._entries.get(("roster", node, ""))
+        sealed = None if row is None else _sealed(row)
+        if sealed is None:
+            return False
+        try:
+            return open_roster_entry(sealed, self._key, self._mesh, 0).node == node
+        except NotAMember:
+            return False
 
     def admitting(self) -> list[NodeId]:
         """Give the nodes that can admit others now, in order."""

@@ -102,6 +102,26 @@ class Reach(Protocol):
 EventHandler = Callable[[str, Any, Context], Awaitable[None]]
 
 
+class Guard(Protocol):
+    """Says who may be told what, and who may say it; ``mesh.actors.grants.Grants``."""
+
+    def tell(self, node: NodeId, actor: str) -> None:
+        """Let an actor of a node be told something; a port error says why not."""
+
+    def hear(self, node: NodeId, message: Any) -> None:
+        """Let a message of a node be taken; a port error says why not."""
+
+
+class _Open:
+    """A ``Guard`` that lets everything through."""
+
+    def tell(self, node: NodeId, actor: str) -> None:
+        """Let it through."""
+
+    def hear(self, node: NodeId, message: Any) -> None:
+        """Let it through."""
+
+
 @dataclass(slots=True)
 class _Waiting:
     message: Any
@@ -236,7 +256,12 @@ class ActorSystem:
         self._used: dict[NodeId, float] = {}
         self._busy: dict[NodeId, dict[_Use, None]] = {}
         self.letters = DeadLetters()
+        self._guard: Guard = _Open()
         self.events_dropped = 0
+
+    def guard(self, guard: Guard) -> None:
+        """Have ``guard`` asked of every message to and from another node; nobody is asked of this node's own."""
+        self._guard = guard
 
     # ------------------------------------------------------------ actors of this node
 
@@ -289,6 +314,7 @@ class ActorSystem:
             if node == self.node_id:
                 self._post(actor, _Waiting(message, self._local_context(None), None))
                 return
+            self._guard.tell(node, actor)
             envelope = Envelope(Kind.TELL, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
             await self._send(await self._link(node), channel, envelope)
         except Undelivered as error:
@@ -308,8 +334,9 @@ class ActorSystem:
     ) -> A:
         """Ask an actor and give its answer, which is an ``answer``.
 
-        Unavailable: no link, no answer in time, mailbox full. Refused, NotFound, Corrupt: as the actor said. PortError:
-        the other side has a bug, or answered something else.
+        Unavailable: no link, no answer in time, mailbox full. Refused, NotFound, Corrupt: as the actor said; Refused
+        too when the node was not granted the role of that actor. PortError: the other side has a bug, or answered
+        something else.
         """
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + timeout_s
@@ -339,6 +366,7 @@ class ActorSystem:
             mine, theirs = pipe()
             self._open_here(actor, message, theirs)
             return mine
+        self._guard.tell(node, actor)
         envelope = Envelope(Kind.STREAM, 0, actor, codec.encode_tagged(message), correlation_id=correlation.get())
         try:
             link = await self._link(node)
@@ -366,6 +394,7 @@ class ActorSystem:
     async def _ask_there(
         self, node: NodeId, actor: str, message: Any, timeout_s: float, key: str, channel: Channel
     ) -> Any:
+        self._guard.tell(node, actor)
         link = await self._link(node)
         if actor not in KEEPS_NO_LINK:
             self._use(node)
@@ -561,7 +590,9 @@ class ActorSystem:
                 message = _known(envelope.body)
                 if message is None:
                     self.letters.count(Reason.UNKNOWN, envelope.actor)
-                else:
+                    return
+                with contextlib.suppress(PortError):
+                    self._guard.hear(link.peer, message)
                     self._told(
                         envelope.actor, _Waiting(message, Context(link.peer, envelope.correlation_id, None), None)
                     )
@@ -577,6 +608,7 @@ class ActorSystem:
         if envelope.kind is not Kind.STREAM:
             raise Malformed("a stream opens with a stream's envelope")
         message = codec.decode_tagged(envelope.body)
+        self._guard.hear(link.peer, message)
         self._use(link.peer)
         with contextlib.closing(_Use(self._busy, link.peer)):
             await self._serve(envelope.actor, message, stream, Context(link.peer, envelope.correlation_id, None))
@@ -596,6 +628,7 @@ class ActorSystem:
         deadline_s = now + envelope.deadline_ms / 1000 if envelope.deadline_ms else None
         try:
             message = codec.decode_tagged(envelope.body)
+            self._guard.hear(link.peer, message)
             context = Context(link.peer, envelope.correlation_id, deadline_s)
             self._admit(envelope.actor, _Waiting(message, context, answered), envelope.idempotency_key)
         except (PortError, Malformed) as error:

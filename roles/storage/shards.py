@@ -4,6 +4,7 @@ The index is a cache of the rows: built from them a partition at a time, changed
 that are another's now. What this node wrote and only passes on is not in it. A shard answers with the best k of all it
 holds, which contains the best k of the partitions it was asked for; what it holds besides are other nodes' copies,
 which the merge drops. Of an asset something is kept here only once it has a vector: most of a million may have none.
+``embeds`` tells whether the writer of a vector may make any: others' are left out.
 
 Invariant: a partition is answered for only when its rows are synced and every vector among them is in the index.
 """
@@ -78,6 +79,7 @@ class Shards:
         make_index: MakeIndex,
         synced: Callable[[], AbstractSet[PartitionId]],
         held: Callable[[], AbstractSet[PartitionId]],
+        embeds: Callable[[str], bool] = lambda _: True,
     ) -> None:
         self._system = system
         self._store = store
@@ -85,6 +87,7 @@ class Shards:
         self._make_index = make_index
         self._synced = synced
         self._held = held
+        self._embeds = embeds
         self._loaded: set[PartitionId] = set()
         self._loading: set[PartitionId] = set()
         self._assets: dict[str, _Asset] = {}
@@ -283,6 +286,8 @@ class Shards:
             return
         known = self._assets.get(entry.pk)
         if not name or not isinstance(vector, bytes) or not vector or (known is not None and known.trashed):
+            return
+        if not self._embeds(entry.fields["vector"][0][1]):
             return
         model = self._model(name, len(vector) // 4)
         if model is None or len(vector) != 4 * model.index.dimension:

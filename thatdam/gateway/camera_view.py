@@ -94,6 +94,8 @@ class CameraView:
         state, error = _state(row), text(row, "error")
         if not there:
             state, error = "offline", f"its node {self.called(home)} does not answer"
+        elif not self._node.grants.may(NodeId(home), "proxy"):
+            state, error = "offline", f"node {self.called(home)} was not granted the role proxy, which has cameras"
         track = self._node.live.tracks().get(f"{row.pk}/main")
         codec = text(row, "codec")
         seen = state == "online" and codec in VIDEO

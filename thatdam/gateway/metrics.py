@@ -211,6 +211,12 @@ class NodeCollector(Collector):
         for reason, count in self._node.system.letters.counts.items():
             letters.add_metric([reason.value], count)
         yield letters
+        refused = CounterMetricFamily(
+            "thatdam_roles_refused", "What was not taken of nodes without the role for it", labels=["role"]
+        )
+        for role, count in self._node.grants.refused.items():
+            refused.add_metric([role], count)
+        yield refused
         yield _counter("thatdam_events_dropped", "Events slow peers did not get", self._node.system.events_dropped)
 
     def _http(self) -> Iterator[Metric]:
