@@ -156,6 +156,7 @@ class Mesh(World[Node]):
             discovery,
             lambda: None,
             PlainIndex,
+            copied=lambda: network.copied,
         )
 
 

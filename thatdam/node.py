@@ -115,6 +115,7 @@ class Node:
     _clock: Clock
     _papers: Papers
     _close_ports: Callable[[], None]
+    _copied: Callable[[], str]
     _before_stop: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
 
     @classmethod
@@ -347,7 +348,12 @@ class Node:
             clock,
             ports.papers,
             ports.close,
+            ports.copied,
         )
+
+    def warnings(self) -> list[str]:
+        """Say what is wrong with this node's place in the mesh, a sentence each."""
+        return [told for told in (self._copied(),) if told]
 
     def now_ms(self) -> int:
         """Give this node's UTC milliseconds since 1970."""

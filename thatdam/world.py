@@ -89,7 +89,8 @@ class Process(Protocol):
 class Ports:
     """The ports of one node. ``network`` and ``discovery`` are made once the node knows whom it refuses and where it
     listens; ``present`` has the network show a renewed identity; ``data`` is told to people, and only adapters open
-    files in it; ``cache`` is a folder for what can be made again, shared by the nodes of one person."""
+    files in it; ``cache`` is a folder for what can be made again, shared by the nodes of one person; ``copied`` is what
+    to tell while another process with this node's key is taken for this node, or empty."""
 
     name: str
     data: Path
@@ -112,6 +113,7 @@ class Ports:
     close: Callable[[], None]
     make_index: Callable[[int], VectorIndex] = vectors.best_index
     cache: str = ""
+    copied: Callable[[], str] = lambda: ""
 
 
 class ThisProcess:
@@ -196,6 +198,7 @@ async def real(config: Config) -> Ports:
             identity.FolderPapers(folder, executor),
             discovery,
             undo.close,
+            copied=lambda: next((listening.copied for listening in made if listening.copied), ""),
             cache=str(Path(platformdirs.user_cache_dir("thatdam", appauthor=False)) / "models"),
         )
     except BaseException:

@@ -19,7 +19,11 @@ Signature = Annotated[bytes, Exactly(64)]
 NONCE_BYTES = 32
 LINK_BYTES = 16
 TICKET_BYTES = 16
+LIFE_BYTES = 16
+AGE_MS_MAX = 1 << 50
 Ticket = Annotated[bytes, Exactly(TICKET_BYTES)]
+Life = Annotated[bytes, Max(LIFE_BYTES)]
+Age = Annotated[int, Max(AGE_MS_MAX)]
 
 
 @message(200)
@@ -36,7 +40,8 @@ class Proof:
     """Dialler to server, once: who it is, its certificate (DER), its signature over ``ProofContent``.
 
     ``lane`` says what the connection is for; a lane beside the main one names the standing ``link`` it joins. On the
-    main one ``bulk_port`` is the TCP port of the dialler's bulk lane; 0: it has none.
+    main one ``bulk_port`` is the TCP port of the dialler's bulk lane (0: it has none), and ``life`` a token of this run
+    of its process, which has run for ``age_ms``.
     """
 
     node: Node
@@ -47,11 +52,13 @@ class Proof:
     lane: Annotated[int, Max(3)] = 0
     link: Annotated[bytes, Max(LINK_BYTES)] = b""
     bulk_port: Port = 0
+    life: Life = b""
+    age_ms: Age = 0
 
 
 @message(202)
 class Welcome:
-    """Server to dialler: proven. The link's id, and the version both speak from here on.
+    """Server to dialler: proven. The link's id, the version both speak from here on, the server's run and its age.
 
     ``bulk_port`` is the TCP port of the server's bulk lane; 0: it has none.
     """
@@ -59,6 +66,8 @@ class Welcome:
     link: Annotated[bytes, Exactly(LINK_BYTES)]
     version: Version
     bulk_port: Port = 0
+    life: Life = b""
+    age_ms: Age = 0
 
 
 @message(203)
@@ -67,6 +76,7 @@ class IdAnswer:
 
     node: Node
     mesh: Mesh
+    life: Life = b""
 
 
 @message(204)

@@ -17,6 +17,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from mesh.adapters.quic.twins import sentence, where
 from mesh.ports import DATAGRAM_BYTES_MAX, Channel, Flow, Host, LinkHandler, Refused, Unavailable
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX
@@ -149,6 +150,7 @@ class WorldLink:
                 return
             self.up = True
             network.standing[self._peer] = self
+            network.copied = ""
             network.fabric.trace.add(network.fabric.loop.time(), "link-up", network.node_id[:8], self._peer[:8])
             network.handler.on_link_up(self)
             for channel in Channel:
@@ -351,6 +353,8 @@ class WorldNetwork:
         self.life = life
         self.standing: dict[NodeId, WorldLink] = {}
         self.revoked: Callable[[NodeId], str | None] = lambda _: None
+        self.copied = ""
+        """What to tell while another machine has this node's key and is taken for it."""
         self.handler: LinkHandler
         self._context = fabric.loop.context_of(life)
 
@@ -397,6 +401,11 @@ class WorldNetwork:
         if wire is not None and not wire.stands():
             wire.end("replaced by a newer link")
             wire = None
+        if wire is not None and wire.end_of(self.node_id).network is not self:
+            # Both live and have one key. As ``mesh.adapters.quic.twins`` has it, the one that stands is the elder here.
+            first = wire.end_of(self.node_id).network.host
+            self.copied = sentence(where(*first, 0))
+            raise Refused(self.copied)
         if wire is None:
             wire = fabric.wires[key] = Wire(fabric, self, there)
             wire.ends[1].begin()

@@ -46,6 +46,8 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
         out.print(
             f"{'' if number else 'refused':<12}{one['address']}: {one['reason']}", highlight=False, soft_wrap=True
         )
+    for warning in answer["standing"]["warnings"]:
+        out.print(f"attention   {warning}", highlight=False, soft_wrap=True)
     able = answer["standing"]["admitting"]
     if len(listed) > 1 and len(able) < 2:
         told = "one node alone can admit others; let another: `thatdam admit NODE`" if able else "no node can any more"

@@ -53,6 +53,7 @@ def install(app: FastAPI, node: ThisNode, guard: Guard) -> None:
                 revoked=[RevokedNode(id=gone, reason=why) for gone, why in node.roster.tombstones().items()],
                 refused=[Refusal(address=at, reason=why) for at, why in node.members.refusals().items()],
                 certificate_expires_at=shapes.moment(int(node.admission.certificate_expires_s() * 1000)),
+                warnings=node.warnings(),
             ),
             copies=Copies(
                 wanted=node.view.copies(),

@@ -71,6 +71,7 @@ DATAGRAMS_WAITING_MAX = 64
 """Datagram frames waiting in one connection; the oldest is dropped for a further one."""
 _DATAGRAM_FRAME_BYTES_MAX = 16384
 _RESET_CODE = 1
+_PROBE = 1
 _VERSIONS = [QuicProtocolVersion.VERSION_1]
 _UNLIMITED_BYTES = 1 << 40
 _TLS_ALERTS = range(QuicErrorCode.CRYPTO_ERROR, QuicErrorCode.CRYPTO_ERROR + 256)
@@ -180,6 +181,7 @@ class AioquicConnection:
         self._old_routes: list[bytes] = []
         self._discarding: set[int] = set()
         self._end_told = False
+        self._probes_answered = 0
 
     # ------------------------------------------------------------ input and output
 
@@ -217,6 +219,8 @@ class AioquicConnection:
                     taken.append(StreamReset(stream, sending=True))
                 case events.HandshakeCompleted(alpn_protocol=alpn):
                     taken.append(HandshakeDone(alpn or ""))
+                case events.PingAcknowledged(uid=uid):
+                    self._probes_answered += uid == _PROBE
                 case events.ConnectionIdIssued(connection_id=route):
                     self._new_routes.append(route)
                 case events.ConnectionIdRetired(connection_id=route):
@@ -346,6 +350,15 @@ class AioquicConnection:
     def ping(self) -> None:
         """Have the peer acknowledge something."""
         self._quic.send_ping(0)
+
+    def probe(self) -> None:
+        """Have the peer acknowledge that it lives now."""
+        self._quic.send_ping(_PROBE)
+
+    @property
+    def probes_answered(self) -> int:
+        """How many probes were acknowledged."""
+        return self._probes_answered
 
     def close(self, code: int, reason: str) -> None:
         """End the connection."""

@@ -142,6 +142,13 @@ class Connection(Protocol):
     def ping(self) -> None:
         """Have the peer acknowledge something, so that the connection does not idle out."""
 
+    def probe(self) -> None:
+        """Have the peer acknowledge that it lives now; see ``probes_answered``."""
+
+    @property
+    def probes_answered(self) -> int:
+        """How many probes the peer has acknowledged."""
+
     def close(self, code: int, reason: str) -> None:
         """End the connection with a reason that the peer sees."""
 

@@ -22,12 +22,13 @@ import structlog
 from mesh.adapters.quic.credentials import Credentials
 from mesh.adapters.quic.driver import Carrier, Lane
 from mesh.adapters.quic.engine import Closed, DatagramBytes, Event, HandshakeDone, StreamBytes, StreamReset, Windows
+from mesh.adapters.quic.twins import Life
 from mesh.adapters.quic.udp import plain_host
 from mesh.ports import Refused, Unavailable
 from proto import codec
 from proto.codec import Malformed
 from proto.frames import PROOF_FRAME_BYTES_MAX, FrameReader, pack_frame
-from proto.ids import MeshId, NodeId, is_node_id
+from proto.ids import NodeId, is_node_id
 from proto.messages.identity import NONCE_BYTES, Challenge, IdAnswer, Proof, Redeem, Redeemed, Welcome
 
 ALPN_MESH = "thatdam/1"
@@ -39,6 +40,8 @@ LINGER_S = 2.0
 UNPROVEN_WINDOWS = Windows(1 << 20, 8 << 10, 0, 0)
 ASKING_WINDOWS = Windows(4096, 4096, 0, 1)
 CODE_BYE, CODE_REFUSED, CODE_CROSSED, CODE_BUSY, CODE_MALFORMED, CODE_REPLACED = 0x1, 0x2, 0x3, 0x4, 0x5, 0x6
+CODE_TWIN = 0x8
+"""Another process with the same key is the node."""
 PROOF_STREAM = 1
 """The server's first two-way stream (RFC 9000, section 2.1)."""
 _ANSWER_STREAM = 3
@@ -51,6 +54,10 @@ class Crossed(Unavailable):
     """The peer dials us at the same time, and its connection is the one to keep."""
 
 
+class Twin(Refused):
+    """Whoever was dialled knows another process with this node's key, and takes that one for the node."""
+
+
 class Gate:
     """The server's side of a new connection until its dialler is proven; a driver's ``Session``."""
 
@@ -59,6 +66,7 @@ class Gate:
         carrier: Carrier,
         credentials: Credentials,
         nonce: bytes,
+        life: Life,
         wall_s: Callable[[], float],
         may_answer: Callable[[Carrier], bool],
         may_warn: Callable[[Carrier], bool],
@@ -70,6 +78,7 @@ class Gate:
         self.began_s = carrier.heard_s
         self._credentials = credentials
         self._nonce = nonce
+        self._life = life
         self._wall_s = wall_s
         self._may_answer = may_answer
         self._may_warn = may_warn
@@ -110,7 +119,7 @@ class Gate:
         if not self._may_answer(self.carrier):
             self.carrier.close(CODE_BUSY, "asked too often")
             return
-        answer = pack_frame(codec.encode(IdAnswer(self._credentials.node, self._credentials.mesh)))
+        answer = pack_frame(codec.encode(IdAnswer(self._credentials.node, self._credentials.mesh, self._life.token)))
         self.carrier.connection.send(_ANSWER_STREAM, answer, end=True)
 
     def _heard(self, stream: int, data: bytes, end: bool) -> None:
@@ -149,11 +158,12 @@ class Gate:
         if refused:
             self.refuse(refused, CODE_REFUSED, claimed=node)
 
-    def welcome(self, link: bytes, version: int, bulk_port: int = 0) -> None:
+    def welcome(self, link: bytes, version: int, now_s: float, bulk_port: int = 0) -> None:
         """Tell the dialler that it is proven; the connection gets another session now."""
         self.leave()
         connection = self.carrier.connection
-        connection.send(PROOF_STREAM, pack_frame(codec.encode(Welcome(link, version, bulk_port))), end=True)
+        said = Welcome(link, version, bulk_port, self._life.token, self._life.age_ms(now_s))
+        connection.send(PROOF_STREAM, pack_frame(codec.encode(said)), end=True)
         self.carrier.touch()
 
     def admit(self, redeemed: Redeemed) -> None:
@@ -203,7 +213,7 @@ class Asking:
     """The dialler's side of the id question; a driver's ``Session``."""
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[tuple[NodeId, MeshId]] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[IdAnswer] = asyncio.get_running_loop().create_future()
         self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
         self.answer.add_done_callback(_seen)
 
@@ -218,7 +228,7 @@ class Asking:
                         said = codec.decode(IdAnswer, frame)
                         if not is_node_id(said.node):
                             raise Malformed("no node id")
-                        self.answer.set_result((NodeId(said.node), MeshId(said.mesh)))
+                        self.answer.set_result(said)
                 except Malformed as error:
                     self.answer.set_exception(Refused(f"whoever answers there is no node: {error}"))
             case Closed(code, reason, by_tls):
@@ -273,7 +283,16 @@ class Dialling:
     What the peer sends on other streams before that is kept, within the windows, for the session that follows.
     """
 
-    def __init__(self, credentials: Credentials, server: NodeId, lane: Lane, link: bytes, bulk_port: int = 0) -> None:
+    def __init__(
+        self,
+        credentials: Credentials,
+        server: NodeId,
+        lane: Lane,
+        link: bytes,
+        life: Life,
+        now_s: Callable[[], float],
+        bulk_port: int = 0,
+    ) -> None:
         self.welcomed: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
         self.early: list[Event] = []
         self.carrier: Carrier | None = None
@@ -281,6 +300,8 @@ class Dialling:
         self._server = server
         self._lane = lane
         self._link = link
+        self._life = life
+        self._now_s = now_s
         self._bulk_port = bulk_port
         self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
         self._proved = False
@@ -310,7 +331,10 @@ class Dialling:
                     self._proved = True
                     theirs = (challenge.version_min, challenge.version_max)
                     proof = self._credentials.prove(self._server, challenge.nonce, theirs, int(self._lane), self._link)
-                    told = dataclasses.replace(proof, bulk_port=self._bulk_port)
+                    life = self._life
+                    told = dataclasses.replace(
+                        proof, bulk_port=self._bulk_port, life=life.token, age_ms=life.age_ms(self._now_s())
+                    )
                     connection.send(PROOF_STREAM, pack_frame(codec.encode(told)), end=True)
                 elif not self.welcomed.done():
                     self.welcomed.set_result(codec.decode(Welcome, frame))
@@ -331,6 +355,8 @@ def _seen(future: asyncio.Future[F]) -> None:
 def _closed(code: int, reason: str, by_tls: bool) -> Exception:
     if by_tls:
         return Refused(f"TLS does not accept the node: {reason or 'handshake refused'}")
+    if code == CODE_TWIN:
+        return Twin(reason)
     if code in (CODE_REFUSED, CODE_MALFORMED):
         return Refused(f"the node does not accept this one: {reason}")
     if code == CODE_CROSSED:

@@ -22,8 +22,9 @@ from mesh.adapters.bulk.pool import Pool
 from mesh.adapters.bulk.stream import LaneStream
 from mesh.adapters.quic.driver import Carrier, Lane
 from mesh.adapters.quic.engine import Closed, DatagramBytes, Event, HandshakeDone, StreamBytes, StreamReset, Windows
-from mesh.adapters.quic.gate import PROOF_STREAM
+from mesh.adapters.quic.gate import CODE_TWIN, PROOF_STREAM
 from mesh.adapters.quic.stream import QuicByteStream
+from mesh.adapters.quic.twins import Life
 from mesh.adapters.quic.udp import plain_host
 from mesh.ports import DATAGRAM_BYTES_MAX, ByteStream, Channel, Flow, Host, LinkHandler, PortError, Unavailable
 from proto.codec import Malformed
@@ -40,15 +41,16 @@ WINDOWS = {
 """What a proven peer may have unread here, by lane."""
 LANES_MAX = 2
 """Connections of one class of a link: both sides may have dialled one at the same time."""
+ANSWER_LOOK_S = 0.02
 _LANE_OF = {Flow.CONTROL: Lane.MAIN, Flow.LIVE: Lane.MAIN, Flow.RECORD: Lane.RECORD, Flow.BULK: Lane.BULK}
 _READ_BYTES = 256 << 10
 _log = structlog.get_logger("quic")
 
 
 class Lost(Protocol):
-    """Hears that a link is over; ``misbehaved``: because of what the peer sent."""
+    """Hears that a link is over; ``misbehaved``: because of what the peer sent; ``twin``: another is this node."""
 
-    def __call__(self, link: QuicLink, reason: str, *, misbehaved: bool = False) -> None:
+    def __call__(self, link: QuicLink, reason: str, *, misbehaved: bool = False, twin: bool = False) -> None:
         """Take the end of a link."""
 
 
@@ -87,9 +89,10 @@ class LaneSession:
             case DatagramBytes(data):
                 if self.lane is Lane.MAIN:
                     self._link.heard_datagram(data)
-            case Closed(_, reason):
+            case Closed(code, reason):
                 self.fail(reason or "connection lost")
-                self._link.lane_lost(self, reason or "the peer did not answer any more")
+                told = reason or "the peer did not answer any more"
+                self._link.lane_lost(self, told, twin=code == CODE_TWIN)
             case HandshakeDone():
                 pass
 
@@ -127,6 +130,7 @@ class QuicLink:
         peer: NodeId,
         link_id: bytes,
         since_s: float,
+        life: Life,
         handler: LinkHandler,
         more: Callable[[QuicLink, Lane], Awaitable[None]],
         lost: Lost,
@@ -135,6 +139,8 @@ class QuicLink:
         """Its connections of the bulk lane; None without one."""
         self.id = link_id
         self.since_s = since_s
+        self.life = life
+        """The run of the peer's process at its other end."""
         self._peer = peer
         self._handler = handler
         self._more = more
@@ -244,12 +250,28 @@ class QuicLink:
         standing.append(session)
         return session
 
-    def lane_lost(self, session: LaneSession, reason: str) -> None:
+    def lane_lost(self, session: LaneSession, reason: str, *, twin: bool = False) -> None:
         """One of its connections has ended; without the main one the link is down."""
         if session.lane is Lane.MAIN:
-            self._lost(self, reason)
+            self._lost(self, reason, twin=twin)
         elif session in self._lanes[session.lane]:
             self._lanes[session.lane].remove(session)
+
+    async def answers(self, within_s: float) -> bool:
+        """Tell whether the peer shows within some seconds that it still lives."""
+        if self.down:
+            return False
+        carrier = self.main.carrier
+        before = carrier.connection.probes_answered
+        carrier.connection.probe()
+        carrier.touch()
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + within_s
+        while loop.time() < until_s and not self.down:
+            if carrier.connection.probes_answered > before:
+                return True
+            await asyncio.sleep(ANSWER_LOOK_S)
+        return False
 
     def close(self, code: int, reason: str) -> None:
         """End every connection with a reason that the peer sees; streams are lost at once."""

@@ -2,8 +2,9 @@
 
 Decides which of several connections to one peer is the link. The server of a connection decides, and the dialler obeys:
 a proven newcomer replaces the link that stands, for a peer dials only when it has none (it was killed, or has given the
-old one up). When two nodes dial each other at once, the one with the smaller id holds the other's finished dial back
-until its own has ended, so that its own is the one that stays.
+old one up); unless two processes have one key, because a data folder was copied (see ``twins``). When two nodes dial
+each other at once, the one with the smaller id holds the other's finished dial back until its own has ended, so that
+its own is the one that stays.
 
 Invariant: whoever is in ``links()`` was proven on this connection, is of this mesh, and was accepted by ``accepts``.
 """
@@ -38,18 +39,21 @@ from mesh.adapters.quic.gate import (
     CODE_MALFORMED,
     CODE_REFUSED,
     CODE_REPLACED,
+    CODE_TWIN,
     UNPROVEN_WINDOWS,
     Asking,
     Crossed,
     Dialling,
     Gate,
+    Twin,
     new_nonce,
 )
 from mesh.adapters.quic.link import WINDOWS, QuicLink
+from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import UdpSocket, plain_host
 from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, Unavailable
 from proto.ids import NodeId
-from proto.messages.identity import LINK_BYTES, Proof, Redeem, Redeemed
+from proto.messages.identity import LIFE_BYTES, LINK_BYTES, Proof, Redeem, Redeemed, Welcome
 
 DATAGRAM_BYTES = 1350
 LOOPBACK_DATAGRAM_BYTES = 16000 if sys.platform == "linux" else 8900
@@ -76,6 +80,8 @@ ASKERS_MAX = 1024
 KEEPALIVE_S = 5.0
 """A link that heard nothing for so long is asked for a sign; after IDLE_TIMEOUT_S without one it is down."""
 LANE_TIMEOUT_S = 5.0
+COPY_TOLD_S = 60.0
+"""How often at most the log of a copied node says that it is one."""
 _log = structlog.get_logger("quic")
 
 
@@ -166,6 +172,11 @@ class QuicNetwork:
         self._askers = _Allowances()
         self._refused = _Allowances()
         self._begun = _Allowances()
+        self._life = Life(entropy.token(LIFE_BYTES), clock.monotonic())
+        self._contending: dict[NodeId, asyncio.Task[None]] = {}
+        self.copied = ""
+        """What to tell people while another process with this node's key is taken for this node; empty: none is."""
+        self._copied_tell_s = 0.0
         self._keeper: asyncio.Task[None] | None = None
         self._handler: LinkHandler | None = None
 
@@ -187,6 +198,9 @@ class QuicNetwork:
                 address = await self._socket.resolve(host)
                 peer = expect or await self._ask_id(address)
                 return await self._dial(address, peer)
+        except Twin as error:
+            self._is_copy(str(error))
+            raise Refused(f"{error}: a data folder was copied") from error
         except TimeoutError as error:
             raise Unavailable(f"nobody answered at {host[0]}:{host[1]} within {timeout_s:g} s") from error
 
@@ -216,10 +230,11 @@ class QuicNetwork:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
             self._keeper = None
-        for task in list(self._redeeming):
+        ending = [*self._redeeming, *self._contending.values()]
+        for task in ending:
             task.cancel()
-        if self._redeeming:
-            await asyncio.wait(list(self._redeeming))
+        if ending:
+            await asyncio.wait(ending)
         if self._bulk is not None:
             await self._bulk.close()
         for link in list(self._links.values()):
@@ -240,12 +255,33 @@ class QuicNetwork:
         asking = Asking()
         carrier = self._connect(address, ALPN_ID, None, asking)
         try:
-            node, mesh = await asking.answer
+            said = await asking.answer
         finally:
             carrier.close(CODE_BYE, "")
-        if mesh != self.identity.mesh:
-            raise Refused(f"the node there is of another mesh ({mesh[:8]}, this one is {self.identity.mesh[:8]})")
-        return node
+        if said.mesh != self.identity.mesh:
+            raise Refused(f"the node there is of another mesh ({said.mesh[:8]}, this one is {self.identity.mesh[:8]})")
+        if said.node == self.identity.node and said.life and said.life != self._life.token:
+            await self._face(address)
+        return NodeId(said.node)
+
+    async def _face(self, address: Address) -> None:
+        """Have another process with this node's key say, proven, which of the two is the node; Twin: that one."""
+        dialling = self._dialling(self.identity, self.identity.node, Lane.MAIN, b"")
+        carrier = dialling.carrier = self._connect(address, ALPN_MESH, self.identity.node, dialling)
+        try:
+            await dialling.welcomed
+        finally:
+            carrier.close(CODE_BYE, "")
+
+    def _dialling(self, face: Credentials, peer: NodeId, lane: Lane, link: bytes, bulk_port: int = 0) -> Dialling:
+        return Dialling(face, peer, lane, link, self._life, self._clock.monotonic, bulk_port)
+
+    def _is_copy(self, said: str) -> None:
+        """Take note that another process with this node's key is the node."""
+        self.copied = sentence(said)
+        if self._clock.monotonic() >= self._copied_tell_s:
+            self._copied_tell_s = self._clock.monotonic() + COPY_TOLD_S
+            _log.error(self.copied)
 
     def _connect(self, address: Address, alpn: str, verify: NodeId | None, session: Asking | Dialling) -> Carrier:
         windows = ASKING_WINDOWS if isinstance(session, Asking) else WINDOWS[Lane.MAIN]
@@ -280,12 +316,16 @@ class QuicNetwork:
     async def _attempts_of(self, address: Address, peer: NodeId, attempt: _Attempt) -> QuicLink:
         *news, last = self.identity.faces()
         for face in news:
-            with contextlib.suppress(Refused):
+            try:
                 return await self._attempt(address, peer, attempt, face)
+            except Twin:
+                raise  # another face changes nothing about it
+            except Refused:
+                continue
         return await self._attempt(address, peer, attempt, last)
 
     async def _attempt(self, address: Address, peer: NodeId, attempt: _Attempt, face: Credentials) -> QuicLink:
-        dialling = Dialling(face, peer, Lane.MAIN, b"", self._bulk_port)
+        dialling = self._dialling(face, peer, Lane.MAIN, b"", self._bulk_port)
         carrier = dialling.carrier = self._connect(address, ALPN_MESH, peer, dialling)
         try:
             either: list[asyncio.Future[Any]] = [dialling.welcomed, attempt.link]
@@ -300,7 +340,7 @@ class QuicNetwork:
             refused = self._accepts(peer)
             if refused:  # since the dial began
                 raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
-            link = self._stand(peer, welcome.link, carrier, welcome.bulk_port, dialled=True)
+            link = self._stand(peer, welcome.link, carrier, self._life_of(welcome), welcome.bulk_port, dialled=True)
             self._replay(carrier, dialling)
         except BaseException:
             carrier.close(CODE_BYE, "given up")
@@ -337,7 +377,7 @@ class QuicNetwork:
         return await self._one_more(link, lane, last)
 
     async def _one_more(self, link: QuicLink, lane: Lane, face: Credentials) -> None:
-        dialling = Dialling(face, link.peer, lane, link.id)
+        dialling = self._dialling(face, link.peer, lane, link.id)
         address = link.main.carrier.connection.address
         carrier = dialling.carrier = self._connect(address, ALPN_MESH, link.peer, dialling)
         try:
@@ -382,6 +422,7 @@ class QuicNetwork:
             carrier,
             self.identity,
             new_nonce(self._entropy.token),
+            self._life,
             self._clock.wall,
             self._may_answer,
             self._may_warn,
@@ -432,7 +473,7 @@ class QuicNetwork:
     def _proven(self, gate: Gate, peer: NodeId, proof: Proof) -> str:
         """Take a dialler that has proven who it is; gives why it is refused, or nothing."""
         if peer == self.identity.node:
-            return "it is this node itself"
+            return self._meet_copy(gate, self._life_of(proof))
         refused = self._accepts(peer)
         if refused:
             return refused
@@ -440,6 +481,10 @@ class QuicNetwork:
             return f"speaks versions {proof.version_min} to {proof.version_max} only"
         if proof.lane != Lane.MAIN:
             return self._join(gate, peer, proof)
+        stands, newcomer = self._links.get(peer), self._life_of(proof)
+        if stands is not None and rivals(stands.life, newcomer) and _place(stands.main.carrier) != _place(gate.carrier):
+            # From the same address and port the old process cannot answer any more: the new one has its socket.
+            return self._contend(gate, peer, proof, stands)
         attempt = self._attempts.get(peer)
         if attempt is not None and self.identity.node < peer:
             if attempt.held_back is not None:
@@ -454,6 +499,48 @@ class QuicNetwork:
         self._admit(gate, peer, proof)
         return ""
 
+    def _life_of(self, said: Proof | Welcome) -> Life:
+        return Life(said.life, self._clock.monotonic() - said.age_ms / 1000)
+
+    def _where(self, life: Life, carrier: Carrier) -> str:
+        return where(*_place(carrier), life.age_ms(self._clock.monotonic()))
+
+    def _meet_copy(self, gate: Gate, other: Life) -> str:
+        """Say to another process with this node's key which of the two is the node."""
+        if not rivals(other, self._life):
+            return "it is this node itself"
+        if is_elder(other, self._life):
+            self._is_copy(self._where(other, gate.carrier))
+            return "it is this node itself, in a process of its own that began earlier; this one is told"
+        age_ms = self._life.age_ms(self._clock.monotonic())
+        gate.refuse(where(*self.listening()[0], age_ms), CODE_TWIN, claimed=self.identity.node)
+        return ""
+
+    def _contend(self, gate: Gate, peer: NodeId, proof: Proof, stands: QuicLink) -> str:
+        """Find out which of two processes with one key is the node."""
+        newcomer = self._life_of(proof)
+        if is_elder(newcomer, stands.life):
+            self._down(stands, self._where(newcomer, gate.carrier), CODE_TWIN)
+            self._admit(gate, peer, proof)
+        elif peer in self._contending:
+            gate.refuse("dialled again", CODE_BUSY, claimed=peer)
+        else:
+            task = asyncio.get_running_loop().create_task(self._see_who_answers(gate, peer, proof, stands))
+            self._contending[peer] = task
+            task.add_done_callback(lambda _: self._contending.pop(peer, None))
+        return ""
+
+    async def _see_who_answers(self, gate: Gate, peer: NodeId, proof: Proof, stands: QuicLink) -> None:
+        answers = await stands.answers(ANSWER_S)
+        if gate.carrier.gone:
+            return
+        if self._links.get(peer) not in (None, stands):
+            gate.refuse("dialled again", CODE_BUSY, claimed=peer)
+        elif answers and not stands.down:
+            gate.refuse(self._where(stands.life, stands.main.carrier), CODE_TWIN, claimed=peer)
+        else:
+            self._admit(gate, peer, proof)
+
     def _version(self, proof: Proof) -> int | None:
         low, high = self.identity.versions
         newest = min(high, proof.version_max)
@@ -467,8 +554,8 @@ class QuicNetwork:
         version = self._version(proof)
         assert version is not None
         link_id = self._entropy.token(LINK_BYTES)
-        gate.welcome(link_id, version, self._bulk_port)
-        link = self._stand(peer, link_id, gate.carrier, proof.bulk_port, dialled=False)
+        gate.welcome(link_id, version, self._clock.monotonic(), self._bulk_port)
+        link = self._stand(peer, link_id, gate.carrier, self._life_of(proof), proof.bulk_port, dialled=False)
         attempt = self._attempts.get(peer)
         if attempt is not None and not attempt.link.done():
             attempt.link.set_result(link)
@@ -480,7 +567,7 @@ class QuicNetwork:
             return "a further connection of a link that does not stand"
         if link.join(gate.carrier, Lane(proof.lane), dialled=False) is None:
             return "enough connections"
-        gate.welcome(link.id, version)
+        gate.welcome(link.id, version, self._clock.monotonic())
         return ""
 
     # ------------------------------------------------------------ the bulk lane's owner
@@ -509,14 +596,17 @@ class QuicNetwork:
 
     # ------------------------------------------------------------ links
 
-    def _stand(self, peer: NodeId, link_id: bytes, carrier: Carrier, bulk_port: int, *, dialled: bool) -> QuicLink:
+    def _stand(
+        self, peer: NodeId, link_id: bytes, carrier: Carrier, life: Life, bulk_port: int, *, dialled: bool
+    ) -> QuicLink:
         old = self._links.get(peer)
         if old is not None:
             self._down(old, "replaced by a new connection of the same node", CODE_REPLACED)
         assert self._handler is not None
-        link = QuicLink(peer, link_id, self._clock.monotonic(), self._handler, self._more, self._lost)
+        link = QuicLink(peer, link_id, self._clock.monotonic(), life, self._handler, self._more, self._lost)
         link.join(carrier, Lane.MAIN, dialled=dialled)
         self._links[peer] = link
+        self.copied = ""
         host, port = link.address
         if self._bulk is not None:
             link.bulk = self._pool(self._bulk, link, (host, bulk_port) if bulk_port else None)
@@ -534,7 +624,9 @@ class QuicNetwork:
             self._clock.monotonic,
         )
 
-    def _lost(self, link: QuicLink, reason: str, *, misbehaved: bool = False) -> None:
+    def _lost(self, link: QuicLink, reason: str, *, misbehaved: bool = False, twin: bool = False) -> None:
+        if twin:
+            self._is_copy(reason)
         if misbehaved:
             _log.warning("peer dropped", peer=link.peer, reason=reason)
         self._down(link, reason, CODE_MALFORMED if misbehaved else CODE_BYE)
@@ -560,3 +652,7 @@ class QuicNetwork:
                     if wanted and now_s - carrier.heard_s >= KEEPALIVE_S / 2:
                         carrier.connection.ping()
                         carrier.touch()
+
+
+def _place(carrier: Carrier) -> Host:
+    return plain_host(carrier.connection.address)

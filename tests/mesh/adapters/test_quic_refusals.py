@@ -421,7 +421,7 @@ def test_the_id_question_is_answered_with_one_message():
         stranger = await mesh.stranger(node, ALPN_ID)
         await stranger.until(lambda: 3 in stranger.heard)
         answer = stranger.heard[3]
-        assert codec.decode(IdAnswer, answer[4:]) == IdAnswer(node.id, node.identity.mesh)
+        assert codec.decode(IdAnswer, answer[4:]) == IdAnswer(node.id, node.identity.mesh, node.network._life.token)
         assert list(stranger.heard) == [3]
 
     run(case)

@@ -105,6 +105,8 @@ class NodeStanding(Answer):
     """Nodes that refused the asked one lately, and why: it is out of the mesh, or they are of another."""
     certificate_expires_at: Moment | None
     """When the asked node's certificate ends; it is renewed at half its life."""
+    warnings: list[str]
+    """What is wrong with the asked node's place in the mesh, a sentence each."""
 
 
 class Copies(Answer):

@@ -1845,6 +1845,8 @@ export interface components {
             refused: components["schemas"]["Refusal"][];
             /** @description Nodes that were ended for ever. */
             revoked: components["schemas"]["RevokedNode"][];
+            /** @description What is wrong with the asked node's place in the mesh, a sentence each. */
+            warnings: string[];
         };
         /** @description What is told of a node. */
         NodeTold: {
