@@ -13,7 +13,7 @@ from mesh.actors.admission import Admission, Door, Papers
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
-from mesh.actors.clockguard import MeshClock
+from mesh.actors.clockguard import Judge, MeshClock
 from mesh.actors.events import EventLog
 from mesh.actors.files import Files
 from mesh.actors.grants import Grants
@@ -32,7 +32,7 @@ from mesh.actors.tombstones import Tombstones
 from mesh.adapters.quic.addresses import is_loopback
 from mesh.core.collection import Graces
 from mesh.core.vouching import Signatures
-from mesh.ports import Clock, Discovery, Disk, Network
+from mesh.ports import Discovery, Disk, Network
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
 from roles.daemon.recorder import Recorder
@@ -112,7 +112,7 @@ class Node:
     events: EventLog
     _disk: Disk
     _discovery: Discovery | None
-    _clock: Clock
+    _clock: MeshClock
     _papers: Papers
     _close_ports: Callable[[], None]
     _copied: Callable[[], str]
@@ -145,10 +145,12 @@ class Node:
         taken = tuple(role for role, (yes, _) in roles.items() if yes)
         rows = RowStore(tables)
         await rows.open()
-        roster = Roster(mesh, standing.identity.authority, clock, Tombstones(disk, rows))
+        judge = Judge(clock)
+        roster = Roster(mesh, standing.identity.authority, judge, Tombstones(disk, rows))
         await roster.open(rows)
+        await clock.recall(rows, lambda: len(roster.members()))
         door = Door()
-        network = ports.network(roster.revoked, door.redeem)
+        network = ports.network(roster.revoked, door.redeem, judge)
         roster.watch_revoked(lambda gone: network.drop(gone, "revoked"))
         system = ActorSystem(node, network, clock, entropy)
         system.supervisor.run("roster/tombstones", roster.keep)
@@ -201,7 +203,7 @@ class Node:
             ports.present,
             members.alive_ids,
             network.listening,
-            clock,
+            judge,
             entropy,
         )
         await catalogue.open()
@@ -353,7 +355,7 @@ class Node:
 
     def warnings(self) -> list[str]:
         """Say what is wrong with this node's place in the mesh, a sentence each."""
-        return [told for told in (self._copied(),) if told]
+        return [told for told in (self._copied(), self._clock.warning()) if told]
 
     def now_ms(self) -> int:
         """Give this node's UTC milliseconds since 1970."""

@@ -26,6 +26,7 @@ from mesh.adapters.executor import ThreadExecutor
 from mesh.adapters.mdns import MdnsDiscovery
 from mesh.adapters.node_key import DataFolder
 from mesh.adapters.quic.addresses import is_loopback
+from mesh.adapters.quic.credentials import Judge
 from mesh.adapters.quic.network import QuicNetwork
 from mesh.adapters.workers import ProcessWorkers
 from mesh.core.identity import NodeIdentity
@@ -106,7 +107,7 @@ class Ports:
     passwords: Passwords
     process: Process
     devices: Callable[[], Sequence[Device]]
-    network: Callable[[Revoked, Redeems], Network]
+    network: Callable[[Revoked, Redeems, Judge], Network]
     present: Callable[[NodeIdentity], None]
     papers: Papers
     discovery: Callable[[Network], Discovery | None]
@@ -154,7 +155,7 @@ async def real(config: Config) -> Ports:
 
         made: list[QuicNetwork] = []
 
-        def network(revoked: Revoked, redeem: Redeems) -> Network:
+        def network(revoked: Revoked, redeem: Redeems, judge: Judge) -> Network:
             listening = QuicNetwork(
                 standing.identity,
                 bind,
@@ -165,6 +166,7 @@ async def real(config: Config) -> Ports:
                 datagram_bytes=config.mesh.datagram_bytes,
                 bulk=BulkLane(config.mesh.bulk_port, clock, entropy) if config.mesh.bulk_lane else None,
                 redeem=redeem,
+                judge=judge,
             )
             made.append(listening)
             return listening

@@ -235,6 +235,11 @@ def check_certificate(certificate: bytes, authority: bytes, now_s: float) -> Cer
     return Certificate(NodeId(dns[0]), expires_s)
 
 
+def certificate_ends_s(certificate: bytes) -> float:
+    """Give when a node certificate (DER) is over for everybody: SKEW_S after its expiry; UTC seconds since 1970."""
+    return (_load(certificate).not_valid_after_utc - _EPOCH).total_seconds()
+
+
 def _load(der: bytes) -> x509.Certificate:
     try:
         return x509.load_der_x509_certificate(der)
@@ -314,6 +319,10 @@ class NodeIdentity:
         """Make the proof for a server whose id TLS has verified."""
         content = ProofContent(PROOF_LABEL, self.mesh, server, self.node, nonce, VERSIONS, server_versions)
         return Proof(self.node, *VERSIONS, self.certificate, self.sign(codec.encode(content)), lane, link)
+
+    def ends_s(self, certificate: bytes) -> float:
+        """Give when a certificate (DER) is over for everybody, UTC seconds since 1970."""
+        return certificate_ends_s(certificate)
 
     def check(self, proof: Proof, nonce: bytes, now_s: float) -> NodeId:
         """Check, as the server, the proof of a dialler; gives who it is. NotAMember is for the log, in words."""
@@ -462,6 +471,10 @@ class Newcomer:
     def prove(self, server: NodeId, nonce: bytes, server_versions: tuple[int, int], lane: int, link: bytes) -> Proof:
         """Refuse: there is nothing to prove yet."""
         raise NotAMember("a newcomer has no certificate")
+
+    def ends_s(self, certificate: bytes) -> float:
+        """Give when a certificate (DER) is over for everybody, UTC seconds since 1970."""
+        return certificate_ends_s(certificate)
 
     def check(self, proof: Proof, nonce: bytes, now_s: float) -> NodeId:
         """Refuse: a newcomer lets nobody in."""

@@ -40,8 +40,8 @@ class Proof:
     """Dialler to server, once: who it is, its certificate (DER), its signature over ``ProofContent``.
 
     ``lane`` says what the connection is for; a lane beside the main one names the standing ``link`` it joins. On the
-    main one ``bulk_port`` is the TCP port of the dialler's bulk lane (0: it has none), and ``life`` a token of this run
-    of its process, which has run for ``age_ms``.
+    main one ``bulk_port`` is the TCP port of the dialler's bulk lane (0: it has none), ``life`` a token of this run of
+    its process, which has run for ``age_ms``, and ``wall_ms`` what its machine's clock shows.
     """
 
     node: Node
@@ -54,6 +54,7 @@ class Proof:
     bulk_port: Port = 0
     life: Life = b""
     age_ms: Age = 0
+    wall_ms: Annotated[int, Max(1 << 50)] = 0
 
 
 @message(202)

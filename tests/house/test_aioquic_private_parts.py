@@ -13,8 +13,10 @@ from aioquic.quic.connection import END_STATES, Limit, QuicConnection, QuicConne
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import Context, verify_certificate
 
 from mesh.adapters.quic import aioquic_engine
+from mesh.adapters.quic.network import OVER_BY_TLS
 
 METHODS = {
     "_write_connection_limits": ["self", "builder", "space"],
@@ -49,6 +51,15 @@ def test_a_limit_has_value_sent_and_used(name):
     assert isinstance(limit, Limit)
     assert all(type(getattr(limit, part)) is int for part in ("value", "sent", "used"))
     assert isinstance(limit.frame_type, int)
+
+
+def test_a_server_that_has_expired_is_refused_in_the_words_that_are_looked_for():
+    assert f"Certificate is {OVER_BY_TLS}" in inspect.getsource(verify_certificate)
+
+
+def test_what_tls_verified_of_a_server_can_be_read():
+    assert connection().tls._peer_certificate is None
+    assert "certificate=self._peer_certificate" in inspect.getsource(Context._client_handle_certificate_verify)
 
 
 def test_a_stream_has_the_parts_that_flow_control_reads_and_writes():

@@ -12,7 +12,7 @@ stream, a transmit); ``_on_connection_limit_delivery``, ``_on_max_stream_data_de
 ``max_stream_data_local``, ``max_stream_data_local_sent``, ``receiver.highest_offset``, ``receiver.is_finished``,
 ``sender._buffer_start``, ``sender._buffer_stop``, ``sender._buffer_fin``, ``sender._reset_error_code``;
 ``_datagrams_pending``; ``_streams_queue`` (streams in the order they are served); ``_loss._rtt_smoothed``; ``_state``;
-``_close_event``.
+``_close_event``; ``tls._peer_certificate``.
 
 Invariant: no session tickets, no resumption, no 0-RTT; no client certificates asked for.
 """
@@ -350,6 +350,11 @@ class AioquicConnection:
     def ping(self) -> None:
         """Have the peer acknowledge something."""
         self._quic.send_ping(0)
+
+    def peer_certificate(self) -> bytes:
+        """Give the certificate that the server showed."""
+        shown = self._quic.tls._peer_certificate
+        return b"" if shown is None else shown.public_bytes(Encoding.DER)
 
     def probe(self) -> None:
         """Have the peer acknowledge that it lives now."""

@@ -9,6 +9,16 @@ from proto.ids import MeshId, NodeId
 from proto.messages.identity import Proof
 
 
+class Judge(Protocol):
+    """The time by which certificates are judged."""
+
+    def wall(self) -> float:
+        """Give UTC seconds since 1970."""
+
+    def contradicted(self, peer: NodeId, wall_ms: int) -> None:
+        """Hear what the clock of a member shows whose certificate is over by this one."""
+
+
 class Credentials(Protocol):
     """A node's key, certificate and mesh, and the making and checking of proofs."""
 
@@ -44,6 +54,9 @@ class Credentials(Protocol):
 
     def prove(self, server: NodeId, nonce: bytes, server_versions: tuple[int, int], lane: int, link: bytes) -> Proof:
         """Make the proof for a server whose id TLS has verified."""
+
+    def ends_s(self, certificate: bytes) -> float:
+        """Give when a certificate (DER) is over for everybody, UTC seconds since 1970."""
 
     def check(self, proof: Proof, nonce: bytes, now_s: float) -> NodeId:
         """Check a dialler's proof; ``ports.Refused`` with the reason when it shows no member."""

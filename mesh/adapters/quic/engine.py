@@ -142,6 +142,9 @@ class Connection(Protocol):
     def ping(self) -> None:
         """Have the peer acknowledge something, so that the connection does not idle out."""
 
+    def peer_certificate(self) -> bytes:
+        """Give the certificate (DER) that the server showed and TLS verified; empty before, and for a server."""
+
     def probe(self) -> None:
         """Have the peer acknowledge that it lives now; see ``probes_answered``."""
 

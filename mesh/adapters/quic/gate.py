@@ -67,7 +67,7 @@ class Gate:
         credentials: Credentials,
         nonce: bytes,
         life: Life,
-        wall_s: Callable[[], float],
+        ended_of: Callable[[NodeId, Proof], str],
         may_answer: Callable[[Carrier], bool],
         may_warn: Callable[[Carrier], bool],
         proven: Callable[[Gate, NodeId, Proof], str],
@@ -79,7 +79,7 @@ class Gate:
         self._credentials = credentials
         self._nonce = nonce
         self._life = life
-        self._wall_s = wall_s
+        self._ended_of = ended_of
         self._may_answer = may_answer
         self._may_warn = may_warn
         self._proven = proven
@@ -150,11 +150,12 @@ class Gate:
             return
         proof = said
         try:
-            node = self._credentials.check(proof, self._nonce, self._wall_s())
+            # Whether its time is over is judged once it is known whose it is.
+            node = self._credentials.check(proof, self._nonce, 0.0)
         except Refused as error:
             self.refuse(str(error), CODE_REFUSED, claimed=proof.node)
             return
-        refused = self._proven(self, node, proof)
+        refused = self._ended_of(node, proof) or self._proven(self, node, proof)
         if refused:
             self.refuse(refused, CODE_REFUSED, claimed=node)
 
@@ -291,6 +292,7 @@ class Dialling:
         link: bytes,
         life: Life,
         now_s: Callable[[], float],
+        wall_s: Callable[[], float],
         bulk_port: int = 0,
     ) -> None:
         self.welcomed: asyncio.Future[Welcome] = asyncio.get_running_loop().create_future()
@@ -302,6 +304,7 @@ class Dialling:
         self._link = link
         self._life = life
         self._now_s = now_s
+        self._wall_s = wall_s
         self._bulk_port = bulk_port
         self._reader = FrameReader(PROOF_FRAME_BYTES_MAX)
         self._proved = False
@@ -333,7 +336,11 @@ class Dialling:
                     proof = self._credentials.prove(self._server, challenge.nonce, theirs, int(self._lane), self._link)
                     life = self._life
                     told = dataclasses.replace(
-                        proof, bulk_port=self._bulk_port, life=life.token, age_ms=life.age_ms(self._now_s())
+                        proof,
+                        bulk_port=self._bulk_port,
+                        life=life.token,
+                        age_ms=life.age_ms(self._now_s()),
+                        wall_ms=max(0, int(self._wall_s() * 1000)),
                     )
                     connection.send(PROOF_STREAM, pack_frame(codec.encode(told)), end=True)
                 elif not self.welcomed.done():

@@ -11,6 +11,7 @@ Invariant: bytes that are no valid frame or stream end the link of the peer that
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
 
@@ -151,6 +152,8 @@ class QuicLink:
         self._turns: dict[Channel, asyncio.Lock] = {}
         self._heard: dict[Channel, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self.ends_s = math.inf
+        """When the certificate that the peer showed is over, UTC seconds since 1970."""
         self.down = ""
         """Why it is down; empty while it stands."""
         self.datagrams_dropped = 0

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime
 import sys
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -25,7 +26,7 @@ from mesh.adapters.bulk.lane import BulkLane
 from mesh.adapters.bulk.pool import Pool
 from mesh.adapters.quic.addresses import interface_addresses, is_loopback, is_wildcard
 from mesh.adapters.quic.aioquic_engine import AioquicEngine
-from mesh.adapters.quic.credentials import Credentials
+from mesh.adapters.quic.credentials import Credentials, Judge
 from mesh.adapters.quic.driver import Carrier, Driver, Lane
 from mesh.adapters.quic.engine import Address, Engine
 from mesh.adapters.quic.gate import (
@@ -80,6 +81,8 @@ ASKERS_MAX = 1024
 KEEPALIVE_S = 5.0
 """A link that heard nothing for so long is asked for a sign; after IDLE_TIMEOUT_S without one it is down."""
 LANE_TIMEOUT_S = 5.0
+OVER_BY_TLS = "no longer valid"
+"""How aioquic says that a server's certificate has expired, by the machine's own clock."""
 COPY_TOLD_S = 60.0
 """How often at most the log of a copied node says that it is one."""
 _log = structlog.get_logger("quic")
@@ -113,6 +116,20 @@ class _Allowances:
         return left >= 1.0
 
 
+class MachineJudge:
+    """The machine's own clock as a ``Judge``."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def wall(self) -> float:
+        """Give UTC seconds since 1970."""
+        return self._clock.wall()
+
+    def contradicted(self, peer: NodeId, wall_ms: int) -> None:
+        """Nobody is believed."""
+
+
 class _Attempt:
     """A dial to a known peer on its way, and a proven dial of that peer that waits for how it ends."""
 
@@ -128,6 +145,7 @@ class QuicNetwork:
 
     ``bind``: address and UDP port, port 0 for a free one. ``accepts`` gives a reason to refuse a node, or None.
     ``advertise``: what ``listening`` shall say instead of what was found out; a port of 0 there means the bound one.
+    ``judge`` says by which time certificates are over; without one the machine's clock does.
     ``datagram_bytes``: UDP payload, 1200 to 16000; on loopback never less than LOOPBACK_DATAGRAM_BYTES.
     ``bulk``: the lane that record copies and bulk take where the peer has one; None: all goes by QUIC.
     """
@@ -146,6 +164,7 @@ class QuicNetwork:
         engine: Engine | None = None,
         bulk: BulkLane | None = None,
         redeem: Callable[[Redeem, bytes], Awaitable[Redeemed]] | None = None,
+        judge: Judge | None = None,
     ) -> None:
         if not 1200 <= datagram_bytes <= 16000:
             raise ValueError("datagram_bytes is 1200 to 16000")
@@ -155,6 +174,7 @@ class QuicNetwork:
         self._clock = clock
         self._entropy = entropy
         self._accepts = accepts
+        self._judge = judge or MachineJudge(clock)
         self.redeem = redeem
         """Takes a ticket (the message, the nonce it answers); Refused says why not. None: this node admits nobody."""
         self._redeeming: dict[asyncio.Task[None], None] = {}
@@ -201,6 +221,11 @@ class QuicNetwork:
         except Twin as error:
             self._is_copy(str(error))
             raise Refused(f"{error}: a data folder was copied") from error
+        except Refused as error:
+            if OVER_BY_TLS not in str(error):
+                raise
+            today = _day(self._clock.wall())
+            raise Refused(f"{error}; this machine's clock shows {today}: if that is wrong, set it right") from error
         except TimeoutError as error:
             raise Unavailable(f"nobody answered at {host[0]}:{host[1]} within {timeout_s:g} s") from error
 
@@ -274,7 +299,7 @@ class QuicNetwork:
             carrier.close(CODE_BYE, "")
 
     def _dialling(self, face: Credentials, peer: NodeId, lane: Lane, link: bytes, bulk_port: int = 0) -> Dialling:
-        return Dialling(face, peer, lane, link, self._life, self._clock.monotonic, bulk_port)
+        return Dialling(face, peer, lane, link, self._life, self._clock.monotonic, self._clock.wall, bulk_port)
 
     def _is_copy(self, said: str) -> None:
         """Take note that another process with this node's key is the node."""
@@ -340,7 +365,12 @@ class QuicNetwork:
             refused = self._accepts(peer)
             if refused:  # since the dial began
                 raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
+            certificate = carrier.connection.peer_certificate()
+            over = self._is_over(certificate)
+            if over:
+                raise Refused(f"node {peer[:8]} is not accepted here: {over}")
             link = self._stand(peer, welcome.link, carrier, self._life_of(welcome), welcome.bulk_port, dialled=True)
+            link.ends_s = self.identity.ends_s(certificate)
             self._replay(carrier, dialling)
         except BaseException:
             carrier.close(CODE_BYE, "given up")
@@ -423,7 +453,7 @@ class QuicNetwork:
             self.identity,
             new_nonce(self._entropy.token),
             self._life,
-            self._clock.wall,
+            self._ended_of,
             self._may_answer,
             self._may_warn,
             self._proven,
@@ -499,6 +529,20 @@ class QuicNetwork:
         self._admit(gate, peer, proof)
         return ""
 
+    def _is_over(self, certificate: bytes, theirs_ms: int = 0) -> str:
+        """Say that a certificate is over, and by which clock; empty: it is not."""
+        ends_s, now_s = self.identity.ends_s(certificate), self._judge.wall()
+        if now_s <= ends_s:
+            return ""
+        theirs = f"; the other's clock shows {_day(theirs_ms / 1000)}" if theirs_ms else ""
+        return f"the certificate has expired: it ended on {_day(ends_s)}, and here it is {_day(now_s)}{theirs}"
+
+    def _ended_of(self, peer: NodeId, proof: Proof) -> str:
+        """Say why the time of a dialler whose proof is right is over; empty: it is not."""
+        if self._is_over(proof.certificate) and proof.wall_ms and not self._accepts(peer):
+            self._judge.contradicted(peer, proof.wall_ms)
+        return self._is_over(proof.certificate, proof.wall_ms)
+
     def _life_of(self, said: Proof | Welcome) -> Life:
         return Life(said.life, self._clock.monotonic() - said.age_ms / 1000)
 
@@ -556,6 +600,7 @@ class QuicNetwork:
         link_id = self._entropy.token(LINK_BYTES)
         gate.welcome(link_id, version, self._clock.monotonic(), self._bulk_port)
         link = self._stand(peer, link_id, gate.carrier, self._life_of(proof), proof.bulk_port, dialled=False)
+        link.ends_s = self.identity.ends_s(proof.certificate)
         attempt = self._attempts.get(peer)
         if attempt is not None and not attempt.link.done():
             attempt.link.set_result(link)
@@ -644,7 +689,11 @@ class QuicNetwork:
         while True:
             await asyncio.sleep(KEEPALIVE_S / 2)
             now_s = self._clock.monotonic()
+            wall_s = self._judge.wall()
             for link in list(self._links.values()):
+                if wall_s > link.ends_s:
+                    self._down(link, "the certificate it showed is over", CODE_BYE)
+                    continue
                 if link.bulk is not None:
                     link.bulk.tidy()
                 for carrier in link.carriers:
@@ -656,3 +705,8 @@ class QuicNetwork:
 
 def _place(carrier: Carrier) -> Host:
     return plain_host(carrier.connection.address)
+
+
+def _day(wall_s: float) -> str:
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(seconds=wall_s)
+    return f"{moment:%Y-%m-%d}"

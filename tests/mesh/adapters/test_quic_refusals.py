@@ -1,6 +1,7 @@
 """Nobody gets in by being on the network: what a node's QUIC refuses, and how little it does for a stranger."""
 
 import asyncio
+import datetime
 import os
 import socket
 import tracemalloc
@@ -107,7 +108,13 @@ def test_a_server_with_another_nodes_certificate_is_not_believed():
 
 def test_an_expired_certificate_is_refused():
     async def case(mesh):
-        await refused(mesh, await mesh.node(clock=ShiftedClock(YEARS_S)), "the certificate has expired")
+        clock = ShiftedClock(YEARS_S)
+        node = await mesh.node(clock=clock)
+        ended, today = (
+            datetime.datetime.fromtimestamp(at_s, datetime.UTC).date()
+            for at_s in (node.identity.ends_s(node.identity.certificate), clock.wall())
+        )
+        await refused(mesh, node, f"the certificate has expired: it ended on {ended}, and here it is {today}")
 
     run(case)
 
