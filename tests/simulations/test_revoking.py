@@ -4,12 +4,17 @@ import asyncio
 
 import pytest
 
+from mesh.actors.livetrack import Object
 from mesh.core.identity import Authority
 from mesh.core.rows import Change
 from proto import codec
+from proto.messages.cameras import AddCamera, CameraAdded
 from simulations.nodes import Mesh, Setup
+from simulations.world.film import url_of
 
 BUDGET_S = 60.0
+LAST_FRAME_S = 0.5
+"""From the order to end a node to the last frame of it, and to it, in a mesh that is whole."""
 
 
 async def stand(world):
@@ -134,6 +139,48 @@ def test_a_node_that_restarts_alone_with_a_revoked_one_remembers_it(loses):
         await asyncio.sleep(30)
         assert two.node.roster.revoked(gone.id) == "revoked: stolen"
         assert gone.id not in two.node.network.links()
+
+    world.run(story)
+    assert not world.failures
+
+
+def test_no_frame_of_a_revoked_node_is_taken_a_moment_later_and_it_gets_none():
+    world = Mesh(12, 4, Setup())
+    last = {}
+
+    async def story():
+        await stand(world)
+        one, two, three, gone = world.machines
+        cameras = {}
+        for machine in (three, gone):
+            add = AddCamera(url_of(machine.name), machine.name)
+            added = await world.on(
+                machine, lambda node, add=add: node.system.ask(node.node_id, "proxy", add, CameraAdded)
+            )
+            cameras[machine.name] = f"{added.camera}/main"
+
+        def watch(machine, track):
+            async def frames():
+                async with machine.node.live.subscribe(track) as subscription:
+                    async for item in subscription:
+                        if isinstance(item, Object):
+                            last[machine.name, track] = world.loop.time()
+
+            world.loop.create_task(frames(), context=world.loop.context_of(machine.life))
+
+        ways = [(one, cameras["n4"]), (two, cameras["n4"]), (gone, cameras["n3"])]
+        there = lambda: all(track in machine.node.live.tracks() for machine, track in ways)  # noqa: E731
+        assert await world.until(there, BUDGET_S) is not None
+        for machine, track in ways:
+            watch(machine, track)
+        await asyncio.sleep(5)
+        began = world.loop.time()
+        assert len(last) == len(ways)
+        assert min(last.values()) > began - 0.2, "all get pictures"
+        await world.on(two, lambda node: node.admission.revoke(gone.id, "stolen"))
+        await asyncio.sleep(10)
+        took = {way: at - began for way, at in last.items()}
+        assert max(took.values()) < LAST_FRAME_S, took
 
     world.run(story)
     assert not world.failures
