@@ -164,7 +164,7 @@ async def real(config: Config) -> Ports:
                 revoked,
                 advertise,
                 datagram_bytes=config.mesh.datagram_bytes,
-                bulk=BulkLane(config.mesh.bulk_port, clock, entropy) if config.mesh.bulk_lane else None,
+                bulk=BulkLane(config.mesh.bulk_port, entropy) if config.mesh.bulk_lane else None,
                 redeem=redeem,
                 judge=judge,
             )

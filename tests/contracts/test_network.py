@@ -44,7 +44,7 @@ class QuicWorld:
         seed = SystemEntropy().token(32)
         identity = NodeIdentity(seed, self.authority.admit(node_of_seed(seed), 0.0), self.authority.certificate())
         clock, entropy = SystemClock(), SystemEntropy()
-        lane = BulkLane(0, clock, entropy) if self.lane else None
+        lane = BulkLane(0, entropy) if self.lane else None
         network = QuicNetwork(identity, host, clock, entropy, lambda _: None, bulk=lane)
         self.networks.append(network)
         self.ids[network] = identity.node

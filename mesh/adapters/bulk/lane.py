@@ -29,7 +29,7 @@ from mesh.adapters.bulk.wire import Wire, set_options
 from mesh.adapters.quic.credentials import Credentials
 from mesh.adapters.quic.gate import NONCE_LIFE_S, new_nonce
 from mesh.adapters.quic.udp import plain_host
-from mesh.ports import Clock, Entropy, Host, PortError, Refused, Unavailable
+from mesh.ports import Entropy, Host, PortError, Refused, Unavailable
 from proto import codec
 from proto.frames import pack_frame
 from proto.ids import NodeId
@@ -66,11 +66,10 @@ class Owner(Protocol):
 class BulkLane:
     """One node's lane. ``port``: the TCP port wanted, 0 for any; one that is taken is replaced by any."""
 
-    def __init__(self, port: int, clock: Clock, entropy: Entropy) -> None:
+    def __init__(self, port: int, entropy: Entropy) -> None:
         self.port = 0
         """The TCP port it listens on; 0 while it does not."""
         self._wanted = port
-        self._clock = clock
         self._entropy = entropy
         self._owner: Owner | None = None
         self._listening: socket.socket | None = None
@@ -187,7 +186,7 @@ class BulkLane:
                 tell = _log.warning if owner.may_warn(host) else _log.debug
                 tell("peer refused", reason=reason, address=host, claimed=claimed, lane="bulk")
 
-        Greeting(wire, identity, new_nonce(self._entropy.token), self._clock.wall, joins, over)
+        Greeting(wire, identity, new_nonce(self._entropy.token), joins, over)
         try:
             await ended.wait()
         finally:

@@ -631,7 +631,7 @@ class QuicNetwork:
 
     def joins(self, peer: NodeId, proof: Proof) -> tuple[Pool, int] | str:
         """Give the connections of the link that a proven peer's connection is for, and the version; or why not."""
-        refused = self._accepts(peer)
+        refused = self._accepts(peer) or self._is_over(proof.certificate, proof.wall_ms)
         if refused:
             return refused
         link, version = self._links.get(peer), self._version(proof)

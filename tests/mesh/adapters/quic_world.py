@@ -72,7 +72,7 @@ class Mesh:
 
     async def node(self, me=None, accepts=lambda _: None, clock=None, entropy=None, *, lane=False):
         me, clock, entropy = me or identity(), clock or SystemClock(), entropy or SystemEntropy()
-        bulk = BulkLane(0, clock, entropy) if lane else None
+        bulk = BulkLane(0, entropy) if lane else None
         network = QuicNetwork(me, ("127.0.0.1", 0), clock, entropy, accepts, bulk=bulk)
         handler = Recorder()
         await network.start(handler)

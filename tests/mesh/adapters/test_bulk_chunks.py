@@ -34,7 +34,7 @@ class Holder:
         self.folder, self.executor, self.tables = folder, ThreadExecutor(), SqliteTables(folder / "node.db")
         self.store = ChunkStore(FolderDisk(folder, self.executor), self.tables, self.executor, clock)
         me = identity()
-        lane = BulkLane(0, clock, entropy)
+        lane = BulkLane(0, entropy)
         self.node = me.node
         self.network = QuicNetwork(me, ("127.0.0.1", 0), clock, entropy, lambda _: None, bulk=lane)
         self.system = ActorSystem(me.node, self.network, clock, entropy)

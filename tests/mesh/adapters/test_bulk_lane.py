@@ -231,7 +231,7 @@ def test_what_is_not_used_is_closed(monkeypatch):
 def test_a_taken_port_is_replaced_by_another():
     async def case(mesh):
         one, other, _ = await linked(mesh)
-        taken = lane.BulkLane(one.network._bulk.port, one.network._clock, one.network._entropy)
+        taken = lane.BulkLane(one.network._bulk.port, one.network._entropy)
         await taken.start("127.0.0.1", other.network)
         assert taken.port not in (0, one.network._bulk.port)
         await taken.close()
