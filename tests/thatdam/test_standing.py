@@ -29,7 +29,8 @@ async def until(true, timeout_s=LONG_S):
 
 async def start(folder, name, join=(), secret=SECRET):
     node = NodeConfig(name=name, data=str(folder / name), roles=("proxy", "storage"), reserve_mb=16)
-    mesh = MeshConfig(host="127.0.0.1", port=0, mdns=False, join=join)
+    # Without the bulk lane, for what a stream here opens with is only ever seen on the node that opens it.
+    mesh = MeshConfig(host="127.0.0.1", port=0, mdns=False, join=join, bulk_lane=False)
     return await Node.start(Config(node=node, mesh=mesh, secret=secret))
 
 

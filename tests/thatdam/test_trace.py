@@ -27,7 +27,7 @@ def test_a_request_is_found_by_its_id_in_the_logs_of_every_node_it_touched(tmp_p
         handled = until(lambda: [line for line in lines(other, "order-4711") if line.get("actor") == "proxy"])
         assert handled[0]["message"] == "AddCamera"
         assert handled[0]["node"] != request[0]["node"]
-        refused = asked.http().post("/api/v1/cameras", json={**body, "url": "ftp://nothing"})
+        refused = asked.http().post("/api/v1/cameras", json={**body, "name": "Attic", "url": "ftp://nothing"})
         told = refused.json()
         assert (refused.status_code, "no source" in told["detail"]) == (409, True)
         until(lambda: lines(other, told["correlation_id"]), told="the refusal is in the other node's log")

@@ -22,7 +22,7 @@ def card(screen, name):
 def test_one_thing_is_deleted_for_good_only_after_a_question(screen):
     asset = thrown_away(screen, "letter.txt")
     screen.sign_in().open("/library?trash=1")
-    expect(screen.page.get_by_role("heading", name="Trash")).to_be_visible()
+    expect(screen.page.get_by_role("heading", name="Trash", exact=True)).to_be_visible()
     expect(card(screen, "letter.txt")).to_contain_text("Thrown away today")
     end = screen.page.get_by_role("button", name="Delete letter.txt for good")
     end.click()
@@ -48,7 +48,7 @@ def test_an_asset_in_the_trash_says_so_on_its_page_and_ends_there(screen):
     screen.page.get_by_role("button", name="Delete for good").click()
     dialog = screen.page.get_by_role("dialog", name="Delete for good?")
     dialog.get_by_role("button", name="Delete for good").click()
-    expect(screen.page.get_by_role("heading", name="Trash")).to_be_visible()
+    expect(screen.page.get_by_role("heading", name="Trash", exact=True)).to_be_visible()
     assert screen.site.second.http().get(f"/api/v1/assets/{asset}").status_code == 404
 
 
@@ -81,7 +81,7 @@ def test_nothing_of_the_library_is_shown_as_trash_while_the_trash_loads(screen):
     held = []
     screen.page.route("**/api/v1/assets?*trashed=true*", lambda route: held.append(route))
     screen.page.get_by_role("link", name="Trash").click()
-    expect(screen.page.get_by_role("heading", name="Trash")).to_be_visible()
+    expect(screen.page.get_by_role("heading", name="Trash", exact=True)).to_be_visible()
     expect(screen.page.get_by_text("Loading the trash")).to_be_visible()
     expect(screen.page.locator(".card")).to_have_count(0)
     for route in held:
