@@ -72,19 +72,22 @@ class Room:
         return seen
 
 
-@settings(max_examples=15, deadline=None, derandomize=True)
+@settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1 << 30), st.integers(2, 40), st.integers(0, 10))
 def test_views_are_bounded_mutual_and_join_everybody_also_after_many_went(seed, count, going):
     room = Room(seed, count)
     now = room.run(0.0, 12.0)
     for node in list(room.views)[: min(going, count - 2)]:
         room.drop(node)
-    room.run(now, 20.0)
+    now = room.run(now, 20.0)
+    most_had = dict.fromkeys(room.views, 0)
+    for _ in range(30):  # one that was let go for a fresh one is short for a moment; nobody stays so
+        now = room.run(now, 0.5)
+        most_had = {node: max(had, len(room.views[node].active)) for node, had in most_had.items()}
+    assert min(most_had.values()) >= min(wanted(len(room.views)), len(room.views) - 1)
     for node, view in room.views.items():
         assert node not in view.active
         assert all(node in room.views[peer].active for peer in view.active)
-        # One may be short by one for a while: who had no room is not asked again at once.
-        assert len(view.active) >= min(wanted(len(room.views)), len(room.views) - 1) - 1
     assert room.reached() == room.views.keys()
 
 
