@@ -101,7 +101,9 @@ def test_a_node_is_added_one_drained_and_one_weighed_anew_while_all_write_and_re
                 assert await nodes[2].chunks.get(chunk)
             await until(reached)
             await asyncio.sleep(0.3)
-            await until(lambda: len(written) > 20)  # a slow machine takes its time, and has written as much
+            async with asyncio.timeout(60):  # a slow machine takes its time, and has written as much
+                while len(written) <= 20:
+                    await asyncio.sleep(0.05)
             stop.set()
             await asyncio.gather(*tasks)
             assert not failures
