@@ -61,6 +61,7 @@ def up(
         "node.name": name or None,
         "node.roles": tuple(role or ()),
         "mesh.port": port,
+        "mesh.bulk_port": 0 if port == 0 else None,
         "mesh.join": tuple(join or ()),
         "mesh.copies": copies,
         "http.port": port,
