@@ -356,7 +356,7 @@ def run() -> list[Figure]:
         try:
             if not filled.exists():
                 for node in nodes:
-                    until(lambda node=node: settled(node), 60, "the layout is reached")  # type: ignore[misc]
+                    until(lambda node=node: settled(node, len(nodes)), 60, "the layout is reached")  # type: ignore[misc]
                 ids = [node.node_id for node in nodes]
                 end(nodes)
                 _say("putting the rows into the nodes")

@@ -25,10 +25,10 @@ async def layout_of(database: Path) -> Layout:
     return History(versions, over, {}, frozenset()).now.layout
 
 
-def settled(node: Process) -> bool:
-    """Tell whether everything is where it belongs by the layout, as a node sees it."""
+def settled(node: Process, nodes: int) -> bool:
+    """Tell whether everything is where it belongs by a layout of so many nodes, as a node sees it."""
     told = node.get("/api/v1/layout")
-    return not told["moving"] and all(one["synced"] for one in told["nodes"])
+    return len(told["nodes"]) == nodes and not told["moving"] and all(one["synced"] for one in told["nodes"])
 
 
 def start_again(node: Process, first: Process) -> None:

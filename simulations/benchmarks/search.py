@@ -30,7 +30,7 @@ from mesh.core.rows import Change, apply, pack
 from proto.codec import Value
 from proto.ids import NodeId
 from roles.encoder.adapters.embedder_offline import DIMENSION, FLOOR, MODEL, OfflineEmbedder
-from simulations.benchmarks.filling import layout_of, start_again
+from simulations.benchmarks.filling import layout_of, settled, start_again
 from simulations.benchmarks.measure import Figure
 from simulations.hosts.processes import Process, mesh, until
 
@@ -146,6 +146,7 @@ def run() -> list[Figure]:
         nodes = mesh(folder, 3, "--copies", "2", settings={"THATDAM_NODE_ROLES": "storage,encoder"})
         try:
             ids = [node.node_id for node in nodes]
+            until(lambda: all(settled(node, len(nodes)) for node in nodes), 120, "the layout is settled")
             for node in reversed(nodes):
                 node.stop()
             _say("putting the rows into the nodes")
@@ -172,6 +173,7 @@ def _measure(
     for node in nodes:
         until(lambda node=node: _ready(node), 600, "every shard answers")  # type: ignore[misc]
     ready_s = time.monotonic() - began
+    until(lambda: all(settled(node, len(nodes)) for node in nodes), 600, "every row is where it belongs")
     _say(f"every shard answers after {ready_s:.0f} s; asking")
     client = nodes[1].http()
     cameras = np.array([_camera(number) for number in range(VECTORS)])
