@@ -8,14 +8,14 @@ from __future__ import annotations
 from fastapi import FastAPI
 
 from mesh.ports import Entropy
-from thatdam.gateway import hls, mjpeg, webrtc
+from thatdam.gateway import hls, mjpeg, whep
 from thatdam.gateway.camera_view import CameraView
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.hls import LiveHls
 from thatdam.gateway.mjpeg import Pictures
 from thatdam.gateway.problems import Problem
 from thatdam.gateway.takes import Takes
-from thatdam.gateway.webrtc import WhepSessions
+from thatdam.gateway.whep import WhepSessions
 from thatdam.node import Node
 
 
@@ -34,7 +34,7 @@ def install(app: FastAPI, node: Node, guard: Guard, entropy: Entropy) -> None:
     windows = LiveHls(node.live)
     sessions = WhepSessions(node.live, entropy)
     pictures = Pictures(node.live)
-    app.include_router(webrtc.router(sessions, guard.require, present))
+    app.include_router(whep.router(sessions, guard.require, present))
     app.include_router(hls.router(windows, takes, guard.require, present))
     app.include_router(mjpeg.router(pictures, guard.require, present))
     node.before_stop(sessions.close)

@@ -1,4 +1,4 @@
-"""WHEP: live tracks to browsers over WebRTC, packed and never encoded again.
+"""A live track to one browser over WebRTC, packed and never encoded again.
 
 A session is one peer connection that sends a camera's H.264 and Opus units as they come. It offers the one address that
 the request came to, and asks no STUN or TURN server: a node that serves loopback alone sends media on loopback alone.
@@ -8,17 +8,16 @@ runs; it answers H.264 baseline, which browsers take for any profile; a picture 
 not there for a key frame, so the session begins the current group again instead; there is no pacer, so large pictures
 go out in runs with a pause between.
 
-Invariant: at most ``SESSIONS_MAX`` sessions; one ends when its peer goes, when it does not connect in time, when the
-track ends or can no longer be shown, and with DELETE.
+Invariant: a session ends when its peer goes, when it does not connect in time, when the track ends or can no longer be
+shown, and when it is closed.
 
-Sources: RFC 9725 (WHIP), draft-ietf-wish-whep, RFC 8445 (ICE).
+Source: RFC 8445 (ICE).
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import ipaddress
 from collections.abc import Awaitable, Callable, Sequence
 from fractions import Fraction
 from typing import Any
@@ -29,15 +28,12 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCRtpSender, RTCSession
 from aiortc.exceptions import InvalidAccessError, InvalidStateError, OperationError
 from aiortc.mediastreams import MediaStreamError, MediaStreamTrack
 from aiortc.sdp import candidate_from_sdp
-from fastapi import APIRouter, Depends, Request, Response
 
 from mesh.actors.live import Ended, Gap, GroupStart, LiveHub, Object, Subscription
-from mesh.ports import Entropy, NotFound
+from mesh.ports import NotFound
 from proto.codec import Malformed
-from proto.ids import short_id
 from roles.media.units import AccessUnit, GroupInfo, TrackInfo
-from thatdam.gateway.guard import Present, Require
-from thatdam.gateway.problems import TEXT, Problem, failing, media, sent
+from thatdam.gateway.problems import Problem
 from thatdam.gateway.webrtc_media import (
     AUDIO_HZ,
     B_FRAMES,
@@ -50,9 +46,6 @@ from thatdam.gateway.webrtc_media import (
     webrtc_reason,
 )
 
-SESSIONS_MAX = 64
-"""Browsers that watch through this node at once; one more is told to take HLS or MJPEG."""
-OFFER_BYTES_MAX = 128 * 1024
 FIRST_GROUP_S = 4.0
 """How long an offer waits for the first group of a track."""
 CONNECT_S = 15.0
@@ -65,7 +58,6 @@ BURST_BYTES_PER_S = 10e6
 """How fast the beginning of a group goes out, so that it does not overrun the browser's socket."""
 RUN_PACKETS = 32
 RUN_PAUSE_S = 0.001
-TRICKLE = "application/trickle-ice-sdpfrag"
 CANDIDATES_MAX = 32
 AGAIN_S = 1.0
 """Least time between two new beginnings for a browser that lost a picture."""
@@ -319,68 +311,8 @@ class WhepSession:
             await asyncio.wait([self._task])
 
 
-class WhepSessions:
-    """The WHEP sessions of a node. ``addresses`` gives those to offer for the local address a request came to."""
-
-    def __init__(
-        self, live: LiveHub, entropy: Entropy, addresses: Callable[[str], Sequence[str]] = lambda came_to: [came_to]
-    ) -> None:
-        self._live = live
-        self._entropy = entropy
-        self._addresses = addresses
-        self._sessions: dict[str, WhepSession] = {}
-
-    async def offer(self, camera: str, sdp: str, came_to: str) -> tuple[WhepSession, str]:
-        """Begin a session; gives it with its SDP answer."""
-        if len(self._sessions) >= SESSIONS_MAX:
-            raise Problem(503, f"{SESSIONS_MAX} browsers watch through this node already")
-        session = WhepSession(short_id(self._entropy.token(16)), camera, self._live, self._ended)
-        self._sessions[session.id] = session
-        try:
-            return session, await session.answer(sdp, [*self._addresses(_plain(came_to))])
-        except BaseException:
-            await session.close()
-            raise
-
-    async def end(self, camera: str, session: str) -> None:
-        """End a session; NotFound when there is none."""
-        await self._session(camera, session).close()
-
-    async def trickle(self, camera: str, session: str, fragment: str) -> None:
-        """Take further candidates of a session's browser; NotFound when there is no such session."""
-        await self._session(camera, session).trickle(fragment)
-
-    def _session(self, camera: str, session: str) -> WhepSession:
-        found = self._sessions.get(session)
-        if found is None or found.camera != camera:
-            raise NotFound("there is no such session; it may have ended")
-        return found
-
-    def sessions(self) -> list[WhepSession]:
-        """Give the sessions that stand, the oldest first."""
-        return list(self._sessions.values())
-
-    async def close(self) -> None:
-        """End every session."""
-        for session in self.sessions():
-            await session.close()
-
-    def _ended(self, session: WhepSession) -> None:
-        self._sessions.pop(session.id, None)
-
-
 def _capabilities(kind: str, *mime: str) -> list[Any]:
     return [codec for codec in RTCRtpSender.getCapabilities(kind).codecs if codec.mimeType in mime]
-
-
-def _plain(address: str) -> str:
-    """Give the address to bind for media: the one a request came to, else loopback."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return "127.0.0.1"
-    mapped = getattr(found, "ipv4_mapped", None)
-    return str(mapped or found)
 
 
 def _reachable(offer: str) -> str:
@@ -428,58 +360,4 @@ def _pace(transport: Any) -> None:
     transport._thatdam_paced = True  # noqa: SLF001
 
 
-def router(sessions: WhepSessions, require: Require, present: Present) -> APIRouter:
-    """Give the WHEP routes."""
-    routes = APIRouter(tags=["live"])
-    viewer = [require("viewer")]
-
-    @routes.post(
-        "/whep/{camera}",
-        status_code=201,
-        dependencies=[*viewer, Depends(present)],
-        response_class=Response,
-        responses=media({"application/sdp": TEXT}, code=201) | failing(400, 404, 413, 415, 503),
-        openapi_extra=sent("application/sdp", "An SDP offer."),
-    )
-    async def offer(camera: str, request: Request) -> Response:
-        """Begin to watch a camera by WHEP: an SDP offer for an SDP answer."""
-        sdp = await _body(request, "application/sdp", "an offer")
-        server = request.scope.get("server") or ("127.0.0.1", 0)
-        session, answer = await sessions.offer(camera, sdp, str(server[0]))
-        headers = {"Location": f"/whep/{camera}/{session.id}", "Accept-Patch": TRICKLE}
-        return Response(answer, 201, headers, media_type="application/sdp")
-
-    @routes.patch(
-        "/whep/{camera}/{session}",
-        status_code=204,
-        dependencies=viewer,
-        response_class=Response,
-        responses=failing(400, 404, 413, 415, 422),
-        openapi_extra=sent(TRICKLE, "Further ICE candidates."),
-    )
-    async def trickle(camera: str, session: str, request: Request) -> Response:
-        """Take further ICE candidates of a WHEP session."""
-        fragment = await _body(request, TRICKLE, "what comes after an offer")
-        await sessions.trickle(camera, session, fragment)
-        return Response(status_code=204)
-
-    @routes.delete("/whep/{camera}/{session}", status_code=204, dependencies=viewer, responses=failing(404))
-    async def end(camera: str, session: str) -> None:
-        """End a WHEP session."""
-        await sessions.end(camera, session)
-
-    return routes
-
-
-async def _body(request: Request, kind: str, what: str) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != kind:
-        raise Problem(415, f"{what} is {kind}")
-    body = bytearray()
-    async for piece in request.stream():
-        body += piece
-        if len(body) > OFFER_BYTES_MAX:
-            raise Problem(413, f"{what} has at most {OFFER_BYTES_MAX} bytes")
-    return body.decode(errors="replace")
-
-
-__all__ = ["NoWebrtcError", "WhepSession", "WhepSessions", "router"]
+__all__ = ["NoWebrtcError", "WhepSession"]

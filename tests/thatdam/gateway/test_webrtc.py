@@ -13,10 +13,11 @@ from mesh.actors.live import LiveHub
 from mesh.adapters.clock import SystemEntropy
 from mesh.ports import NotFound
 from roles.media.units import GroupInfo, MediaKind, TrackInfo
-from thatdam.gateway import webrtc
+from thatdam.gateway import webrtc, whep
 from thatdam.gateway.problems import Problem
-from thatdam.gateway.webrtc import NoWebrtcError, WhepSessions
+from thatdam.gateway.webrtc import NoWebrtcError
 from thatdam.gateway.webrtc_media import AUDIO_HZ, VIDEO_HZ, RtpTimes
+from thatdam.gateway.whep import WhepSessions
 
 CAMERA = "cam"
 
@@ -180,7 +181,7 @@ def test_an_offer_that_is_none_or_takes_no_h264_is_refused():
 
 
 def test_sessions_are_bounded_and_those_that_never_connect_end(monkeypatch):
-    monkeypatch.setattr(webrtc, "SESSIONS_MAX", 1)
+    monkeypatch.setattr(whep, "SESSIONS_MAX", 1)
     monkeypatch.setattr(webrtc, "CONNECT_S", 0.3)
 
     async def run():

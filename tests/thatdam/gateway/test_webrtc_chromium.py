@@ -13,8 +13,8 @@ from live_source import BLOCKS, SIZE, Source
 from mesh.actors.live import LiveHub
 from mesh.adapters.clock import SystemEntropy
 from simulations.hosts.browser import CHROMIUM, FLAGS
-from thatdam.gateway import problems, webrtc
-from thatdam.gateway.webrtc import WhepSessions
+from thatdam.gateway import problems, whep
+from thatdam.gateway.whep import WhepSessions
 
 pytestmark = pytest.mark.slow
 PAGE = """<!doctype html><video id=v autoplay muted playsinline></video><script>
@@ -55,7 +55,7 @@ async def present(camera: str) -> None:
 async def serving(sessions):
     app = FastAPI()
     problems.install(app)
-    app.include_router(webrtc.router(sessions, lambda _: Depends(lambda: None), present))
+    app.include_router(whep.router(sessions, lambda _: Depends(lambda: None), present))
     app.get("/", response_class=HTMLResponse)(lambda: PAGE)
     server = uvicorn.Server(uvicorn.Config(app, "127.0.0.1", 0, log_level="warning"))
     task = asyncio.create_task(server.serve())
