@@ -51,6 +51,9 @@ SHOWN_WAIT_S = 15.0
 """How long a ticket waits for this node's certificate of the present authority."""
 RETRY_S = 2.0
 ASK_TIMEOUT_S = 5.0
+HEARD_WAIT_S = 10.0
+"""How long letting a node admit waits for that node to hear that this one holds the authority."""
+HEARD_EVERY_S = 0.5
 SHOWN_AFTER_S = 5.0
 """How long a certificate of a new authority is held back, so that whoever dials has heard of that authority."""
 LIFE_S_MIN, LIFE_S_MAX = 60.0, 30 * 86400.0
@@ -252,7 +255,18 @@ class Admission:
         return redeemed
 
     async def grant(self, node: NodeId) -> None:
-        """Let another node admit too. Unavailable: it cannot be reached now."""
+        """Let another node admit too. Unavailable: it cannot be reached now, or has not heard that this one may."""
+        until_s = self._clock.monotonic() + HEARD_WAIT_S
+        while True:
+            try:
+                return await self._grant(node)
+            except Unavailable:
+                # Of one that has just come: it hears in a moment who holds the authority.
+                if node not in self._alive() or self._clock.monotonic() >= until_s:
+                    raise
+            await asyncio.sleep(HEARD_EVERY_S)
+
+    async def _grant(self, node: NodeId) -> None:
         authority = self._needed("let another admit")
         if node == self._system.node_id:
             raise Refused("this node can admit already")
@@ -345,7 +359,7 @@ class Admission:
             whole = await self._renew()
         for node in list(self._granting):
             try:
-                await self.grant(node)
+                await self._grant(node)
             except Refused as error:
                 _log.warning("node cannot admit any more", claimed=node[:8], reason=str(error))
             except PortError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from mesh.pieces import gather_exactly, take_piece
 from mesh.ports import Unavailable
 
 PIPE_BYTES_MAX = 1 << 20
@@ -43,10 +44,7 @@ class PipeStream:
                 return b""
             half.readable.clear()
             await half.readable.wait()
-        chunk = half.chunks.popleft()
-        if len(chunk) > size_max:
-            half.chunks.appendleft(chunk[size_max:])
-            chunk = chunk[:size_max]
+        chunk = take_piece(half.chunks, size_max)
         half.buffered -= len(chunk)
         if half.buffered < PIPE_BYTES_MAX:
             half.writable.set()
@@ -54,15 +52,7 @@ class PipeStream:
 
     async def read_exactly(self, size: int) -> bytes:
         """Give exactly ``size`` bytes."""
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            part = await self.read(missing)
-            if not part:
-                raise Unavailable(f"stream ended {missing} bytes early")
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+        return await gather_exactly(self.read, size)
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the reader is behind."""

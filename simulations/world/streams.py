@@ -11,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
+from mesh.pieces import gather_exactly, take_piece
 from mesh.ports import Unavailable
 
 if TYPE_CHECKING:
@@ -60,25 +61,14 @@ class WorldStream:
             await lane.readable.wait()
         if lane.cut:
             raise Unavailable("stream was reset")
-        chunk = lane.chunks.popleft()
-        if len(chunk) > size_max:
-            lane.chunks.appendleft(chunk[size_max:])
-            chunk = chunk[:size_max]
+        chunk = take_piece(lane.chunks, size_max)
         lane.unread_bytes -= len(chunk)
         self.other.wake(lane.writable)
         return chunk
 
     async def read_exactly(self, size: int) -> bytes:
         """Give exactly ``size`` bytes."""
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            part = await self.read(missing)
-            if not part:
-                raise Unavailable(f"stream ended {missing} bytes early")
-            parts.append(part)
-            missing -= len(part)
-        return b"".join(parts)
+        return await gather_exactly(self.read, size)
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while the reader is behind."""

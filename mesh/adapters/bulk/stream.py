@@ -16,6 +16,7 @@ from collections.abc import Callable
 from mesh.adapters.bulk import frames
 from mesh.adapters.bulk.frames import Cutter, Ended, Kind, Opened, Piece, WasReset
 from mesh.adapters.bulk.wire import Wire
+from mesh.pieces import gather_exactly, take_piece
 from mesh.ports import Flow, StreamLost, Unavailable
 from proto.codec import Malformed
 
@@ -114,10 +115,7 @@ class LaneStream:
                 return b""
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
-        taken = self._chunks.popleft()
-        if len(taken) > size_max:
-            self._chunks.appendleft(taken[size_max:])
-            taken = taken[:size_max]
+        taken = take_piece(self._chunks, size_max)
         self._buffered -= len(taken)
         if self._buffered < READ_WINDOW_BYTES // 2:
             self._turns.let(self)
@@ -125,15 +123,7 @@ class LaneStream:
 
     async def read_exactly(self, size: int) -> bytes:
         """Give exactly ``size`` bytes."""
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            part = await self.read(missing)
-            if not part:
-                raise Unavailable(f"stream ended {missing} bytes early")
-            parts.append(part)
-            missing -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return await gather_exactly(self.read, size)
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while more than the window is unsent. Others of the loop get their turn between pieces."""

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable
 
 from mesh.adapters.quic.driver import Carrier
+from mesh.pieces import gather_exactly, take_piece
 from mesh.ports import Unavailable
 
 SEND_WINDOW_BYTES = 512 << 10
@@ -86,11 +87,8 @@ class QuicByteStream:
                 return b""
             self._arrival = asyncio.get_running_loop().create_future()
             await self._arrival
-        taken = self._chunks.popleft()
-        if len(taken) > size_max:
-            self._chunks.appendleft(taken[size_max:])
-            taken = taken[:size_max]
-        elif self._chunks and len(taken) + len(self._chunks[0]) <= size_max:
+        taken = take_piece(self._chunks, size_max)
+        if self._chunks and len(taken) + len(self._chunks[0]) <= size_max:
             parts = [taken]
             size = len(taken)
             while self._chunks and size + len(self._chunks[0]) <= size_max:
@@ -103,15 +101,7 @@ class QuicByteStream:
 
     async def read_exactly(self, size: int) -> bytes:
         """Give exactly ``size`` bytes."""
-        parts: list[bytes] = []
-        missing = size
-        while missing:
-            part = await self.read(missing)
-            if not part:
-                raise Unavailable(f"stream ended {missing} bytes early")
-            parts.append(part)
-            missing -= len(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return await gather_exactly(self.read, size)
 
     async def write(self, data: bytes) -> None:
         """Send bytes; waits while more than the window is unacknowledged."""

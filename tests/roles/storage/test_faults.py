@@ -284,6 +284,7 @@ def test_a_chunk_lost_or_damaged_without_notice_is_found_and_fetched_again(tmp_p
     async def main():
         async with mesh(tmp_path, 3) as (_, nodes):
             chunks = [await nodes[0].chunks.put(b"data %d" % n * 100, ASSET, copies=2) for n in range(6)]
+            await nodes[0].catalogue.write(*(reference(chunk, ASSET, n) for n, chunk in enumerate(chunks)))
             await until(lambda: settled(nodes))
             holder = next(one for one in nodes if chunks[0] in one.store)
             await holder.store.remove(chunks[0])  # as if the inventory had been put back from an older copy
