@@ -7,22 +7,22 @@ export function Collection({ mesh }: { mesh: Nodes }) {
   const { reclaimable_bytes, reclaimable_chunks, reclaimed_bytes, held_up_by } = mesh.collection;
   const names = held_up_by.map((one) => one.name || one.id.slice(0, 8));
   return (
-    <section aria-label="What nobody needs any more">
+    <section aria-label="Data that is not needed any more">
       <dl className="badges badges-row badges-few" data-testid="collection">
         <div>
-          <dt>Nobody needs any more</dt>
+          <dt>Can be freed</dt>
           <dd className="number">
             {bytes(reclaimable_bytes)}
             {reclaimable_chunks > 0 && <span className="hint"> in {counted(reclaimable_chunks, "chunk", "chunks")}</span>}
           </dd>
         </div>
         <div>
-          <dt>Given back so far</dt>
+          <dt>Freed so far</dt>
           <dd className="number">{bytes(reclaimed_bytes)}</dd>
         </div>
         <div data-warn={names.length > 0}>
-          <dt>Waits for</dt>
-          <dd>{names.length > 0 ? names.join(", ") : "nobody"}</dd>
+          <dt>Freeing waits for</dt>
+          <dd>{names.length > 0 ? names.join(", ") : "no node"}</dd>
         </div>
       </dl>
       {names.length > 0 && (

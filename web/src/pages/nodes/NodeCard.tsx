@@ -26,8 +26,8 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
     ["Chunks", plain(node.chunks)],
     ["Round trip", node.self ? "this node" : plain(node.state === "alive" ? node.rtt_ms : null, "ms")],
     ["Loop lag", plain(node.loop_lag_ms, "ms")],
-    ["Gives back", bytes(node.reclaimable_bytes)],
-    ["Checked whole", scrubbed(node)],
+    ["Can be freed", bytes(node.reclaimable_bytes)],
+    ["Last full check", scrubbed(node)],
   ];
   const damaged = node.scrub_found ?? 0;
   const up_s = since(node.started_at, nodeNow());
@@ -105,7 +105,7 @@ function admits(node: Node, mesh: Nodes): boolean {
 function scrubbed(node: Node): string {
   if (node.state !== "alive") return DASH;
   if (node.scrub_ended_at !== null) return shortMoment(node.scrub_ended_at);
-  return node.scrub_began_at === null ? DASH : "not yet";
+  return node.scrub_began_at === null ? "none yet" : "under way";
 }
 
 /** What an admin can do about another node's place in the mesh, at a node that can. */
