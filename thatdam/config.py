@@ -25,6 +25,8 @@ from mesh.ports import Host
 ROLES = ("proxy", "daemon", "storage", "encoder")
 DEFAULT_PORT = 8326
 DEFAULT_BULK_PORT = 8327
+ACCESS_FILE = "cli.json"
+"""In the data folder: how the verbs of this machine reach the node."""
 SECONDS_MAX = 3_200_000_000.0
 """A hundred years: who writes more means never."""
 

@@ -7,7 +7,6 @@ import re
 import sys
 from typing import Annotated
 
-import segno
 import typer
 
 from thatdam.cli.client import Client, fail, segment
@@ -50,6 +49,8 @@ def invite(
     print(ticket)
     if sys.stdout.isatty() and (sys.stdout.encoding or "").lower().startswith("utf"):
         # Capital letters have a QR alphabet of their own, half the size.
+        import segno
+
         segno.make(ticket.upper(), error="l", micro=False).terminal(out=sys.stdout, compact=True, border=2)
     lines = [
         f"on the other machine: thatdam up --join {ticket[:12]}... (the whole of it)",

@@ -6,17 +6,18 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import httpx
 import typer
 from rich.console import Console
 
 from proto.ids import is_short_id
-from thatdam.config import default_data_folder
+from thatdam.config import ACCESS_FILE, default_data_folder
 
-ACCESS_FILE = "cli.json"
+if TYPE_CHECKING:
+    import httpx
+
 TIMEOUT_S = 30.0
 errors = Console(stderr=True)
 
@@ -51,6 +52,8 @@ class Client:
     """A node's API, as the verbs use it."""
 
     def __init__(self, data: str) -> None:
+        import httpx  # here and below: whoever calls no node, as a node itself, does without it
+
         file = access_file(data)
         folder = self.folder = file.parent
         try:
@@ -75,6 +78,8 @@ class Client:
 
     def ask(self, method: str, path: str, **more: Any) -> Any:
         """Ask the node and give its JSON; NodeError with the sentence it answered."""
+        import httpx
+
         try:
             answer = self._http.request(method, path, **more)
         except httpx.TransportError as error:
@@ -88,6 +93,8 @@ class Client:
     @contextmanager
     def stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
         """Open a download; NodeError also for what goes wrong while it is read."""
+        import httpx
+
         try:
             with self._http.stream("GET", path, headers=headers) as answer:
                 if answer.is_error:
@@ -114,6 +121,8 @@ class Client:
 
     def head(self, path: str) -> httpx.Headers:
         """Give the headers of a resource."""
+        import httpx
+
         try:
             answer = self._http.head(path)
         except httpx.TransportError as error:

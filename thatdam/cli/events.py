@@ -7,16 +7,18 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlencode
 
 import typer
-from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
-from websockets.sync.client import ClientConnection, connect
 
 from mesh.adapters.clock import SystemClock
 from thatdam.cli.client import Client, access_file, fail
 from thatdam.cli.show import Data
+
+if TYPE_CHECKING:
+    from websockets.exceptions import InvalidStatus
+    from websockets.sync.client import ClientConnection
 
 CLOSE_MISTAKE, CLOSE_OVER = 4400, 4401
 RETRY_FIRST_S, RETRY_MAX_S = 0.5, 5.0
@@ -102,6 +104,9 @@ class Feed:
             wait_s = min(wait_s * 2, RETRY_MAX_S)
 
     def _once(self) -> Iterator[dict[str, Any]]:
+        from websockets.exceptions import InvalidStatus, WebSocketException
+        from websockets.sync.client import connect
+
         if self._opened and not access_file(self._data).exists():
             raise GoneError("the node is being started")
         client = Client(self._data)
@@ -125,6 +130,8 @@ class Feed:
             raise GoneError(f"the node does not answer at {client.base}; is `thatdam up` running? ({error})") from None
 
     def _read(self, socket: ClientConnection) -> Iterator[dict[str, Any]]:
+        from websockets.exceptions import ConnectionClosed
+
         again = self._opened
         try:
             while True:

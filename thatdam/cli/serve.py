@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import segno
 import uvicorn
 from fastapi import FastAPI
 
@@ -19,9 +18,8 @@ from mesh.core.access import Denied, Role
 from mesh.ports import PortError, Unavailable
 from proto.ids import NodeId
 from thatdam import lan, logs
-from thatdam.cli.client import ACCESS_FILE
 from thatdam.cli.people import login_url
-from thatdam.config import Config
+from thatdam.config import ACCESS_FILE, Config
 from thatdam.gateway.app import application
 from thatdam.node import Node
 
@@ -114,6 +112,8 @@ def _tell_lan(node: Node, urls: list[str], leaf: lan.LanCertificate) -> None:
     print(f"        {leaf.fingerprint}")
     if (sys.stdout.encoding or "").lower().startswith("utf"):
         print("        scan to open it signed in, once, within ten minutes; or open the link below the picture")
+        import segno
+
         segno.make(link, error="l", micro=False).terminal(out=sys.stdout, compact=True, border=2)
     print(f"        {link}", flush=True)
 

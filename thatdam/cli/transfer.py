@@ -14,10 +14,10 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
-import httpx
 import typer
 from blake3 import blake3
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
@@ -30,7 +30,8 @@ from thatdam.cli.show import AsJson, Data
 
 BLOCK_BYTES = 1 << 20
 UPLOADS_AT_ONCE = 3
-UPLOAD_TIMEOUT = httpx.Timeout(60.0, read=180.0)
+UPLOAD_TIMEOUT = (60.0, 180.0, 60.0, 60.0)
+"""Seconds to connect, to read, to write, and to wait for a connection."""
 INTERRUPTED = 130
 
 Tags = Annotated[list[str] | None, typer.Option("--tag", "-t", help="a tag for each; may be said again")]
@@ -390,7 +391,7 @@ def _download(client: Client, url: str, path: Path, expected: str | None, *, sho
         if have < size:
             asked = {"Range": f"bytes={have}-", "If-Range": tag} if have else {}
             with client.stream(url, asked) as answer:
-                if have and answer.status_code != httpx.codes.PARTIAL_CONTENT:
+                if have and answer.status_code != HTTPStatus.PARTIAL_CONTENT:
                     _from_start(out)
                     whole = blake3()
                     progress.update(task, completed=0)
