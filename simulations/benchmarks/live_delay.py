@@ -79,15 +79,17 @@ def watch(access_file: str, camera: str, seconds: float) -> list[float]:
             browser.close()
 
 
-def _viewer(node: Process, camera: str, seconds: float) -> subprocess.Popen[str]:
+def viewer(node: Process, camera: str, seconds: float) -> subprocess.Popen[str]:
+    """Start a browser on a node's host that shows a camera."""
     words = [*node.prefix, sys.executable, "-m", "simulations.benchmarks.live_delay"]
     words += [str(node.data / "cli.json"), camera, str(seconds)]
     return subprocess.Popen(words, stdout=subprocess.PIPE, text=True)
 
 
-def _ages(viewer: subprocess.Popen[str]) -> list[float]:
-    said, _ = viewer.communicate(timeout=SECONDS + 90)
-    if viewer.returncode:
+def ages(browser: subprocess.Popen[str]) -> list[float]:
+    """Give how old the pictures were that a browser showed, in ms; waits for its end."""
+    said, _ = browser.communicate(timeout=SECONDS + 90)
+    if browser.returncode:
         raise RuntimeError("a browser did not show the camera")
     return [float(age) for age in json.loads(said)]
 
@@ -96,8 +98,8 @@ def _packets(node: Process) -> int:
     return int(command(*node.prefix, "cat", "/sys/class/net/eth0/statistics/rx_packets"))
 
 
-def _delay(what: str, ages: Sequence[float], target: str) -> Figure:
-    ordered = sorted(ages)
+def _delay(what: str, seen: Sequence[float], target: str) -> Figure:
+    ordered = sorted(seen)
     late = ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
     measured = f"p50 {statistics.median(ordered):.0f} ms, p99 {late:.0f} ms ({len(ordered)} pictures)"
     return Figure(what, measured, "-", target, 1)
@@ -124,19 +126,19 @@ def run() -> list[Figure]:
             camera = str(nodes[2].json("source", "add", source)[0]["id"])
             figures = []
             for hops, node in enumerate(reversed(nodes)):
-                until(lambda node=node: _online(node, camera), 60, "the camera is known")  # type: ignore[misc]
+                until(lambda node=node: online(node, camera), 60, "the camera is known")  # type: ignore[misc]
                 target = "300 ms p50" if hops == 0 else "at most 50 ms more a hop"
-                ages = _ages(_viewer(node, camera, SECONDS))
-                figures.append(_delay(f"live delay, source clock to picture in Chromium, {hops} hops", ages, target))
+                seen = ages(viewer(node, camera, SECONDS))
+                figures.append(_delay(f"live delay, source clock to picture in Chromium, {hops} hops", seen, target))
             rates = []
             for count in (1, 3):
-                viewers = [_viewer(nodes[0], camera, SECONDS) for _ in range(count)]
+                browsers = [viewer(nodes[0], camera, SECONDS) for _ in range(count)]
                 time.sleep(SETTLE_S * 3)
                 before, began = _packets(nodes[0]), time.monotonic()
                 time.sleep(5)
                 rates.append((_packets(nodes[0]) - before) / (time.monotonic() - began))
-                for viewer in viewers:
-                    _ages(viewer)
+                for browser in browsers:
+                    ages(browser)
             figures.append(
                 Figure(
                     "packets a second on the last link, three viewers two hops away",
@@ -151,7 +153,8 @@ def run() -> list[Figure]:
             end(nodes)
 
 
-def _online(node: Process, camera: str) -> bool:
+def online(node: Process, camera: str) -> bool:
+    """Tell whether a node sees that a camera is there."""
     return any(one["id"] == camera and one["state"] == "online" for one in node.json("source", "list"))
 
 
