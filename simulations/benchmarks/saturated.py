@@ -1,9 +1,9 @@
 """What bulk does to what is in a hurry: round trips of small requests, and the age of pictures, while files are put.
 
-Three hosts whose lines carry ``LINE_MBIT`` each way (token bucket, 50 ms of queue), MTU 1500. The first has a camera,
-which Chromium on the second shows; the first is asked for something that only the second can answer, ten times a
-second; then the same while files are put at the first with two copies, so that its line is full. Baseline: the same
-without the files, in the same run. By the bulk lane (TCP), and by QUIC alone.
+Three hosts whose lines carry ``LINE_MBIT`` each way, MTU 1500, with Linux' usual queue of three bands before the line.
+The first has a camera, which Chromium on the second shows; the first is asked for something that only the second can
+answer, ten times a second; then the same while files are put at the first with two copies, so that its line is full.
+Baseline: the same without the files, in the same run. By the bulk lane (TCP), and by QUIC alone.
 """
 
 from __future__ import annotations
@@ -131,7 +131,9 @@ def run() -> list[Figure]:
     for way, more in _WAYS:
         with tempfile.TemporaryDirectory() as text, lan(3) as network:
             for at in range(3):
-                command(*network.inside(at), "tc", "qdisc", "add", "dev", "eth0", "root", "tbf", *_LINE)
+                shaping = (*network.inside(at), "tc", "qdisc", "add", "dev", "eth0")
+                command(*shaping, "root", "handle", "1:", "tbf", *_LINE)
+                command(*shaping, "parent", "1:1", "pfifo_fast")
             figures += _measure(network, Path(text), way, more)
     return figures
 

@@ -1,8 +1,8 @@
 """One TLS connection over TCP with its receive buffer; what it means is its session's business.
 
 Decides socket options: no more than about ``KERNEL_BYTES`` in each direction wait in the kernel, so that bulk stands in
-nobody's way for long; marked as lower effort (RFC 8622), so that a network that looks at marks serves others first; a
-peer that acknowledges nothing for ``SILENT_S`` is gone.
+nobody's way for long; marked as lower effort (RFC 8622), and as bulk for this machine's own queues, so that whoever
+looks at marks serves others first; a peer that acknowledges nothing for ``SILENT_S`` is gone.
 
 Invariant: whatever a peer sends ends at most its own connection.
 """
@@ -22,6 +22,8 @@ BUFFER_BYTES = 64 << 10
 KERNEL_BYTES = 512 << 10
 SILENT_S = 20
 _LOWER_EFFORT = 0x04
+_BULK_PRIORITY = 2
+"""Linux' own class of bulk (TC_PRIO_BULK): the last band of its usual queue."""
 _PROBES = 3
 _log = structlog.get_logger("bulk")
 
@@ -160,6 +162,9 @@ def set_options(made: Any) -> None:
     ]
     v6 = made.family == socket.AF_INET6
     mark = (socket.IPPROTO_IPV6, getattr(socket, "IPV6_TCLASS", 67)) if v6 else (socket.IPPROTO_IP, socket.IP_TOS)
-    for level, option, value in (*wanted, (*mark, _LOWER_EFFORT)):
+    marks = [(*mark, _LOWER_EFFORT)]
+    if hasattr(socket, "SO_PRIORITY"):
+        marks.append((socket.SOL_SOCKET, socket.SO_PRIORITY, _BULK_PRIORITY))  # after the mark, which sets it too
+    for level, option, value in (*wanted, *marks):
         with contextlib.suppress(OSError):
             made.setsockopt(level, option, value)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from mesh.adapters.bulk import frames, lane, pool, proof, stream, tls
 from mesh.adapters.bulk.frames import Cutter, Ended, Kind, Opened, Piece, WasReset
+from mesh.adapters.bulk.wire import set_options
 from mesh.adapters.clock import SystemEntropy
 from mesh.adapters.quic import network
 from mesh.adapters.quic.driver import Lane
@@ -588,3 +589,11 @@ def test_rubbish_is_refused_or_held_within_the_bound(parts):
         for part in parts:
             cutter.feed(memoryview(part))
             assert cutter.held_bytes <= frames.HEADER_BYTES_MAX + 9
+
+
+@pytest.mark.skipif(not hasattr(socket, "SO_PRIORITY"), reason="only Linux has classes of a socket's own")
+def test_a_connection_is_marked_so_that_others_go_first():
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as made:
+        set_options(made)
+        assert made.getsockopt(socket.IPPROTO_IP, socket.IP_TOS) == 0x04, "RFC 8622"
+        assert made.getsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY) == 2, "TC_PRIO_BULK"
