@@ -32,6 +32,10 @@ class Malformed(ProtoError):
     """The peer misbehaved: bytes that are no valid message."""
 
 
+class Unknown(Malformed):
+    """A message this release does not have: a newer one may."""
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Max:
     """Bound in an ``Annotated`` field: the longest text (characters), bytes or tuple, or the greatest number."""
@@ -114,13 +118,13 @@ def encode_tagged(value: Any) -> bytes:
 
 
 def decode_tagged(data: bytes) -> Any:
-    """Decode ``[number, fields]``; Malformed when the number is unknown."""
+    """Decode ``[number, fields]``; Unknown when no message has that number here."""
     raw = _loads(data)
     if not isinstance(raw, list) or len(raw) != 2 or type(raw[0]) is not int:
         raise Malformed("a message is [number, fields]")
     cls = _registry.get(raw[0])
     if cls is None:
-        raise Malformed(f"unknown message number {raw[0]}")
+        raise Unknown(f"unknown message number {raw[0]}")
     return _plan(cls).decode(raw[1])
 
 
@@ -374,32 +378,39 @@ def _enumeration(tp: type[enum.Enum]) -> _Plan:
 def _record(cls: type[Any]) -> _Plan:
     hints = typing.get_type_hints(cls, include_extras=True)
     declared = dataclasses.fields(cls)
-    lazily: list[tuple[str, _Plan]] = []
+    names = [item.name for item in declared]
+    lazily: list[tuple[tuple[_Decoder, ...], tuple[tuple[int, _Encoder], ...]]] = []
     required = sum(
         1 for item in declared if item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
     )
 
-    def plans() -> list[tuple[str, _Plan]]:
+    def prepared() -> tuple[tuple[_Decoder, ...], tuple[tuple[int, _Encoder], ...]]:
+        """Give what reads each field, and of those that do not go as they are, the place and what makes them go."""
         if not lazily:
-            lazily.extend([(item.name, _make(hints[item.name], None)) for item in declared])
-        return lazily
+            plans = [_make(hints[name], None) for name in names]
+            others = tuple((place, plan.encode) for place, plan in enumerate(plans) if plan.encode is not _same)
+            lazily.append((tuple(plan.decode for plan in plans), others))
+        return lazily[0]
 
     def encode_record(value: Any) -> Any:
-        return [plan.encode(getattr(value, name)) for name, plan in plans()]
+        fields = [getattr(value, name) for name in names]
+        for place, encode in prepared()[1]:
+            fields[place] = encode(fields[place])
+        return fields
 
     def decode_record(raw: Any) -> Any:
         if type(raw) not in (list, tuple):
             raise Malformed(f"{cls.__name__}: expected array, got {type(raw).__name__}")
         if len(raw) < required:
             raise Malformed(f"{cls.__name__}: {len(raw)} fields, at least {required} needed")
-        values: dict[str, Any] = {}
-        for (name, plan), element in zip(plans(), raw, strict=False):
-            try:
-                values[name] = plan.decode(element)
-            except Malformed as error:
-                raise Malformed(f"{cls.__name__}.{name}: {error}") from error
+        values: list[Any] = []
         try:
-            return cls(**values)
+            for decode, element in zip(prepared()[0], raw, strict=False):
+                values.append(decode(element))
+        except Malformed as error:
+            raise Malformed(f"{cls.__name__}.{names[len(values)]}: {error}") from error
+        try:
+            return cls(*values)
         except ValueError as error:
             raise Malformed(f"{cls.__name__}: {error}") from error
 

@@ -106,8 +106,9 @@ class Person:
         """Read what the shared asset is called and call it otherwise: a later edit must not lose to what it read."""
         try:
             row: Row | None = await self._on(lambda node: node.catalogue.get("assets", REGISTER), LIST_LIMIT_S)
-        except Unavailable:
-            return  # who has it cannot be reached: said in time, and honest
+        except Unavailable as error:
+            self._unavailable("read", error)
+            return
         except (PortError, TimeoutError) as error:
             self._refused("read", error)
             return
@@ -155,8 +156,9 @@ class Person:
                     del self._unseen[0]
             asked_s = self._mesh.loop.time()
             found = await self._on(lambda node: node.search.search(word, limit=HITS_MAX), SEARCH_LIMIT_S)
-        except Unavailable:
-            return  # who has the picture's rows cannot be reached: said in time, and honest
+        except Unavailable as error:
+            self._unavailable("search", error)
+            return
         except (PortError, TimeoutError) as error:
             self._refused("search", error)
             return
@@ -206,6 +208,10 @@ class Person:
             if (self._machine.life, self._machine.state) != (life, state):
                 raise _Died from None
             raise
+
+    def _unavailable(self, what: str, error: Unavailable) -> None:
+        """Take note that who has what was asked for cannot be reached: said in time, and honest."""
+        self._ledger.unavailable.append(Refusal(self._machine.name, what, self._mesh.loop.time(), str(error)))
 
     def _refused(self, what: str, error: BaseException) -> None:
         refusal = Refusal(self._machine.name, what, self._mesh.loop.time(), f"{type(error).__name__}: {error}")

@@ -21,7 +21,7 @@ from simulations.world.entropy import SeededEntropy
 from simulations.world.world import Machine
 from thatdam.node import Node
 
-HARMLESS = ("boot", "resume", "heal", "room", "layout")
+HARMLESS = ("boot", "resume", "heal", "room", "layout", "release")
 """What ends a trouble begins none."""
 ORDER_LIMIT_S = 20.0
 """How long an order may take."""
@@ -109,6 +109,8 @@ class Faults:
                 self._sicken(event, machine)
             case "layout":
                 self._order(event, machine)
+            case "release" if machine.state == "up":
+                self._release(event, machine)
             case "rot":
                 rotten = [name for _ in range(event.bits) if (name := machine.disk.flip("chunks/")) is not None]
                 self._tell(event, f"{len(rotten)} bits of chunks of {machine.name} flip", machine)
@@ -147,6 +149,22 @@ class Faults:
                 self._say(f"the order was not taken: {error}")
 
         self._ordering.append(asyncio.ensure_future(ordered()))
+
+    def _release(self, event: Event, machine: Machine[Node]) -> None:
+        """Somebody stops a node and starts it as of another release."""
+        mesh, ledger = self._mesh, self._ledger
+        self._tell(event, f"{machine.name} is stopped, to start as of the {event.to} release", machine)
+        ledger.begin(machine.name, "release", mesh.loop.time())
+
+        async def change() -> None:
+            await mesh.stop(machine)
+            mesh.as_next.pop(machine.name, None)
+            if event.to == "next":
+                mesh.as_next[machine.name] = None
+            await mesh.boot(machine)
+            ledger.end(machine.name, "release", mesh.loop.time())
+
+        self._ordering.append(asyncio.ensure_future(change()))
 
     def _sicken(self, event: Event, machine: Machine[Node]) -> None:
         faults = machine.disk.faults

@@ -95,6 +95,8 @@ class Ledger:
     answers: list[Answer] = field(default_factory=list)
     searches: list[Search] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    unavailable: list[Refusal] = field(default_factory=list)
+    """What could not be read or found because who has it could not be reached, and said so in time."""
     takes: list[Take] = field(default_factory=list)
     outages: list[Outage] = field(default_factory=list)
     gone: dict[str, float] = field(default_factory=dict)

@@ -21,6 +21,7 @@ from roles.encoder.analysis import FRAMES_WORKER, SCENES_WORKER
 from roles.encoder.embedding import WORKER as EMBED_WORKER
 from roles.encoder.media_work import PROBE_WORKER
 from roles.proxy.cameras import WORKER_MODULE
+from simulations.releases import Releases
 from simulations.world import eyes
 from simulations.world.announcing import Air, Announcement
 from simulations.world.film import Films, shoot
@@ -95,7 +96,10 @@ class Mesh(World[Node]):
         self.films = Films()
         self.setup = setup
         self.seen: Callable[[str, str, str], None] = lambda *_: None
-        super().__init__(seed, machines, _assemble, self._scripts_of)
+        self.releases = Releases()
+        self.as_next: dict[str, None] = {}
+        """The machines whose next life is of the next release."""
+        super().__init__(seed, machines, _assemble, self._scripts_of, Node.stop)
         self.air = Air(self.fabric)
 
     def _scripts_of(self, machine: Machine[Node]) -> Mapping[str, Script]:
@@ -165,12 +169,16 @@ class Mesh(World[Node]):
 async def _assemble(machine: Machine[Node], world: World[Node]) -> Node:
     assert isinstance(world, Mesh)
     setup = world.setup
+    if machine.name in world.as_next:
+        world.releases.lives[machine.life] = None
     config = Config(
         node=NodeConfig(name=machine.name, roles=world.roles_of(machine)),
         mesh=MeshConfig(copies=setup.copies, away_after_s=setup.away_after_s),
         storage=setup.storage,
     )
     node = await Node.assemble(config, world.ports_of(machine))
+    if machine.name in world.as_next:
+        world.releases.greet(node)
     names = {other.id: other.name for other in world.machines}
     life = machine.life
 

@@ -20,9 +20,23 @@ FOLDER = Path(__file__).parent / "scenarios"
 NODES_MAX = 100
 FAULTS = (
     *("crash", "gone", "boot", "pause", "resume", "partition", "shut", "heal", "clock"),
-    *("weather", "full", "room", "disk", "rot", "wipe", "layout"),
+    *("weather", "full", "room", "disk", "rot", "wipe", "layout", "release"),
 )
-_NEEDS_NODE = ("crash", "gone", "boot", "pause", "resume", "clock", "full", "room", "disk", "rot", "wipe", "layout")
+_NEEDS_NODE = (
+    "crash",
+    "gone",
+    "boot",
+    "pause",
+    "resume",
+    "clock",
+    "full",
+    "room",
+    "disk",
+    "rot",
+    "wipe",
+    "layout",
+    "release",
+)
 
 
 class ScenarioError(ValueError):
@@ -46,6 +60,7 @@ class Event:
     ``delay_ms`` more for all. ``disk``: shares of writes that fail, of reads that fail, of writes that land in another
     file, of writes that a kill tears; ``slow`` times as long for each. ``rot``: ``bits`` of stored chunks flip.
     ``layout`` is an order, no fault: ``to`` is ``drain``, ``store``, ``zone NAME`` or ``weight TIMES``.
+    ``release``: the node is stopped in good order and starts as of the release ``to``, ``next`` or ``present``.
     ``wipe``: the machine loses its disk with its key, and comes back after ``for_s`` as a new node.
     """
 
@@ -189,6 +204,8 @@ def _check(scenario: Scenario) -> None:
             raise ScenarioError(
                 f"{scenario.name}: an order is drain, store, zone NAME or weight TIMES, not {event.to!r}"
             )
+        if event.do == "release" and event.to not in ("next", "present"):
+            raise ScenarioError(f"{scenario.name}: a release is next or present, not {event.to!r}")
         if event.do == "wipe" and event.node in {camera.on for camera in scenario.cameras}:
             raise ScenarioError(f"{scenario.name}: a camera belongs to a node, so {event.node} cannot be wiped")
         for share in (event.loss, event.duplicate, event.spike, event.write_errors, event.read_errors, event.torn):

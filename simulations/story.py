@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from mesh.ports import NotFound, PortError, Refused
@@ -36,6 +37,8 @@ BOOT_WITHIN_S = 1.0
 AFTER_HEAL_S = 8.0
 """How long people go on after everything is well again."""
 LOOK_EVERY_S = 2.0
+LOOK_AGAIN_SHARE = 1 / 6
+"""Of the time healed so far, how long until the next look: a mesh that does not heal is not looked at for ever."""
 ASK_LIMIT_S = 20.0
 CALLBACKS_MAX = 60_000_000
 
@@ -96,8 +99,10 @@ class Story:
     def tell(self) -> Verdict:
         """Run it; the verdict says what was broken, a node's own crash included."""
         verdict = self.verdict
+        changing = any(event.do == "release" for event in self.scenario.events)
         try:
-            self.mesh.run(self._all, callbacks_max=CALLBACKS_MAX)
+            with self.mesh.releases.spoken() if changing else nullcontext():
+                self.mesh.run(self._all, callbacks_max=CALLBACKS_MAX)
         except Stuck as error:
             verdict.broken.append(Broken("run", f"the world came to a stop: {error}"))
         told = [
@@ -221,7 +226,7 @@ class Story:
             if mesh.loop.time() - healed_s > self.scenario.heal_budget_s:
                 self._say("the nodes do not come to one answer")
                 break
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(max(LOOK_EVERY_S, (mesh.loop.time() - healed_s) * LOOK_AGAIN_SHARE))
         broken = self.verdict.broken
         broken += complaints
         broken += check_accepting(ledger)
@@ -249,6 +254,8 @@ class Story:
             "units_filmed": units,
             "takes": len(ledger.takes),
             "unattended_longest_s": round(self._attendance.longest_s, 3),
+            "calls_unavailable": len(ledger.unavailable),
+            **{f"release_{name}": count for name, count in sorted(self.mesh.releases.counts.items())},
         }
 
     # ------------------------------------------------------------ cameras

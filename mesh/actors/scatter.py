@@ -102,9 +102,9 @@ class Scatter:
     # ------------------------------------------------------------ asking
 
     async def _gather(self, query: Query, gathered: _Gathered, presence: Choices) -> None:
-        sync, me = self._view.sync, self._system.node_id
+        counting, me = self._view.counting(), self._system.node_id
         choices = {
-            part: [*nodes[1:], me] if nodes[:1] == [me] and not sync.counts(part) else list(nodes)
+            part: [*nodes[1:], me] if part not in counting and nodes[:1] == [me] else nodes
             for part, nodes in presence.items()
         }
         behind: list[PartitionId] = []
@@ -119,7 +119,8 @@ class Scatter:
                 for node, parts, scanned in answer:
                     failed = parts if scanned is None else [PartitionId(p) for p in partitions_in(scanned.unsynced)]
                     if scanned is not None:
-                        answered = [part for part in parts if part not in set(failed)]
+                        unanswered = set(failed)
+                        answered = [part for part in parts if part not in unanswered]
                         self._add(query, gathered, node, answered, scanned)
                         gathered.ok += len(answered)
                         behind += failed

@@ -135,9 +135,9 @@ class Search:
             known.add(local.model)
         models = tuple(sorted(known)[:MODELS_MAX])
         wanted: dict[NodeId, list[int]] = {}
-        for number in range(PARTITIONS):
-            for node in self._view.present(PartitionId(number))[:1]:
-                wanted.setdefault(node, []).append(number)
+        for part, nodes in self._view.presence().items():
+            for node in nodes[:1]:
+                wanted.setdefault(node, []).append(part)
 
         async def ask(node: NodeId, partitions: list[int]) -> tuple[int, int]:
             message = AskWaiting(bits_of(partitions), models)
@@ -315,11 +315,13 @@ class _Gathering:
     def next(self, partitions: Sequence[int]) -> dict[NodeId, list[int]]:
         """Give the next replica to ask of each partition; none where all have been asked."""
         wanted: dict[NodeId, list[int]] = {}
+        presence = self._view.presence()
         for number in partitions:
-            if number not in self._left:
-                self._left[number] = list(self._view.present(PartitionId(number)))
-            if self._left[number]:
-                wanted.setdefault(self._left[number].pop(0), []).append(number)
+            left = self._left.get(number)
+            if left is None:
+                left = self._left[number] = list(presence[PartitionId(number)])
+            if left:
+                wanted.setdefault(left.pop(0), []).append(number)
         return wanted
 
     def take(self, answer: ShardHits | None, partitions: list[int]) -> list[int]:

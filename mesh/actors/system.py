@@ -418,7 +418,10 @@ class ActorSystem:
             self._asked.pop(seq, None)
         if answer.kind is Kind.FAILURE:
             raise _failure_error(answer)
-        return codec.decode_tagged(answer.body)
+        try:
+            return codec.decode_tagged(answer.body)
+        except Malformed as error:
+            raise PortError(f"{actor} on {node[:8]} answered what is no message here: {error}") from error
 
     async def _link(self, node: NodeId) -> Link:
         link = self._network.links().get(node)
@@ -607,7 +610,10 @@ class ActorSystem:
         envelope = Envelope.unpack(header)
         if envelope.kind is not Kind.STREAM:
             raise Malformed("a stream opens with a stream's envelope")
-        message = codec.decode_tagged(envelope.body)
+        message = _known(envelope.body)
+        if message is None:
+            self.letters.count(Reason.UNKNOWN, envelope.actor)
+            raise Refused(f"{envelope.actor} is asked for a stream by a message of another release")
         self._guard.hear(link.peer, message)
         self._use(link.peer)
         with contextlib.closing(_Use(self._busy, link.peer)):
@@ -756,13 +762,11 @@ def _workers(actor: str, concurrency: int) -> list[str]:
 
 
 def _known(body: bytes) -> Any | None:
-    """Decode a message that nobody waits for; one of a newer version is let go."""
+    """Decode a message; None for one of a newer release, which is no fault of the peer's."""
     try:
         return codec.decode_tagged(body)
-    except Malformed as error:
-        if "unknown message number" in str(error):
-            return None
-        raise
+    except codec.Unknown:
+        return None
 
 
 _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (

@@ -15,7 +15,9 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Annotated, TypeVar
+from weakref import WeakValueDictionary
 
 from blake3 import blake3
 
@@ -130,8 +132,21 @@ def _born(since: Dot) -> tuple[bool, Dot]:
     return (stamp_ms(since[0]) < RELEASE_MS, since)
 
 
+_read: WeakValueDictionary[bytes, Version] = WeakValueDictionary()
+_merged: WeakValueDictionary[tuple[str, ...], Version] = WeakValueDictionary()
+"""Versions somebody has, by the hash of their bytes and by their heads: placement is worked out once for each."""
+
+
 def unpack(packed: bytes) -> Version:
     """Read a version; Malformed when it is none."""
+    name = blake3(packed).digest()
+    known = _read.get(name)
+    if known is None:
+        known = _read[name] = _unpacked(packed)
+    return known
+
+
+def _unpacked(packed: bytes) -> Version:
     wire = codec.decode(_Wire, packed)
     for seat in wire.seats:
         if seat.state[1] not in STATES or not TUNED_MIN <= seat.tuning[1] <= TUNED_MAX:
@@ -151,11 +166,15 @@ def merged(heads: Sequence[Version]) -> Version:
     """Give the version that comes of several; of one, that one."""
     if len(heads) == 1:
         return heads[0]
-    seats: dict[NodeId, Seat] = {}
-    for version in heads[:PARENTS_MAX]:
-        for node, seat in version.seats.items():
-            seats[node] = merge_seats(seats[node], seat) if node in seats else seat
-    return Version([version.id for version in heads[:PARENTS_MAX]], seats)
+    names = tuple(version.id for version in heads[:PARENTS_MAX])
+    known = _merged.get(names)
+    if known is None:
+        seats: dict[NodeId, Seat] = {}
+        for version in heads[:PARENTS_MAX]:
+            for node, seat in version.seats.items():
+                seats[node] = merge_seats(seats[node], seat) if node in seats else seat
+        known = _merged[names] = Version(names, seats)
+    return known
 
 
 # ---------------------------------------------------------------- orders
@@ -308,7 +327,7 @@ class History:
     bases: tuple[Version, ...] = field(init=False, repr=False, compare=False)
     """The live versions that come of no live one."""
 
-    @property
+    @cached_property
     def token(self) -> str:
         """Name what is known: two nodes with one token have the same versions live."""
         told = ",".join(

@@ -35,7 +35,7 @@ EASED = 1.07
 """What is over UNEVEN is brought to."""
 ROUNDS_MAX = 60
 NODES_LUCKY_MAX = 256
-"""Nodes whose luck in all partitions is kept, 8 KiB each."""
+"""Nodes whose luck in all partitions is kept for layouts to come, 8 KiB each."""
 _ALL = tuple(PartitionId(number) for number in range(PARTITIONS))
 
 
@@ -73,16 +73,19 @@ class Layout:
         self.places = {node: places[node] for node in sorted(places)}
         self.version = version or blake3(repr(self.places).encode()).hexdigest()[:16]
         self._orders: dict[PartitionId, tuple[NodeId, ...]] = {}
+        self._drawn: tuple[tuple[array[float], int, NodeId, str], ...] | None = None
 
     def order(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give every active node in the order in which it comes for a partition, zones spread first."""
         known = self._orders.get(partition)
         if known is None:
-            scored = [
-                (_lucks(place.seed or node)[partition] / (place.capacity_bytes * place.tuning), node, place.zone)
-                for node, place in self.places.items()
-                if place.stores
-            ]
+            if self._drawn is None:
+                self._drawn = tuple(
+                    (_lucks(place.seed or node), place.capacity_bytes * place.tuning, node, place.zone)
+                    for node, place in self.places.items()
+                    if place.stores
+                )
+            scored = [(lucks[partition] / weight, node, zone) for lucks, weight, node, zone in self._drawn]
             known = self._orders[partition] = _spread(scored)
         return known
 
@@ -147,7 +150,8 @@ def tuned(places: Mapping[NodeId, Place], copies: int, fresh: Set[NodeId] = froz
     shares = shares_of(places, copies)
     if not shares:
         return found
-    luck = [[(_lucks(places[node].seed or node)[part], node) for node in shares] for part in _ALL]
+    columns = [(_lucks(places[node].seed or node), node) for node in shares]
+    luck = [[(lucks[part], node) for lucks, node in columns] for part in _ALL]
     best, best_over = found, math.inf
     for _ in range(ROUNDS_MAX):
         owned = _loads(luck, found, copies)
@@ -200,6 +204,8 @@ def _lucks(seed: str) -> array[float]:
 def _spread(scored: list[tuple[float, NodeId, str]]) -> tuple[NodeId, ...]:
     """Order by score, the best of each zone first: copies spread over zones before any zone has two."""
     scored.sort(reverse=True)
+    if not any(zone for _, _, zone in scored):
+        return tuple([node for _, node, _ in scored])
     chosen: list[NodeId] = []
     rest = [(node, zone) for _, node, zone in scored]
     while rest:

@@ -157,7 +157,10 @@ def bits_of(partitions: Iterable[int]) -> bytes:
 
 def partitions_in(bits: bytes) -> list[int]:
     """Give the partitions whose bit is set."""
-    return [at * 8 + bit for at, byte in enumerate(bits) if byte for bit in range(8) if byte >> bit & 1]
+    return [at * 8 + bit for at, byte in enumerate(bits) if byte for bit in _BITS_OF[byte]]
+
+
+_BITS_OF = tuple(tuple(bit for bit in range(8) if byte >> bit & 1) for byte in range(256))
 
 
 def checked(query: Query) -> Query:

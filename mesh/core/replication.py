@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from blake3 import blake3
 
-from mesh.core.layouts import History
+from mesh.core.layouts import History, Version
 from proto.ids import ChunkId, NodeId, PartitionId
 
 
@@ -68,18 +68,22 @@ class SyncState:
         self._replicas: dict[PartitionId, _Replica] = {}
         self._suspect: set[NodeId] = set()
         """Peers that came back and were not compared with since."""
+        self._counting: frozenset[PartitionId] | None = None
+        """What ``counting`` gave, as long as nothing changed."""
 
     def refresh(self, shares: Mapping[PartitionId, Share], history: History, copies: int, away: Set[NodeId]) -> None:
         """Take note of new versions of the layout, or of nodes that went away or came back."""
+        self._counting = None
         removed = {node for node, place in history.now.layout.places.items() if place.state == "removed"}
+        bases = sorted(history.bases, key=lambda one: (one.born, one.id))
         learnt: dict[frozenset[str], frozenset[str]] = {}
         for partition, share in shares.items():
-            takers = frozenset(share.takers)
-            concerned = takers.union(share.owners)
             replica = self._replicas.get(partition)
-            if self._me not in takers:
-                self._replicas.pop(partition, None)
+            if self._me not in share.takers:
+                if replica is not None:
+                    del self._replicas[partition]
                 continue
+            concerned = frozenset(share.takers).union(share.owners)
             if replica is None:
                 had = partition in self._had
                 replica = _Replica(
@@ -92,19 +96,27 @@ class SyncState:
             if replica.met not in learnt:
                 learnt[replica.met] = history.learnt(replica.met)
             replica.met = learnt[replica.met]
-            self._follow_bases(replica, partition, history, copies, removed)
+            unmet = [base for base in bases if base.id not in replica.met]
+            if unmet:
+                self._follow_bases(replica, partition, unmet, history, copies, removed)
+            else:
+                replica.must = {}
             replica.waits -= away
             replica.waits -= removed
         self._had = frozenset()
 
     def _follow_bases(
-        self, replica: _Replica, partition: PartitionId, history: History, copies: int, removed: Set[NodeId]
+        self,
+        replica: _Replica,
+        partition: PartitionId,
+        unmet: Sequence[Version],
+        history: History,
+        copies: int,
+        removed: Set[NodeId],
     ) -> None:
         must: dict[str, set[NodeId]] = {}
         eldest = min((history.versions[one].born for one in replica.met if one in history.versions), default=None)
-        for base in sorted(history.bases, key=lambda one: (one.born, one.id)):
-            if base.id in replica.met:
-                continue
+        for base in unmet:
             owners = set(base.owners(partition, copies))
             left = owners - {self._me} - removed
             if self._me in owners and not base.parents:
@@ -123,6 +135,7 @@ class SyncState:
     def returned(self, peer: NodeId) -> None:
         """Take note that a peer is back after this node, or it, was cut off: what it wrote alone is not here yet."""
         self._suspect.add(peer)
+        self._counting = None
         for replica in self._replicas.values():
             if peer in replica.concerned and peer != self._me:
                 replica.waits.add(peer)
@@ -133,6 +146,7 @@ class SyncState:
 
     def cut_off(self, away: Set[NodeId]) -> None:
         """Take note that this node stood still or alone: all it holds may be behind."""
+        self._counting = None
         for replica in self._replicas.values():
             replica.waits |= replica.concerned - {self._me} - away
             self._suspect |= replica.concerned - {self._me}
@@ -142,6 +156,7 @@ class SyncState:
 
         Both must have known the same versions of the layout: a peer that knows fewer goes on taking rows by itself.
         """
+        self._counting = None
         for partition in partitions:
             replica = self._replicas.get(partition)
             if replica is None:
@@ -171,7 +186,11 @@ class SyncState:
 
     def counting(self) -> frozenset[PartitionId]:
         """Give all partitions this node may answer for."""
-        return frozenset(partition for partition in self._replicas if self.counts(partition))
+        if self._counting is None:
+            self._counting = frozenset(
+                partition for partition, replica in self._replicas.items() if not replica.must and not replica.waits
+            )
+        return self._counting
 
     def behind(self) -> int:
         """Count partitions held here that do not count yet."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Annotated
 
 from blake3 import blake3
@@ -36,6 +37,8 @@ MESH_TABLES = (
 )
 """Tables that are whole on every node."""
 ROW_BYTES_MAX = 512 * 1024
+SMALL_BYTES_MAX, SMALL_ROWS_KEPT = 1024, 1024
+"""Small rows are read again and again, by lists and by whoever follows them: so many are kept as they were read."""
 TABLE_MAX = 32
 KEY_MAX = 256
 FIELDS_MAX = 256
@@ -269,6 +272,15 @@ def unpack(data: bytes) -> Entry:
     """Read an entry; Malformed when it is none."""
     if len(data) > ROW_BYTES_MAX:
         raise Malformed(f"a row of {len(data)} bytes is over {ROW_BYTES_MAX}")
+    return _unpacked_small(data) if len(data) <= SMALL_BYTES_MAX else _unpacked(data)
+
+
+@lru_cache(maxsize=SMALL_ROWS_KEPT)
+def _unpacked_small(data: bytes) -> Entry:
+    return _unpacked(data)
+
+
+def _unpacked(data: bytes) -> Entry:
     wire = codec.decode(_Wire, data)
 
     def writer(number: int) -> str:

@@ -127,8 +127,8 @@ class CatalogueServer:
 
     async def _scan(self, message: Scan) -> Scanned:
         asked = [PartitionId(part) for part in partitions_in(message.partitions)]
-        sync = self._view.sync
-        unsynced = [part for part in asked if not sync.counts(part)]
+        counting = self._view.counting()
+        unsynced = [part for part in asked if part not in counting]
         left_out = frozenset() if message.behind else frozenset(unsynced)
         query = Query(
             message.table,
@@ -159,6 +159,6 @@ class CatalogueServer:
         same = summary_of(digests, parts, mesh=message.mesh) == message.summary
         if not same or message.returned:
             self.comparer.soon(sender)
-        sync = self._view.sync
-        counting = bits_of(part for part in parts if sync.counts(part))
+        counts = self._view.counting()
+        counting = bits_of(part for part in parts if part in counts)
         return Compared(same, counting, layout=self._view.history.token)

@@ -141,12 +141,9 @@ class Collector:
         """Give the age of the oldest row of a table, or of any, that the asker lacks; None when that cannot be told."""
         if asker in self._peers.away() or layout != self._view.layout.version:
             return None  # what this node wrote meanwhile went to others
-        me = self._system.node_id
-        strange = [
-            part
-            for part in await self._rows.digests()
-            if part != MESH_PARTITION and self._view.layout.places and me not in self._view.holders(part)
-        ]
+        me, placed = self._system.node_id, bool(self._view.layout.places)
+        parts, shares = await self._rows.digests(), self._view.shares()
+        strange = [part for part in parts if part != MESH_PARTITION and placed and me not in shares[part].holders]
         found = [
             await self._catalogue.oldest_waiting_ms(table, asker),
             await self._rows.oldest_ms(table, strange),

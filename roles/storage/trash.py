@@ -12,7 +12,7 @@ twice.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 import structlog
 
@@ -23,6 +23,7 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
 from mesh.core.query import Query, Where
+from mesh.core.replication import Share
 from mesh.core.rows import Change, Row
 from mesh.ports import Clock, PortError, Refused
 from proto.codec import Malformed
@@ -86,15 +87,11 @@ class Trash:
             except PortError as error:
                 _log.info("the trash is not emptied now", error=str(error))
 
-    def _first(self, partitions: Iterable[PartitionId]) -> set[PartitionId]:
+    def _first(self, shares: Mapping[PartitionId, Share]) -> set[PartitionId]:
         """Give the partitions of which this node is the first alive holder and counts."""
         alive = frozenset(self._view.stores())
         me, counting = self._system.node_id, self._view.counting()
-        return {
-            part
-            for part in partitions
-            if part in counting and next((node for node in self._view.holders(part) if node in alive), None) == me
-        }
+        return {part for part in counting if next((one for one in shares[part].holders if one in alive), None) == me}
 
     # ------------------------------------------------------------ assets
 

@@ -79,8 +79,10 @@ class WaitingCounts:
         match message:
             case AskWaiting():
                 total: Counter[str] = Counter()
-                for number in partitions_in(message.partitions):
-                    total.update(self._counts.get(PartitionId(number), {}))
+                asked = frozenset(partitions_in(message.partitions))
+                for partition, counts in self._counts.items():
+                    if partition in asked:
+                        total.update(counts)
                 frames = max((total[_of(model)] for model in message.models), default=0)
                 return Waiting(total[RECORDING], total[UNSEEN] + frames)
             case _:

@@ -179,6 +179,8 @@ def _allowed(ledger: Ledger, take: Take) -> list[tuple[float, float]]:
         if outage.kind == "crash":
             gone = gone_s is not None and outage.until_s is None
             stretches.append((outage.from_s - (LOSS_GONE_S if gone else LOSS_RESTART_S), until_s + BACK_S))
+        elif outage.kind == "release":
+            stretches.append((outage.from_s, until_s + BACK_S))
         elif outage.kind in ("pause", "full", "sick"):
             stretches.append((outage.from_s - LOSS_RESTART_S, until_s + BACK_S))
         elif outage.kind == "cut" and gone_s is not None:

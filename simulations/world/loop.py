@@ -101,23 +101,28 @@ class VirtualLoop(asyncio.BaseEventLoop):
         del handle  # skipped when its time comes
 
     def _run_once(self) -> None:
-        timers = self._timers
-        while timers and timers[0][2].cancelled():
-            heapq.heappop(timers)
-        if not self._queue:
-            if not timers:
-                raise Stuck("every task waits and no timer is set")
-            self._now = max(self._now, timers[0][0])
-        while timers and timers[0][0] <= self._now:
-            handle = heapq.heappop(timers)[2]
-            if not handle.cancelled():
-                self._queue.append(handle)
-        for _ in range(len(self._queue)):
-            handle_now = self._queue.popleft()
-            if not handle_now.cancelled():
-                self._run(handle_now)
-        if self.callbacks_max is not None and self.callbacks > self.callbacks_max:
-            raise Stuck(f"more than {self.callbacks_max} callbacks: something turns in circles at {self._now:.3f} s")
+        timers, queue, run, pop = self._timers, self._queue, self._run, heapq.heappop
+        most = self.callbacks_max
+        while True:
+            while timers and timers[0][2]._cancelled:  # noqa: SLF001 - a loop runs handles
+                pop(timers)
+            if not queue:
+                if not timers:
+                    raise Stuck("every task waits and no timer is set")
+                self._now = max(self._now, timers[0][0])
+            now = self._now
+            while timers and timers[0][0] <= now:
+                handle = pop(timers)[2]
+                if not handle._cancelled:  # noqa: SLF001
+                    queue.append(handle)
+            for _ in range(len(queue)):
+                handle_now = queue.popleft()
+                if not handle_now._cancelled:  # noqa: SLF001
+                    run(handle_now)
+            if most is not None and self.callbacks > most:
+                raise Stuck(f"more than {most} callbacks: something turns in circles at {self._now:.3f} s")
+            if self._stopping:  # type: ignore[attr-defined]
+                return
 
     def _run(self, handle: asyncio.Handle) -> None:
         life = handle._context.get(LIFE, "")  # type: ignore[attr-defined]  # noqa: SLF001 - a loop runs handles

@@ -30,6 +30,8 @@ T = TypeVar("T")
 
 PORT = 8326
 START_TIMEOUT_S = 60.0
+STOP_ASKED_S, STOP_TIMEOUT_S = 45.0, 60.0
+"""How long a node that is to stop is waited for until it has answered what was asked of it, and then to be gone."""
 
 
 @dataclass
@@ -51,6 +53,8 @@ class Machine(Generic[N]):
     workers: ScriptedWorkers | None = None
     entropy: SeededEntropy = field(init=False)
     safe: dict[str, bytes] = field(default_factory=dict)
+    asked: int = 0
+    """What people have asked of its node and is not answered yet."""
 
     @property
     def id(self) -> NodeId:
@@ -77,6 +81,7 @@ class World(Generic[N]):
         machines: int,
         assemble: Callable[[Machine[N], World[N]], Awaitable[N]],
         scripts: Callable[[Machine[N]], Mapping[str, Script]] = lambda _: {},
+        stop: Callable[[N], Coroutine[Any, Any, None]] | None = None,
     ) -> None:
         self.seed = seed
         self.loop = VirtualLoop()
@@ -89,6 +94,7 @@ class World(Generic[N]):
         self.failures: list[str] = []
         self._assemble = assemble
         self._scripts = scripts
+        self._stop: Callable[[N], Coroutine[Any, Any, None]] = stop or _nothing
         self.machines = [self._machine(number) for number in range(1, machines + 1)]
         self.log: list[str] = []
 
@@ -186,6 +192,21 @@ class World(Generic[N]):
         machine.node = None
         self.fabric.silence(machine.id, True)
 
+    async def stop(self, machine: Machine[N]) -> None:
+        """Stop a node in good order: what was asked of it is done first, then it says goodbye and is gone."""
+        assert machine.state == "up", machine.state
+        node, context = machine.node, self.loop.context_of(machine.life)
+        assert node is not None
+        self.note("stop", machine.life)
+        machine.state = "stopping"
+        await self.until(lambda: not machine.asked, STOP_ASKED_S)
+        try:
+            async with asyncio.timeout(STOP_TIMEOUT_S):
+                await self.loop.create_task(self._stop(node), context=context)
+        except TimeoutError:
+            self.failures.append(f"{self.loop.time():.3f} {machine.name} does not stop within {STOP_TIMEOUT_S:g} s")
+        self.crash(machine)
+
     def wipe(self, machine: Machine[N]) -> None:
         """Lose a crashed machine's disk, its key with it: what boots next is another node at the same address."""
         assert machine.state in ("off", "crashed"), machine.state
@@ -242,7 +263,11 @@ class World(Generic[N]):
             return await work(node)
 
         task = self.loop.create_task(inside(), context=self.loop.context_of(machine.life))
-        done, _ = await asyncio.wait([task], timeout=timeout_s)
+        machine.asked += 1
+        try:
+            done, _ = await asyncio.wait([task], timeout=timeout_s)
+        finally:
+            machine.asked -= 1
         if not done:
             task.cancel()
             raise TimeoutError(f"{machine.name} did not finish within {timeout_s:g} s")
@@ -256,6 +281,10 @@ class World(Generic[N]):
                 return self.loop.time() - began
             await asyncio.sleep(step_s)
         return None
+
+
+async def _nothing(_: object) -> None:
+    """Stop what needs no stopping."""
 
 
 __all__ = ["Machine", "Stuck", "World"]

@@ -212,6 +212,18 @@ def test_a_tell_of_a_release_to_come_is_let_go_and_counted():
     run(work)
 
 
+def test_a_stream_opened_by_a_message_of_a_release_to_come_is_refused_and_the_link_stays():
+    async def work(mesh, echoes):
+        frame = Envelope(Kind.STREAM, 0, "echo", bytes([0x82, 0x1A, 0x7F, 0xFF, 0xFF, 0xFF, 0x80])).pack()
+        stream = await mesh.link(HERE, THERE).open_stream(Flow.BULK, frame)
+        with pytest.raises(PortError):
+            await stream.read()
+        assert counted(mesh) == {Reason.UNKNOWN: 1}
+        assert isinstance(await mesh.systems[HERE].ask(THERE, "echo", AskReport(), AskReport), AskReport)
+
+    run(work)
+
+
 def test_any_node_tells_of_any_other_what_it_supervises_and_did_not_deliver():
     async def work(mesh, echoes):
         for system in mesh.systems.values():

@@ -12,6 +12,7 @@ from mesh.ports import Channel, PortError
 from proto import codec
 from proto.codec import Malformed
 from proto.envelope import Envelope, Kind
+from proto.messages.nodes import AskReport
 from proto.shapes import all_messages
 from tools.wire import cases_of
 
@@ -103,6 +104,32 @@ def test_a_frame_is_taken_or_malformed(seed):
         assert all(envelope.kind in (Kind.ANSWER, Kind.FAILURE) for envelope in link.sent)
         assert not made._asked
         assert len(made._window) <= 1
+        await made.close()
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff", bytes([0x82, 0x1A, 0x7F, 0xFF, 0xFF, 0xFF, 0x80])])
+def test_an_answer_that_is_no_message_here_fails_the_ask_as_the_other_sides_fault(body):
+    class Answering(Link):
+        def __init__(self):
+            super().__init__()
+            self.to = None
+
+        async def send(self, channel, frame):
+            asked = Envelope.unpack(frame)
+            await self.to.on_frame(self, channel, Envelope(Kind.ANSWER, asked.seq, asked.actor, body).pack())
+
+    async def main():
+        link = Answering()
+
+        class Network:
+            def links(self):
+                return {PEER: link}
+
+        made = link.to = ActorSystem(node_of_seed(b"s" * 32), Network(), SystemClock(), SystemEntropy())
+        with pytest.raises(PortError, match="no message here"):
+            await made.ask(PEER, "actor", AskReport(), AskReport)
         await made.close()
 
     asyncio.run(main())
