@@ -472,8 +472,11 @@ class Members:
         now = self._clock.monotonic()
         if self._core is None or self._unreached.get(node, now) > now:
             return None
+        hosts = self._core.hosts(node)
+        if not hosts:
+            return None
         async with self._reaching:
-            for host in self._core.hosts(node):
+            for host in hosts:
                 standing = self._network.links().get(node)
                 if standing is not None:
                     return standing

@@ -89,11 +89,11 @@ class StreamActor(Protocol):
 
 
 class Reach(Protocol):
-    """How a node of a large mesh, which has no links to most others, reaches one of those."""
+    """How a node reaches another that it has no link to, because the mesh is large or has just formed."""
 
     @property
     def crowd(self) -> bool:
-        """Tell whether the mesh is that large."""
+        """Tell whether the mesh is so large that there are no links to most others."""
 
     async def reach(self, node: NodeId) -> Link | None:
         """Give a link to a node that lives, dialled now; None: not to be had."""
@@ -425,7 +425,7 @@ class ActorSystem:
 
     async def _link(self, node: NodeId) -> Link:
         link = self._network.links().get(node)
-        if link is None and self._reach is not None and self._reach.crowd:
+        if link is None and self._reach is not None:
             link = await self._reach.reach(node)
         if link is None:
             raise Undelivered(Reason.NODE_GONE, f"no link to node {node[:8]}")
@@ -441,7 +441,7 @@ class ActorSystem:
         deadline_s = None if timeout_s is None else asyncio.get_running_loop().time() + timeout_s
         return Context(self.node_id, correlation.get(), deadline_s)
 
-    # ------------------------------------------------------------ links in a large mesh
+    # ------------------------------------------------------------ links on demand
 
     def reach_by(self, reach: Reach) -> None:
         """Have nodes without a link reached that way, and events passed on from link to link."""

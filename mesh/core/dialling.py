@@ -1,7 +1,12 @@
 """Whom to dial when: seeds, nodes found on the LAN, nodes remembered, members without a link, and the dead.
 
+A handshake costs some milliseconds of a core at either end, and a mesh that forms has one for each pair. So the links
+that make the mesh full wait for who comes: they are dialled once nobody new was heard of for a moment, few at once and
+spread over some seconds. Whom something is to be said to meanwhile is dialled for that (``Members.reach``).
+
 Invariant: nothing that was ever worth dialling is given up, except who left: each is tried again with jittered
-back-off for ever, so that a healed partition is found from both sides; at most ``DIALS_AT_ONCE`` run.
+back-off for ever, so that a healed partition is found from both sides; at most ``DIALS_AT_ONCE`` run, and
+``FIRST_AT_ONCE`` of those that nothing waits for.
 """
 
 from __future__ import annotations
@@ -14,6 +19,13 @@ from mesh.ports import Entropy, Host
 from proto.ids import NodeId
 
 DIALS_AT_ONCE = 8
+FIRST_AT_ONCE = 3
+FIRST_EACH_S = 0.1
+"""First dials of nodes that live are spread over so long for each of them."""
+CALM_EACH_S, CALM_MAX_S = 0.03, 0.3
+"""First dials wait until nobody new was heard of for so long: for each that waits, and at most."""
+CALM_WAITED_S = 2.0
+"""After so long they wait no more, however many come."""
 BACKOFF_FIRST_S = 0.5
 BACKOFF_ALIVE_MAX_S = 5.0
 BACKOFF_MAX_S = 30.0
@@ -48,6 +60,8 @@ class _Target:
     attempts: int = 0
     dialling: bool = False
     reached: NodeId | None = None
+    fresh: bool = False
+    """It lives, and nobody has tried yet whether it is reached."""
 
 
 class Dialling:
@@ -59,6 +73,9 @@ class Dialling:
         self._targets: dict[Key, _Target] = {}
         self._agenda: Agenda[Key] = Agenda()
         self._running = 0
+        self._fresh: dict[Key, None] = {}
+        self._fresh_running = 0
+        self._calm_at = self._calm_by = 0.0
         self.nodes = 1
         """How many nodes live: among so many the lost are shared."""
 
@@ -69,8 +86,18 @@ class Dialling:
             self._targets[key] = _Target((host,), None, alive=False)
             self._agenda.set(key, now)
 
-    def want(self, node: NodeId, hosts: tuple[Host, ...], now: float, *, alive: bool, at_once: bool = False) -> None:
-        """Have a link to a node: soon when it is new (``at_once``: now), else as its back-off says."""
+    def want(
+        self,
+        node: NodeId,
+        hosts: tuple[Host, ...],
+        now: float,
+        *,
+        alive: bool,
+        at_once: bool = False,
+        unhurried: bool = False,
+    ) -> None:
+        """Have a link to a node: soon when it is new (``at_once``: now; ``unhurried``: when there is time), else as its
+        back-off says."""
         standing = self._targets.get(node)
         if standing is not None:
             standing.hosts = hosts
@@ -78,30 +105,65 @@ class Dialling:
                 standing.alive = alive
                 standing.attempts = 0
                 if alive and not standing.dialling:
-                    soon = now + self._chance.uniform(0.0, 0.2)
+                    if unhurried:
+                        self._freshen(node, standing)
+                    soon = now + self._chance.uniform(0.0, max(0.2, self._spread_s() if unhurried else 0.0))
                     self._agenda.set(node, min(soon, self._agenda.at(node) or soon))
+                elif not alive:
+                    self._stale(node, standing)
         elif len(self._targets) < TARGETS_MAX:
-            # Both ends learn of each other at once: the greater waits, so that one of the two dials.
-            wait_s = self._chance.uniform(0.0, 0.05) if self._node < node else self._chance.uniform(0.3, 0.5)
             target = self._targets[node] = _Target(hosts, node, alive)
             if at_once:
                 wait_s = 0.0
+            elif alive and unhurried:
+                self._freshen(node, target)
+                if now >= self._calm_at:
+                    self._calm_by = now + CALM_WAITED_S
+                self._calm_at = min(now + min(CALM_MAX_S, CALM_EACH_S * len(self._fresh)), self._calm_by)
+                wait_s = self._turn_s(node, self._spread_s())
             elif not alive and self._shares() > 1.0:
                 wait_s = self._chance.uniform(0.0, self._longest_s(target))
+            else:
+                wait_s = self._turn_s(node, 0.0)
             self._agenda.set(node, now + wait_s)
+
+    def fresh(self, node: NodeId) -> bool:
+        """Tell whether a node is to be linked and nothing is known yet of whether it is reached."""
+        return node in self._fresh
+
+    def _freshen(self, key: Key, target: _Target) -> None:
+        target.fresh = True
+        self._fresh[key] = None
+
+    def _stale(self, key: Key, target: _Target) -> None:
+        if target.fresh:
+            target.fresh = False
+            del self._fresh[key]
+            self._fresh_running -= target.dialling
+
+    def _spread_s(self) -> float:
+        return FIRST_EACH_S * (len(self._fresh) - 1)
+
+    def _turn_s(self, node: NodeId, spread_s: float) -> float:
+        """Give how long a dial waits: both ends learn of each other at once, and the greater leaves it to the other."""
+        if self._node < node:
+            return self._chance.uniform(0.0, max(0.05, spread_s))
+        return spread_s + self._chance.uniform(0.3, 0.5)
 
     def forget(self, node: NodeId) -> None:
         """Stop dialling a node: it has a link, or it left."""
         standing = self._targets.pop(node, None)
         self._agenda.cancel(node)
-        if standing is not None and standing.dialling:
-            self._running -= 1
+        if standing is not None:
+            self._stale(node, standing)
+            self._running -= standing.dialling
 
     def ended(self, key: Key, reached: NodeId | None, now: float, *, refused: bool) -> None:
         """Take note of how a dial went."""
         standing = self._targets.get(key)
         if standing is None or not standing.dialling:
             return
+        self._stale(key, standing)
         standing.dialling = False
         self._running -= 1
         if reached is not None:
@@ -138,8 +200,15 @@ class Dialling:
             if enough or not target.hosts:
                 self._agenda.set(key, now + BACKOFF_MAX_S)
                 continue
+            if target.fresh and there is not None and now < self._calm_at:
+                self._agenda.set(key, self._calm_at + self._turn_s(there, self._spread_s()))
+                continue
+            if target.fresh and self._fresh_running >= FIRST_AT_ONCE:
+                self._agenda.set(key, now + self._chance.uniform(0.5, 1.5) * max(FIRST_EACH_S, self._spread_s() / 4))
+                continue
             target.dialling = True
             self._running += 1
+            self._fresh_running += target.fresh
             dials.append(Dial(key, target.hosts, target.expect))
         return dials
 

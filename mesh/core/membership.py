@@ -9,7 +9,10 @@ for itself: whatever is said of it that is worse than alive it refutes with a hi
 before it is told. An incarnation, an info and a goodbye count only under the signature of the node they are about
 (``mesh.core.vouching``); what is signed wrongly changes nothing and is counted.
 
-Up to ``Timing.full_mesh_max`` living nodes each has links with all and news goes by SWIM's gossip. A larger mesh is a
+Up to ``Timing.full_mesh_max`` living nodes each has links with all and news goes by SWIM's gossip. What a node knows
+runs ahead of its links: a newcomer takes the whole list from the node it joined by, which tells of it, at once and
+surely, to everybody it has a link with; the links themselves are dialled when there is time (``mesh.core.dialling``),
+and nobody is accused over a link that was not tried yet. A larger mesh is a
 *crowd*: a node has neighbours (``mesh.core.neighbours``), probes those alone, and news goes along a tree of them
 (``mesh.core.plumtree``); whom it wants to talk to besides it dials, and links that idle are let go.
 """
@@ -98,6 +101,11 @@ SYNC_EACH_S = 5.0
 DIFFER_AGAIN_S = 3.0
 """Two views that differ while news comes are compared again after so long, before everything is exchanged."""
 
+NEWS_GATHER_S = 0.03
+"""Newcomers that come within so long are told of together."""
+ASKED_BY_NEWCOMER_S = 0.3
+"""Who comes anew asks for everything by itself; it is asked after so long if it did not."""
+
 _Timer = tuple[str, str]
 _PUSH_PULL: _Timer = ("push/pull", "")
 
@@ -133,6 +141,7 @@ class Membership:
         self.twin: NodeInfo | None = None
         """What another node with this node's key says of itself: somebody copied the data folder."""
         self._overtaken = 0
+        self._newcomers: dict[NodeId, None] = {}
         self._incarnation = max(0, min(incarnation, INCARNATION_KEPT_MAX))
         self._info = printable(info)
         self._seeds = tuple(seeds)
@@ -274,6 +283,8 @@ class Membership:
                 self._sync(NodeId(node), now)
             elif what == "suspect":
                 self._bury(NodeId(node), now)
+            elif what == "newcomers":
+                self._announce()
             elif what == "lost":
                 if node not in self.links:
                     self._accuse(NodeId(node), now)
@@ -290,7 +301,7 @@ class Membership:
     def _probed(self) -> list[NodeId]:
         """Give whom this node probes: everybody, or in a crowd its neighbours."""
         if not self.crowd:
-            return self._others
+            return [node for node in self._others if not self._dialling.fresh(node)]
         return [
             peer for peer in (self.near.active or self.links) if peer in self.members and _lives(self.members[peer])
         ]
@@ -315,7 +326,7 @@ class Membership:
             self.near.end()
             for node in self._others:
                 if node not in self.links:
-                    self._dialling.want(node, self._hosts(node), now, alive=True)
+                    self._dialling.want(node, self._hosts(node), now, alive=True, unhurried=True)
 
     def _settled(self, node: NodeId) -> bool:
         """Tell whether a node needs no link, because the mesh it is in is reached by neighbours."""
@@ -463,7 +474,8 @@ class Membership:
             suspicion = self._suspicions[rumour.node] = Suspicion.start(now, nodes, interval_s, rumour.by)
             self._agenda.set(("suspect", rumour.node), suspicion.ends_at())
             looks = self._chance.uniform(0, max(1, nodes - 2)) < CONFIRMERS
-            if rumour.by != self.node and (rumour.node in self.links if self.crowd else looks):
+            looks = rumour.node in self.links if self.crowd else looks and not self._dialling.fresh(rumour.node)
+            if rumour.by != self.node and looks:
                 self.probing.probe(rumour.node, now)
         alive = _lives(member)
         if not alive and self.near.lost(rumour.node, now):
@@ -471,13 +483,27 @@ class Membership:
         if rumour.state is State.LEFT or (alive and self.crowd and rumour.node not in self.near.asked):
             self._dialling.forget(rumour.node)
         elif rumour.node not in self.links:
-            self._dialling.want(rumour.node, self._hosts(rumour.node), now, alive=alive)
+            came = alive and (known is None or not _lives(known))
+            self._dialling.want(rumour.node, self._hosts(rumour.node), now, alive=alive, unhurried=came)
+        if alive and not self.crowd and rumour.node in self.links and (known is None or not _lives(known)):
+            if not self._newcomers:
+                self._agenda.set(("newcomers", ""), now + NEWS_GATHER_S)
+            self._newcomers[rumour.node] = None
         if rumour.state in (State.ALIVE, State.LEFT):
             self._pass_on(self._rumour(member, rumour.by), now)
         else:
             self._pass_on(Rumour(rumour.node, rumour.state, rumour.incarnation, rumour.by), now)
         if known is None or known.state is not member.state or known.info != member.info:
             self._effects.append(Changed(member))
+
+    def _announce(self) -> None:
+        """Tell everybody there is a link with of those who came by this node, so that they need not wait for gossip."""
+        came = [self._rumour(self.members[node]) for node in self._newcomers if _lives(self.members[node])]
+        self._newcomers = {}
+        for peer in [] if self.crowd else self.links:
+            told = tuple(rumour for rumour in came if rumour.node != peer)
+            if told and peer in self.members and _lives(self.members[peer]):
+                self._effects.append(Tell(peer, Gossip(told)))
 
     def _accuse(self, accused: NodeId, now: float) -> None:
         """Suspect a node whose probe failed, or join those who do."""
@@ -632,6 +658,8 @@ class Membership:
         known = self.members.get(peer)
         if self.crowd:
             self._link_up_in_a_crowd(peer, known, now)
+        elif known is None and self._others:
+            self._agenda.set(("sync", peer), now + self._chance.uniform(0.5, 1.0) * ASKED_BY_NEWCOMER_S)
         elif known is None or known.state is not State.ALIVE:
             self._sync(peer, now)
         elif self.node < peer:
@@ -693,9 +721,10 @@ class Membership:
             self._dialling.want(node, self._hosts(node), now, alive=True)
 
     def hosts(self, node: NodeId) -> tuple[Host, ...]:
-        """Give where a node that is believed to live can be dialled; nothing where all that live have links anyhow."""
+        """Give where a node that is believed to live can be dialled; nothing where that was tried in vain lately."""
         member = self.members.get(node)
-        return self._hosts(node) if self.crowd and member is not None and _lives(member) else ()
+        wanted = self.crowd or self._dialling.fresh(node)
+        return self._hosts(node) if wanted and member is not None and _lives(member) else ()
 
     def _hosts(self, node: NodeId) -> tuple[Host, ...]:
         member = self.members.get(node)

@@ -13,7 +13,7 @@ from aioquic.quic.connection import END_STATES, Limit, QuicConnection, QuicConne
 from aioquic.quic.packet import QuicErrorCode
 from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.stream import QuicStream
-from aioquic.tls import Context, verify_certificate
+from aioquic.tls import Context, Epoch, verify_certificate
 
 from mesh.adapters.quic import aioquic_engine
 from mesh.adapters.quic.network import OVER_BY_TLS
@@ -99,6 +99,14 @@ def test_streams_wait_in_a_list_that_is_served_in_order():
     assert [held.stream_id for held in made._streams_queue] == [0, 2, 4]
     assert type(made._streams_queue) is list
     assert "for stream in self._streams_queue" in inspect.getsource(QuicConnection._write_application)
+
+
+def test_an_acknowledgement_that_is_due_goes_with_the_packet_that_is_written():
+    made = connection()
+    assert made._spaces[Epoch.ONE_RTT].ack_at is None
+    source = inspect.getsource(QuicConnection._write_application)
+    assert "space = self._spaces[tls.Epoch.ONE_RTT]" in source
+    assert "space.ack_at <= now" in source
 
 
 def test_the_rest_of_what_is_read_is_there():

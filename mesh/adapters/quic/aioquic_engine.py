@@ -11,8 +11,8 @@ stream, a transmit); ``_on_connection_limit_delivery``, ``_on_max_stream_data_de
 ``_local_max_streams_bidi``, ``_local_max_streams_uni`` (``Limit``: value, sent, used); ``_streams`` and a stream's
 ``max_stream_data_local``, ``max_stream_data_local_sent``, ``receiver.highest_offset``, ``receiver.is_finished``,
 ``sender._buffer_start``, ``sender._buffer_stop``, ``sender._buffer_fin``, ``sender._reset_error_code``;
-``_datagrams_pending``; ``_streams_queue`` (streams in the order they are served); ``_loss._rtt_smoothed``; ``_state``;
-``_close_event``; ``tls._peer_certificate``.
+``_datagrams_pending``; ``_spaces`` and a space's ``ack_at``; ``_streams_queue`` (streams in the order they are served);
+``_loss._rtt_smoothed``; ``_state``; ``_close_event``; ``tls._peer_certificate``.
 
 Invariant: no session tickets, no resumption, no 0-RTT; no client certificates asked for.
 """
@@ -47,6 +47,7 @@ from aioquic.quic.packet_builder import QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.quic.stream import QuicStream
+from aioquic.tls import Epoch
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -131,6 +132,10 @@ class _Quic(QuicConnection):
     def _write_application(self, builder: QuicPacketBuilder, network_path: QuicNetworkPath, now: float) -> None:
         if builder.max_flight_bytes is not None and builder.max_flight_bytes > self.budget_bytes:
             builder.max_flight_bytes = self.budget_bytes
+        space = self._spaces[Epoch.ONE_RTT]
+        if self._datagrams_pending and space.ack_at is not None:
+            # A probe's answer carries the acknowledgement of the probe, which aioquic would send a moment later.
+            space.ack_at = min(space.ack_at, now)
         if len(self._streams_queue) > 1:
             # The channels of frames, which are one-way, before whatever else waits; among their likes all take turns.
             self._streams_queue.sort(key=_is_two_way)

@@ -78,8 +78,9 @@ WARNINGS_A_SECOND, WARNINGS_BURST = 0.2, 20.0
 """Refusals of one host that are warned of; further ones are logged as details, so that nobody can fill the log."""
 ASKERS_MAX = 1024
 """Hosts whose questions and refusals are counted; the longest silent is forgotten."""
-KEEPALIVE_S = 5.0
-"""A link that heard nothing for so long is asked for a sign; after IDLE_TIMEOUT_S without one it is down."""
+KEEPALIVE_S, KEEPALIVE_LOOK_S = 10.0, 2.5
+"""A link that heard nothing for so long is asked for a sign, again at each look; after IDLE_TIMEOUT_S without one it
+is down. In a full mesh the probes of membership are signs enough on most links."""
 LANE_TIMEOUT_S = 5.0
 OVER_BY_TLS = "no longer valid"
 """How aioquic says that a server's certificate has expired, by the machine's own clock."""
@@ -687,7 +688,7 @@ class QuicNetwork:
 
     async def _keep(self) -> None:
         while True:
-            await asyncio.sleep(KEEPALIVE_S / 2)
+            await asyncio.sleep(KEEPALIVE_LOOK_S)
             now_s = self._clock.monotonic()
             wall_s = self._judge.wall()
             for link in list(self._links.values()):
@@ -698,7 +699,7 @@ class QuicNetwork:
                     link.bulk.tidy()
                 for carrier in link.carriers:
                     wanted = carrier.lane is Lane.MAIN or carrier.connection.streams_held() > 0
-                    if wanted and now_s - carrier.heard_s >= KEEPALIVE_S / 2:
+                    if wanted and now_s - carrier.heard_s >= KEEPALIVE_S:
                         carrier.connection.ping()
                         carrier.touch()
 

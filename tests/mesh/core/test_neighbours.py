@@ -270,7 +270,7 @@ def test_a_mesh_that_shrinks_has_links_with_all_again():
 def test_a_link_with_no_neighbour_is_offered_for_release_and_one_with_a_neighbour_is_not():
     world = crowd(6)
     node = next(iter(world.nodes.values()))
-    stranger = next(peer for peer in world.nodes if peer not in node.core.near.active and peer != node.id)
+    stranger = next(peer for peer in world.nodes if peer not in node.core.links and peer != node.id)
     world._link(node.id, stranger)
     world.run(world.now + 20.0)
     assert stranger in node.core.links
