@@ -22,7 +22,10 @@ async def open_database(path: Path, me: NodeId) -> SqliteTables:
     """Open a node's database; one that is damaged is made anew of what can be read of it."""
     salvage.finish(path)
     if salvage.is_gone(path):
-        _log.warning("the database is gone; its rows come from the other nodes that have them", database=str(path))
+        _log.warning(
+            "the database is gone; its rows come from the records here and the other nodes that have them",
+            database=str(path),
+        )
     if not salvage.marked(path):
         try:
             tables = SqliteTables(path)

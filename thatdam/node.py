@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from mesh.actors.live import LiveHub
 from mesh.actors.membership import Members
 from mesh.actors.memory import DiskMemory
 from mesh.actors.placement import LayoutView
+from mesh.actors.records import Records
 from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.search import Search
@@ -32,7 +34,7 @@ from mesh.actors.tombstones import Tombstones
 from mesh.adapters.quic.addresses import is_loopback
 from mesh.core.collection import Graces
 from mesh.core.vouching import Signatures
-from mesh.ports import Discovery, Disk, Network
+from mesh.ports import Discovery, Disk, Network, PortError
 from proto.ids import MeshId, NodeId
 from proto.messages.membership import NodeInfo
 from roles.daemon.recorder import Recorder
@@ -52,6 +54,7 @@ from roles.storage.collector import Collector
 from roles.storage.leases import LeaseServer
 from roles.storage.packer import Packer
 from roles.storage.pruner import Pruner
+from roles.storage.referring import refer_again
 from roles.storage.repair import Repair
 from roles.storage.shards import Shards
 from roles.storage.trash import Trash
@@ -110,6 +113,7 @@ class Node:
     runner: JobRunner | None
     jobs: Jobs
     events: EventLog
+    _records: Records
     _disk: Disk
     _discovery: Discovery | None
     _clock: MeshClock
@@ -145,6 +149,8 @@ class Node:
         taken = tuple(role for role, (yes, _) in roles.items() if yes)
         rows = RowStore(tables)
         await rows.open()
+        records = Records(disk, tables, rows, executor, mesh, node)
+        came_back = await records.open()
         judge = Judge(clock)
         roster = Roster(mesh, standing.identity.authority, judge, Tombstones(disk, rows))
         await roster.open(rows)
@@ -179,6 +185,9 @@ class Node:
         server = CatalogueServer(system, rows, view, clock)
         store = ChunkStore(disk, tables, executor, clock)
         await store.open()
+        if came_back:
+            await refer_again(rows, store)
+        system.supervisor.run("catalogue/records", records.run)
         chunks = Chunks(system, store, view, members, clock, move_bytes_s=config.storage.move_mb_s * 1e6)
         clock.open(system, network)
         Inspector(system)
@@ -345,6 +354,7 @@ class Node:
             runner,
             Jobs(system, catalogue, clock),
             events,
+            records,
             disk,
             discovery,
             clock,
@@ -391,6 +401,8 @@ class Node:
             await self._discovery.close()
         await self.members.leave()
         self.live.close()
+        with contextlib.suppress(PortError):
+            await self._records.keep()  # what is not written now is due at the next start
         await self.system.close()
         await self.network.close()
         self._close_ports()

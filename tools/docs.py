@@ -7,6 +7,7 @@
 | docs/CLI.md | the verbs of thatdam.cli.main |
 | docs/API.md | the routes of the gateway |
 | docs/METRICS.md | the metrics of a node |
+| ARCHITECTURE.md, its section of protocols | what the cores of the protocols do |
 | docs/SHAPES.md, docs/openapi.json | the models of what the gateway takes and gives |
 
 It also adds golden bytes for messages that have none (tests/golden).
@@ -21,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tools import reference, wire  # noqa: E402
+from tools import protocols, reference, wire  # noqa: E402
 
 GENERATED: dict[str, Callable[[], str]] = {
     "proto/schema.cddl": wire.schema,
@@ -31,6 +32,7 @@ GENERATED: dict[str, Callable[[], str]] = {
     "docs/API.md": reference.routes,
     "docs/METRICS.md": reference.metrics,
     "docs/SHAPES.md": reference.shapes,
+    "ARCHITECTURE.md": protocols.page,
     "docs/openapi.json": reference.openapi_text,
 }
 

@@ -179,6 +179,15 @@ class ChunkStore:
 
         return await self._tables.write(work)
 
+    async def belong(self, pairs: Sequence[tuple[ChunkId, AssetId]]) -> None:
+        """Note for which assets chunks were stored, of those that are here."""
+        given = [(asset, chunk) for chunk, asset in pairs]
+        await self._tables.write(
+            lambda sql: sql.executemany(
+                "INSERT OR IGNORE INTO chunk_assets SELECT chunk, ? FROM chunks WHERE chunk = ?", given
+            )
+        )
+
     def _know(self, chunk: ChunkId, size: int, part: PartitionId) -> None:
         self._known[chunk] = size
         self._inventory[part] = self._inventory.get(part, 0) ^ int.from_bytes(chunk[:8], "big")

@@ -14,15 +14,16 @@ from typing import TypeVar
 import structlog
 
 from mesh.actors.catalogue import Catalogue
-from mesh.actors.placement import NODE, TABLE, VERSION, LayoutView, written
+from mesh.actors.placement import NODE, TABLE, VERSION, LayoutView, stripped, written
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
-from mesh.core.layouts import Dot, Order, Version, evened, ordered, reverting
+from mesh.core.layouts import Dot, History, Order, Version, evened, ordered, reverting
 from mesh.core.rows import Change
 from mesh.ports import Executor, PortError, Refused
 
 T = TypeVar("T")
 STEP_S = 0.5
+PRUNED_AT_ONCE = 256
 MERGE_AFTER_S = 1.0
 """How long heads must have been the same before their merge is written: several nodes often start together."""
 
@@ -50,6 +51,7 @@ class LayoutKeeper:
         self._heads: tuple[str, ...] = ()
         self._heads_steps = 0
         self._ordering = asyncio.Lock()
+        self._looked_at: History | None = None
 
     def open(self) -> None:
         """Begin."""
@@ -78,6 +80,7 @@ class LayoutKeeper:
                     await self._catalogue.write(written(version))
             return
         if not history.moving:
+            await self._prune(history)
             return
         me = self._system.node_id
         if view.announced() != history.now.id and history.now.layout.places.get(me) is not None and view.synced():
@@ -88,6 +91,16 @@ class LayoutKeeper:
         if view.is_first() and view.may_settle():
             _log.info("the layout is settled", version=history.now.id)
             await self._catalogue.write(Change(TABLE, VERSION, history.now.id, set={"settled": True}))
+
+    async def _prune(self, history: History) -> None:
+        """Leave of versions that are over everywhere no more than which they came from."""
+        if history is self._looked_at or not self._view.is_first():
+            return
+        self._looked_at = history
+        over = history.prunable()[:PRUNED_AT_ONCE]
+        if over:
+            _log.info("versions of the layout are over everywhere", versions=len(over))
+            await self._catalogue.write(*(stripped(history.versions[name]) for name in over))
 
     async def work(self, job: Callable[[], T]) -> T:
         """Do what takes a while off the loop."""

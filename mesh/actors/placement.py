@@ -1,8 +1,8 @@
 """The layout as this node sees it, put together from the mesh table ``layout`` and from who is alive.
 
-The table has the versions (key ``version``: body, settled) and what each node told that it has synced with (key
-``node``). Invariant: membership never changes the layout; it only says which of its nodes are away, so that stand-ins
-come in.
+The table has the versions (key ``version``: body, settled; once they are over everywhere, parents alone) and what each
+node told that it has synced with (key ``node``). Invariant: membership never changes the layout; it only says which of
+its nodes are away, so that stand-ins come in.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class LayoutView:
         self._stamp = 0
         self._versions: dict[str, Version] = {}
         self._settled: set[str] = set()
+        self._pruned: dict[str, tuple[str, ...]] = {}
         self._synced: dict[NodeId, str] = {}
         self.history = History()
         self.layout: Layout = self.history.now.layout
@@ -121,6 +122,9 @@ class LayoutView:
                     return
                 if version.id == entry.sk:
                     self._versions[version.id] = version
+            parents = fields.get("parents")
+            if isinstance(parents, tuple):
+                self._pruned[entry.sk] = tuple(one for one in parents if isinstance(one, str))
             if fields.get("settled") is True:
                 self._settled.add(entry.sk)
 
@@ -132,9 +136,24 @@ class LayoutView:
         for node in sorted(barred - self._barred):
             _log.warning("layout without a node", claimed=node[:8], reason="it may not be storage in this mesh")
         self._barred = barred
-        self.history = History(dict(self._versions), frozenset(self._settled), dict(self._synced), barred)
+        self.history = self._known()
+        over = [name for name in self._pruned if name in self._versions and self._is_over(name)]
+        if over:
+            for name in over:
+                del self._versions[name]
+            self.history = self._known()
         if self.history.token != before.token or not self.layout.places:
             self.layout = self.history.now.layout
+
+    def _known(self) -> History:
+        return History(
+            dict(self._versions), frozenset(self._settled), dict(self._synced), self._barred, dict(self._pruned)
+        )
+
+    def _is_over(self, name: str) -> bool:
+        """Tell whether nothing here goes by a version any more; a node that was removed may not know why it is over."""
+        now = self.history.now
+        return name not in self.history.live and name != now.id and name not in now.parents
 
     def cut_off(self) -> None:
         """Take note that this node stood still or was alone: what it holds may be behind until it has compared."""
@@ -143,8 +162,8 @@ class LayoutView:
 
     def joining(self, capacity_bytes: int, zone: str, now_ms: int) -> Change | None:
         """Give the change that puts this node into the layout, or None when it stands there already."""
-        if self._node in self.layout.places:
-            return None
+        if self._node in self.layout.places or (self._pruned and not self.history.heads):
+            return None  # or it has one, of which nothing but what came before it is known yet
         base = self.history.now if self.history.heads else None
         if base is not None and not self.history.whole:
             base = self.history.heads[0]  # the merge of the heads has no row yet
@@ -297,6 +316,11 @@ class LayoutView:
                 for part, share in self._shares.items()
             }
             self._present_of = (decides, alive)
+
+
+def stripped(version: Version) -> Change:
+    """Give the change that leaves of a version what it came from."""
+    return Change(TABLE, VERSION, version.id, set={"body": None, "parents": version.parents})
 
 
 def written(version: Version) -> Change:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import structlog
 
 from mesh.core.pruning import KEPT_FOR_EVER
+from mesh.core.records import RECORDED
 from mesh.ports import Refused, Sql, Tables
 
 SCHEMA_VERSION = 4
@@ -32,6 +33,12 @@ def _tally(row: str, change: int) -> str:
     )
 
 
+def _unrecorded(row: str) -> str:
+    """Give what a trigger does when a row changes: it is due anew, after all that are due already."""
+    return f"INSERT OR REPLACE INTO unrecorded (tbl, pk, sk) VALUES ({row}.tbl, {row}.pk, {row}.sk);"  # noqa: S608
+
+
+_RECORDED = ", ".join(f"'{name}'" for name in RECORDED)
 _ANOTHER = " OR ".join(f"OLD.{name} IS NOT NEW.{name}" for name in _TALLIED)
 
 _STATEMENTS = (
@@ -97,6 +104,18 @@ _STATEMENTS = (
     # Tombstones that may be forgotten one day, and since when they have stood; 0: that is not noted yet.
     "CREATE TABLE IF NOT EXISTS dead (id INTEGER PRIMARY KEY, since_ms INTEGER NOT NULL)",
     "CREATE INDEX IF NOT EXISTS dead_since ON dead (since_ms, id)",
+    # Rows that changed since their record was written (`mesh.actors.records`), whatever changed them.
+    """CREATE TABLE IF NOT EXISTS unrecorded (place INTEGER PRIMARY KEY AUTOINCREMENT, tbl TEXT NOT NULL,
+       pk TEXT NOT NULL, sk TEXT NOT NULL, UNIQUE (tbl, pk, sk))""",
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS {name} AFTER {event} ON rows WHEN {row}.tbl IN ({_RECORDED}) "
+        f"BEGIN {_unrecorded(row)} END"
+        for name, event, row in (
+            ("record_new", "INSERT", "NEW"),
+            ("record_changed", "UPDATE OF packed", "NEW"),
+            ("record_gone", "DELETE", "OLD"),
+        )
+    ),
     # Chunks on this node's disk. `alone`: no other node is known to have it. `pending`: holders may lack it.
     # `elsewhere`: how many others had it when that was last asked.
     """CREATE TABLE IF NOT EXISTS chunks (chunk BLOB PRIMARY KEY, size INTEGER NOT NULL, part INTEGER NOT NULL,

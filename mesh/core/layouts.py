@@ -305,11 +305,14 @@ class History:
     synced: Mapping[NodeId, str] = field(default_factory=dict)
     barred: frozenset[NodeId] = frozenset()
     """Nodes that may not be storage."""
+    pruned: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of versions that are over everywhere what is left: the versions they came from."""
 
     def __post_init__(self) -> None:
         """Find heads, live versions and bases."""
         usable = self._usable()
         parents = {parent for version in usable.values() for parent in version.parents}
+        parents.update(*self.pruned.values())
         heads = [version for name, version in sorted(usable.items()) if name not in parents]
         over = {one for name in sorted(self.settled & usable.keys()) for one in self.ancestors(name)}
         live = {name: version for name, version in sorted(usable.items()) if name not in over}
@@ -348,7 +351,7 @@ class History:
             ready = [
                 name
                 for name, version in waiting.items()
-                if name in self.settled or all(parent in usable for parent in version.parents)
+                if name in self.settled or all(parent in usable or parent in self.pruned for parent in version.parents)
             ]
             if not ready:
                 return usable
@@ -358,14 +361,32 @@ class History:
     def ancestors(self, name: str) -> set[str]:
         """Give all versions a version came from."""
         found: set[str] = set()
-        todo = list(self.versions[name].parents) if name in self.versions else []
+        todo = list(self._parents(name))
         while todo:
             one = todo.pop()
             if one not in found:
                 found.add(one)
-                if one in self.versions:
-                    todo += self.versions[one].parents
+                todo += self._parents(one)
         return found
+
+    def _parents(self, name: str) -> tuple[str, ...]:
+        known = self.versions.get(name)
+        return known.parents if known is not None else self.pruned.get(name, ())
+
+    def prunable(self) -> tuple[str, ...]:
+        """Give the versions of which nobody needs more any more than which they came from.
+
+        They are over, and every node of the present layout, away or not, has told that it has all of a version that
+        came from them: so no node that may come back holds anything by them, or orders them. The present version's
+        parents stay, for going back to them. What is left keeps those that came from them from becoming heads again.
+        """
+        if not self.whole or self.moving:
+            return ()
+        over = self.ancestors(self.now.id) - {*self.now.parents}
+        for node, place in self.now.layout.places.items():
+            if place.state != "removed":
+                over &= self.ancestors(self.synced.get(node, ""))
+        return tuple(name for name in sorted(over) if name in self.versions)
 
     def learnt(self, met: frozenset[str]) -> frozenset[str]:
         """Give which live versions a replica has everything of: ``met``, and those that came of nothing else.

@@ -28,8 +28,8 @@ from mesh.core.rows import Change, Row
 from mesh.ports import Clock, PortError, Refused
 from proto.codec import Malformed
 from proto.ids import AssetId, ChunkId, PartitionId
-from roles.media.timeline import Page
 from roles.storage.collector import Collector
+from roles.storage.named import is_hash, named_by
 
 EMPTIED_AT_ONCE = 100
 CHANGES_AT_ONCE = 256
@@ -141,7 +141,7 @@ class Trash:
         changes: list[Change] = []
         for table in OWN_TABLES:
             found = await self._catalogue.surely_all(table, asset)
-            chunks += _named_in(found)
+            chunks += [chunk for one in found for _, chunk, _ in named_by(one.table, one.fields)]
             changes += [Change(table, asset, one.sk, delete=True) for one in found]
         await self._write(changes)
         await self._write([dereference(chunk, asset) for chunk in dict.fromkeys(chunks)])
@@ -155,11 +155,8 @@ class Trash:
 
     async def _chunks_of(self, row: Row) -> list[ChunkId]:
         """Give the chunks an asset's own row names; those that cannot be found out now are found as dangling later."""
-        found = [
-            ChunkId(bytes.fromhex(named))
-            for field in ("poster", "manifest_chunk")
-            if isinstance(named := row.fields.get(field), str) and _is_hash(named)
-        ]
+        named = {name: value for name, value in row.fields.items() if name != "manifest"}
+        found = [chunk for _, chunk, _ in named_by(row.table, named)]
         try:
             manifest = await self._files.manifest(row.fields)
         except (PortError, Malformed) as error:
@@ -180,7 +177,7 @@ class Trash:
             gone = [
                 dereference(bytes.fromhex(pk), AssetId(asset))
                 for pk, asset, part, made_ms in rows
-                if part in mine and _is_hash(pk) and await self._leads_nowhere(asset, made_ms, known)
+                if part in mine and is_hash(pk) and await self._leads_nowhere(asset, made_ms, known)
             ]
             await self._write(gone)
             dropped += len(gone)
@@ -203,19 +200,3 @@ class Trash:
             over = made_ms + self._collector.graces.idle_ms <= self._now_ms()
             return over and self._collector.settled_ms() > made_ms
         return not there
-
-
-def _is_hash(text: str) -> bool:
-    return len(text) == 64 and all(letter in "0123456789abcdef" for letter in text)
-
-
-def _named_in(rows: Sequence[Row]) -> list[ChunkId]:
-    found: list[ChunkId] = []
-    for row in rows:
-        body, hero = row.fields.get("body"), row.fields.get("hero")
-        if row.table == "pages" and isinstance(body, bytes):
-            page = Page.unpack(body)
-            found += [ChunkId(page.init), *(ChunkId(entry.chunk) for entry in page.entries)]
-        if row.table == "scenes" and isinstance(hero, str) and _is_hash(hero):
-            found.append(ChunkId(bytes.fromhex(hero)))
-    return found

@@ -202,3 +202,65 @@ def test_over_many_random_layouts_zones_hold_loads_are_even_and_little_more_move
 def test_a_version_is_the_same_bytes_on_every_machine():
     version = Version((), mesh_of({named(n): (TB, "z") for n in range(2)}, 1).seats)
     assert version.id == Version((), dict(reversed(version.seats.items()))).id
+
+
+def decided(history):
+    return (
+        [head.id for head in history.heads],
+        history.now.id,
+        list(history.live),
+        [base.id for base in history.bases],
+        history.token,
+    )
+
+
+@given(st.lists(orders, min_size=3, max_size=9), st.data())
+@settings(max_examples=25, deadline=None)
+def test_a_version_that_is_pruned_is_missed_by_nobody(changes, data):
+    """Whatever was pruned, and whatever else is known: everything decided is as with all versions there ever were."""
+    version = mesh_of({named(n): (TB, "") for n in range(5)})
+    line = [version]
+    for stamp, order in enumerate(changes, 1):
+        try:
+            line.append(ordered(line[-1], [order], dot(stamp), 2))
+        except Refused:
+            continue
+    known = {one.id: one for one in line}
+    settled = frozenset([line[0].id, line[-1].id])
+    synced = {named(n): line[data.draw(st.integers(0, len(line) - 1))].id for n in range(5)}
+    whole = History(known, settled, synced)
+    may = whole.prunable()
+    behind = min(line.index(known[name]) for name in synced.values())
+    assert {known[name] for name in may} == set(line[:behind]) - {known[name] for name in whole.now.parents}, (
+        "what a node may still go by stays, and so does what one can go back to"
+    )
+    gone = data.draw(st.sets(st.sampled_from(may))) if may else set()
+    pruned = {name: known[name].parents for name in gone}
+    left = {name: one for name, one in known.items() if name not in gone}
+    assert decided(History(left, settled, synced, pruned=pruned)) == decided(whole)
+    # One that was removed long ago comes back with an order of its own on a version that is pruned.
+    base = line[data.draw(st.integers(0, len(line) - 1))]
+    late = ordered(base, [Order(named(0), zone="late")], dot(500, "late"), 2)
+    assert decided(History({**left, late.id: late}, settled, synced, pruned=pruned)) == decided(
+        History({**known, late.id: late}, settled, synced)
+    )
+    # It heard that the version it goes by is pruned, and not yet why.
+    early = {one.id: one for one in line[: line.index(base) + 1]}
+    stubs = {name: parents for name, parents in pruned.items() if name in early}
+    assert History(early, frozenset([line[0].id]), {}, pruned=stubs).now.id == base.id
+
+
+def test_a_node_that_is_away_holds_pruning_up_and_one_that_was_removed_does_not():
+    nodes = [named(n) for n in range(3)]
+    line = [mesh_of(dict.fromkeys(nodes, (TB, "")))]
+    for stamp in (1, 2, 3):
+        line.append(ordered(line[-1], [Order(nodes[0], capacity_bytes=stamp * TB)], dot(stamp), 2))
+    known, settled = {one.id: one for one in line}, frozenset([line[0].id, line[-1].id])
+    told = dict.fromkeys(nodes[:2], line[-1].id)
+    assert History(known, settled, told).prunable() == ()
+    assert History(known, settled, {**told, nodes[2]: line[1].id}).prunable() == (line[0].id,)
+    out = ordered(line[-1], [Order(nodes[2], state="removed")], dot(4), 2)
+    known[out.id] = out
+    gone = History(known, settled | {out.id}, dict.fromkeys(nodes[:2], out.id)).prunable()
+    assert set(gone) == {one.id for one in line[:3]}
+    assert not History(known, settled, dict.fromkeys(nodes[:2], out.id)).prunable(), "not while anything moves"

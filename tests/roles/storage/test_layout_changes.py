@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from storage_cluster import assets, join, mesh, settled, start, until
+from storage_cluster import assets, join, mesh, settled, start, stop, until
 
 from mesh.core.layouts import Order, replacing
 from mesh.core.query import Query
@@ -202,5 +202,34 @@ def test_a_node_that_takes_anothers_place_gets_its_partitions_and_nothing_else_m
             await until(lambda: settled(nodes))
             for part, share in third.view.shares().items():
                 assert share.owners == tuple(new.node if node == old.node else node for node in before[part])
+
+    asyncio.run(main())
+
+
+def test_versions_that_are_over_everywhere_are_pruned_and_a_restart_knows_the_same_layout(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 3) as (fabric, nodes):
+            for size in (2, 3, 4):
+                await change(nodes[0], Order(nodes[0].node, capacity_bytes=size << 30))
+                await until(lambda: settled(nodes))
+            now = nodes[0].view.history.now
+
+            async def pruned():
+                return all(set(one.view.history.versions) == {now.id, *now.parents} for one in nodes)
+
+            await until(pruned)
+            bodies = [e.row().fields.get("body") for e in await nodes[1].rows.every("layout") if e.pk == "version"]
+            assert sum(body is not None for body in bodies) == 2 < len(bodies)
+            token = nodes[0].view.history.token
+            await stop(nodes[2])
+            nodes[2] = await start(fabric, tmp_path, 2)
+            assert nodes[2].view.history.token == token
+            await join(nodes[2], nodes)
+            await until(lambda: settled(nodes))
+            assert nodes[2].view.history.now.id == now.id
+            await change(nodes[2], Order(nodes[1].node, capacity_bytes=9 << 30))
+            await until(lambda: settled(nodes))
+            await nodes[0].keeper.apply(await nodes[0].keeper.plan_back())
+            await until(lambda: settled(nodes))
 
     asyncio.run(main())
