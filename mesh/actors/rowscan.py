@@ -11,6 +11,7 @@ nodes depends on: what lacks the field, then numbers, then text by code point.
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ _COLUMNS = (
     *("name", "kind", "camera", "state", "created_ms", "size_bytes", "duration_s", "trashed_ms", "updated_ms"),
     *("started_ms", "ended_ms", "content"),
 )
+_BRIEF = ("trashed_ms", "kind", "camera", "state", "created_ms")
+"""What the index `assets_brief` has of each asset."""
 _TALLIED = ("trashed_ms", "kind", "camera", "state")
 _WALKED = {
     "updated_ms": "assets_updated",
@@ -83,7 +86,7 @@ class Found:
 def scan(sql: Sql, query: Query, partitions: Sequence[int] | None) -> Found:
     """Answer a query from the rows here; ``partitions``: only these, None for all."""
     checked(query)
-    if query.text and not fts_query(query.text):
+    if query.text and not folded(query.text):
         return Found((), 0, False)
     if query.order == "rank":
         return _ranked(sql, query, partitions)
@@ -94,7 +97,7 @@ def scan(sql: Sql, query: Query, partitions: Sequence[int] | None) -> Found:
         total, exact = min(len(matched), FEW), len(matched) <= FEW
     if not total:
         return Found((), 0, False)
-    numbers = _sorted(matched, query) if matched is not None and exact else None
+    numbers = _sorted(sql, matched, query) if matched is not None and exact else None
     if numbers is None:
         numbers = _walk(sql, query, partitions)
     if numbers is None:
@@ -154,22 +157,57 @@ def _tallied(sql: Sql, query: Query, partitions: Sequence[int] | None) -> int | 
     return int(found.fetchone()[0])
 
 
-def _matched(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[tuple[int, Any, str, str]]:
-    """Give (id, what is ordered by, pk, sk) of what matches, one more than FEW at most."""
-    source, given = _source(query)
+def _matched(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[tuple[int, Any]]:
+    """Give (id, what is ordered by) of what matches, one more than FEW at most; of more only the ids."""
+    brief = query.table == "assets" and all(where.field in _BRIEF or where.op == "has" for where in query.where)
+    source, given = _source(sql, query, brief=brief)
     conditions, parameters = _conditions(query, partitions)
-    return sql.execute(
-        f"SELECT id, {_column(query.order)}, pk, sk FROM {source} WHERE {conditions} LIMIT ?",  # noqa: S608
+    told = not brief or query.order in _BRIEF  # what the brief index lacks is looked up of few rows alone
+    found = sql.execute(
+        f"SELECT id, {_column(query.order) if told else 'NULL'} FROM {source} "  # noqa: S608 - names were checked
+        f"WHERE {conditions} LIMIT ?",
         [*given, *parameters, FEW + 1],
+    ).fetchall()
+    if told or len(found) > FEW:
+        return found
+    return sql.execute(
+        f"SELECT id, {_column(query.order)} FROM (SELECT value AS one FROM json_each(?)) "  # noqa: S608
+        "CROSS JOIN shown ON id = one",
+        (json.dumps([number for number, _ in found]),),
     ).fetchall()
 
 
-def _sorted(matched: Sequence[tuple[int, Any, str, str]], query: Query) -> list[int]:
-    keyed = sorted(((place(value, pk, sk), number) for number, value, pk, sk in matched), reverse=query.descending)
+def _sorted(sql: Sql, matched: Sequence[tuple[int, Any]], query: Query) -> list[int]:
+    """Give the ids of a page in order. Keys are looked up only of rows that may be in it."""
     after = page_key(query.page)
-    if after is not None:
-        keyed = [pair for pair in keyed if (pair[0] < after if query.descending else pair[0] > after)]
-    return [number for _, number in keyed[: query.limit]]
+    found: list[int] = []
+    if all(isinstance(value, int) for _, value in matched):
+        ordered = sorted(matched, key=lambda pair: pair[1], reverse=query.descending)  # the same, and quicker
+    else:
+        ordered = sorted(matched, key=lambda pair: _value(pair[1]), reverse=query.descending)
+    for value, same in itertools.groupby(ordered, key=lambda pair: _value(pair[1])):
+        if after is not None and (value > after[:3] if query.descending else value < after[:3]):
+            continue
+        keyed = sorted(_keyed(sql, value, [number for number, _ in same]), reverse=query.descending)
+        if after is not None:
+            keyed = [pair for pair in keyed if (pair[0] < after if query.descending else pair[0] > after)]
+        found += [number for _, number in keyed[: query.limit - len(found)]]
+        if len(found) >= query.limit:
+            break
+    return found
+
+
+def _value(value: Any) -> tuple[int, float, str]:
+    return place(value, "", "")[:3]
+
+
+def _keyed(sql: Sql, value: tuple[int, float, str], numbers: Sequence[int]) -> list[tuple[Key, int]]:
+    """Give (place in the order, id) of rows that have one value of what is ordered by."""
+    rows = sql.execute(
+        "SELECT id, pk, sk FROM (SELECT value AS one FROM json_each(?)) CROSS JOIN shown ON id = one",
+        (json.dumps(numbers),),
+    ).fetchall()
+    return [((*value, pk, sk), number) for number, pk, sk in rows]
 
 
 def _walk(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[int] | None:
@@ -212,18 +250,23 @@ def _has_words(sql: Sql, number: int, wanted: Sequence[str]) -> bool:
     return text is not None and words_within(text[0], wanted)
 
 
-def _source(query: Query) -> tuple[str, list[Any]]:
-    """Give what to read a query's rows from: what its most telling condition finds first. SQLite knows no figures."""
+def _source(sql: Sql, query: Query, *, brief: bool = False) -> tuple[str, list[Any]]:
+    """Give what to read a query's rows from: what its most telling condition finds first. SQLite knows no figures.
+
+    ``brief``: the brief index has all that is asked of the rows found.
+    """
+    shown_as = "shown INDEXED BY assets_brief" if brief else "shown"
     if query.text:
         # A sub-select of its own: MATCH is only understood where the index of words is read first.
-        return "(SELECT rowid AS word FROM words WHERE words MATCH ?) CROSS JOIN shown ON id = word", [
-            fts_query(query.text)
-        ]
+        return (
+            f"(SELECT rowid AS word FROM words WHERE words MATCH ?) CROSS JOIN {shown_as} ON id = word",  # noqa: S608
+            [fts_query(sql, query.text)],
+        )
     has = next((where for where in query.where if where.op == "has"), None)
     if has is not None:
         return (
             f"(SELECT id AS tagged FROM elements WHERE tbl = '{query.table}' AND name = ? AND element = ?) "  # noqa: S608
-            "CROSS JOIN shown ON id = tagged",
+            f"CROSS JOIN {shown_as} ON id = tagged",
             [has.field, shown(has.value)],
         )
     if query.table == "assets":
@@ -232,8 +275,20 @@ def _source(query: Query) -> tuple[str, list[Any]]:
                 where.field == field and where.op in ops and (where.value is not None or where.op == "missing")
                 for where in query.where
             ):
+                if brief and index == "assets_created":
+                    return _within_times(query)
                 return f"shown INDEXED BY {index}", []
     return "shown", []
+
+
+def _within_times(query: Query) -> tuple[str, list[Any]]:
+    bounds = tuple(where for where in query.where if where.field == "created_ms" and where.op in ("ge", "le"))
+    reach, reaching = _conditions(Query(query.table, bounds), None)
+    return (
+        f"(SELECT id AS timed FROM shown INDEXED BY assets_created WHERE {reach}) "  # noqa: S608
+        "CROSS JOIN shown INDEXED BY assets_brief ON id = timed",
+        reaching,
+    )
 
 
 def _conditions(
@@ -243,7 +298,7 @@ def _conditions(
     # Names were checked: a table's name in the statement itself lets SQLite use the partial indexes.
     texts, parameters = [f"tbl = '{query.table}'" if of == "shown" else "1"], []
     if partitions is not None and len(partitions) < PARTITIONS:
-        texts.append("part IN (SELECT value FROM json_each(?))")
+        texts.append("+part IN (SELECT value FROM json_each(?))")
         parameters.append(json.dumps(list(partitions)))
     wheres = list(query.where)
     if not query.text and driven:
@@ -296,7 +351,7 @@ def _column(field: str) -> str:
 
 def _by_field(sql: Sql, query: Query, partitions: Sequence[int] | None) -> list[int]:
     """Sort all that match: what is left where too many match to be sorted here, and no index helps."""
-    source, given = _source(query)
+    source, given = _source(sql, query)
     conditions, parameters = _conditions(query, partitions)
     found: list[int] = []
     for extra, order, bounds in _pieces(query):
@@ -347,26 +402,27 @@ def _ranked(sql: Sql, query: Query, partitions: Sequence[int] | None) -> Found:
     ranks = _ranks(sql, query.text)
     conditions, parameters = _conditions(query, partitions)
     keyed = sql.execute(
-        "SELECT id, pk, sk FROM (SELECT value AS word FROM json_each(?)) CROSS JOIN shown ON id = word "  # noqa: S608
+        "SELECT id FROM (SELECT value AS word FROM json_each(?)) CROSS JOIN shown ON id = word "  # noqa: S608
         f"WHERE {conditions}",
         [json.dumps(list(ranks)), *parameters],
     ).fetchall()
-    matched = [(int(number), ranks[int(number)], pk, sk) for number, pk, sk in keyed]
-    return _packed(sql, _sorted(matched, query), len(matched), len(ranks) < RANK_ROWS_MAX, ranks)
+    numbers = [int(row[0]) for row in keyed]
+    matched = [(number, ranks[number]) for number in numbers]
+    return _packed(sql, _sorted(sql, matched, query), len(matched), len(ranks) < RANK_ROWS_MAX, ranks)
 
 
 def _ranks(sql: Sql, text: str) -> dict[int, float]:
     """Give the rank of the newest RANK_ROWS_MAX rows that match."""
     rows = sql.execute(
         "SELECT rowid, -bm25(words) FROM words WHERE words MATCH ? ORDER BY rowid DESC LIMIT ?",
-        (fts_query(text), RANK_ROWS_MAX),
+        (fts_query(sql, text), RANK_ROWS_MAX),
     ).fetchall()
     return {int(number): float(rank) for number, rank in rows}
 
 
 def matching(sql: Sql, table: str, text: str) -> dict[tuple[str, str], float]:
     """Give the (pk, sk) whose words match, with their rank (greater is better), the best RANK_ROWS_MAX."""
-    words = fts_query(text)
+    words = fts_query(sql, text)
     if not words:
         return {}
     rows = sql.execute(

@@ -152,9 +152,20 @@ def words_within(text: str, wanted: Sequence[str]) -> bool:
     return all(any(word.startswith(one) for word in have) for one in wanted)
 
 
-def fts_query(text: str) -> str:
-    """Give words as an FTS5 query: all of them, each as the beginning of a word; empty when there is none."""
-    return " AND ".join(f'"{word}"*' for word in folded(text)[:WORDS_MAX])
+def fts_query(sql: Sql, text: str) -> str:
+    """Give words as an FTS5 query: all of them, each as the beginning of a word; empty when there is none.
+
+    FTS5 gathers all rows of what is asked for as a beginning before it gives the first one: a word that begins no other
+    is asked for as it is.
+    """
+    return " AND ".join(f'"{word}"{"*" * _begins_others(sql, word)}' for word in folded(text)[:WORDS_MAX])
+
+
+def _begins_others(sql: Sql, word: str) -> bool:
+    if not (word.isascii() and word.isalnum()):
+        return True  # its letters may be others in the index
+    between = (f"{word}\x01", f"{word}\U0010ffff")
+    return sql.execute("SELECT 1 FROM word_terms WHERE term >= ? AND term <= ? LIMIT 1", between).fetchone() is not None
 
 
 def folded(text: str) -> list[str]:

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from mesh.actors import rowscan
+from mesh.actors.rowsql import fts_query
 from mesh.actors.rowstore import RowStore, partition_for
 from mesh.actors.schema import SCHEMA_VERSION, open_schema
 from mesh.adapters.tables import SqliteTables
@@ -43,13 +45,15 @@ async def put(store, *entries):
 
 values = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(-2, 2) | st.text("aBz é", max_size=3)
 fields = st.dictionaries(
-    st.sampled_from(["name", "kind", "size_bytes", "extra"]), values | st.just(b"x") | st.just(b""), max_size=4
+    st.sampled_from(["name", "kind", "size_bytes", "extra", "created_ms", "trashed_ms"]),
+    values | st.just(b"x") | st.just(b""),
+    max_size=4,
 )
 wheres = st.lists(
     st.one_of(
         st.builds(
             Where,
-            st.sampled_from(["name", "kind", "size_bytes", "extra", "updated"]),
+            st.sampled_from(["name", "kind", "size_bytes", "extra", "updated", "created_ms", "trashed_ms"]),
             st.sampled_from(["eq", "ne", "ge", "le", "prefix", "missing"]),
             values,
         ),
@@ -210,5 +214,61 @@ def test_a_database_of_a_newer_release_is_refused_untouched(tmp_path):
         with pytest.raises(Refused, match="newer release"):
             await open_schema(tables)
         tables.close()
+
+    asyncio.run(main())
+
+
+def test_a_word_that_begins_others_is_found_in_them_and_one_that_does_not_is_asked_for_as_it_is(tmp_path):
+    async def main():
+        async with opened(tmp_path) as store:
+            names = ["nikon", "nikon z9", "nikonos", "goal", "Göal", "goals", "0012", "00123"]
+            await put(store, *(entry_of(number, {"name": name}) for number, name in enumerate(names)))
+
+            async def found(text):
+                return sorted(
+                    entry.row().fields["name"] for entry, _, _ in (await store.scan(Query("assets", text=text))).rows
+                )
+
+            assert await found("nikon") == ["nikon", "nikon z9", "nikonos"]
+            assert await found("nikonos") == ["nikonos"]
+            assert await found("goal") == ["Göal", "goal", "goals"]
+            assert await found("göals") == ["goals"]
+            assert await found("0012") == ["0012", "00123"]
+            await put(store, entry_of(2, {"name": "leica"}, stamp=(NOW + 99) << 16))
+            query = await store._tables.read(lambda sql: fts_query(sql, "nikon goal"))
+            assert query == '"nikon" AND "goal"*', "no word begins with it any more"
+            assert await found("nikon") == ["nikon", "nikon z9"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("order", ["created_ms", "name", "size_bytes"])
+def test_many_that_match_are_counted_up_to_a_bound_and_few_are_put_in_order(tmp_path, monkeypatch, order):
+    monkeypatch.setattr(rowscan, "FEW", 20)
+
+    async def main():
+        async with opened(tmp_path) as store:
+            rows = [
+                entry_of(
+                    number, {"created_ms": number // 3, "name": f"n {number % 5}", "size_bytes": number % 7}, ["raw"]
+                )
+                for number in range(60)
+            ]
+            await put(store, *rows)
+            parts = [part for part in range(1024) if part % 2]
+            mine = [one for one in rows if partition_for("assets", one.pk) % 2]
+            for where, matching in (
+                ((Where("tags", "has", "raw"), Where("trashed_ms", "missing")), mine),
+                (
+                    (Where("created_ms", "ge", 3), Where("created_ms", "le", 9)),
+                    [o for o in mine if 3 <= o.row().fields["created_ms"] <= 9],
+                ),
+            ):
+                for text in ("", "n"):
+                    query = Query("assets", where, text, order, limit=7)
+                    found = await store.scan(query, parts)
+                    keyed = [(sort_key(one.row(), order, 0.0), one.row()) for one in matching]
+                    assert (found.total, found.exact) == (min(len(matching), 20), len(matching) <= 20)
+                    assert [one.pk for one, _, _ in found.rows] == [row.pk for _, row in first_page(keyed, query)]
 
     asyncio.run(main())
