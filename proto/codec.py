@@ -178,6 +178,8 @@ def _loads(data: bytes) -> Any:
 
 
 def _free_out(value: Value) -> Any:
+    if value is None or type(value) in (str, bytes, bool, float):
+        return value
     if isinstance(value, tuple | list):
         return [_free_out(item) for item in value]
     if isinstance(value, Mapping):

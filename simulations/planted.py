@@ -21,6 +21,7 @@ from mesh.core import pruning, replication, rows
 from mesh.core.hlc import HybridClock
 from mesh.core.identity import NodeIdentity
 from mesh.core.jobs import LeaseBook
+from mesh.core.layouts import History
 from mesh.core.membership import Membership
 from mesh.core.recording import Answer, RecordingBook
 from mesh.ports import Unavailable
@@ -298,6 +299,19 @@ def _a_recorder_s_epoch_is_ignored() -> list[Undo]:
     return [_swap(RecordingBook, "handle", handle)]
 
 
+def _a_former_owner_is_skipped() -> list[Undo]:
+    """Rows are written to and read from the new owners alone, as soon as a layout says so, whatever they have yet."""
+
+    def former(self: History, partition: Any, copies: int, away: Any) -> tuple[NodeId, ...]:
+        return ()
+
+    def follow_bases(self: replication.SyncState, replica: Any, partition: Any, unmet: Any, *rest: Any) -> None:
+        replica.met |= {base.id for base in unmet}
+        replica.must = {}
+
+    return [_swap(History, "former", former), _swap(replication.SyncState, "_follow_bases", follow_bases)]
+
+
 def _everywhere(name: str, real: Any, made: Any) -> list[Undo]:
     """Replace a function in every module of ours that imported it by name."""
     undo = []
@@ -328,6 +342,7 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "repair-doubled": _a_repair_is_doubled,
     "shards-always-whole": _shards_are_always_whole,
     "recorder-epoch-ignored": _a_recorder_s_epoch_is_ignored,
+    "former-owner-skipped": _a_former_owner_is_skipped,
 }
 
 WHERE: dict[str, str] = {
@@ -351,6 +366,7 @@ WHERE: dict[str, str] = {
     "repair-doubled": "repairs",
     "shards-always-whole": "pair",
     "recorder-epoch-ignored": "followed",
+    "former-owner-skipped": "drained",
 }
 """The smallest scenario (tier 1) or history (tier 0) in which a bug shows."""
 

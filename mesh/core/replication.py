@@ -68,6 +68,10 @@ class SyncState:
         self._replicas: dict[PartitionId, _Replica] = {}
         self._suspect: set[NodeId] = set()
         """Peers that came back and were not compared with since."""
+        self._leaving: set[PartitionId] = set()
+        """Partitions that were not this node's when it began to let their rows go; they may have become so since."""
+        self.given_up = 0
+        """How often rows were let go: what was compared before says nothing of what is here now."""
         self._counting: frozenset[PartitionId] | None = None
         """What ``counting`` gave, as long as nothing changed."""
 
@@ -151,6 +155,20 @@ class SyncState:
             replica.waits |= replica.concerned - {self._me} - away
             self._suspect |= replica.concerned - {self._me}
 
+    def give_up(self, partition: PartitionId) -> None:
+        """Take note that rows of a partition this node does not hold are about to go: until then nothing counts."""
+        self._counting = None
+        self._leaving.add(partition)
+
+    def gave_up(self, partition: PartitionId, away: Set[NodeId]) -> None:
+        """Take note that they are gone. Should the partition be this node's by now, it has to be compared."""
+        self._counting = None
+        self._leaving.discard(partition)
+        self.given_up += 1
+        replica = self._replicas.get(partition)
+        if replica is not None:
+            replica.waits |= replica.concerned - {self._me} - away
+
     def compared(self, peer: NodeId, partitions: Iterable[PartitionId], counting: Set[PartitionId]) -> None:
         """Take note that this node has all that ``peer`` had of ``partitions``; those ``counting`` counted there.
 
@@ -159,7 +177,7 @@ class SyncState:
         self._counting = None
         for partition in partitions:
             replica = self._replicas.get(partition)
-            if replica is None:
+            if replica is None or partition in self._leaving:
                 continue
             whole = partition in counting
             for base, left in list(replica.must.items()):
@@ -182,14 +200,12 @@ class SyncState:
     def counts(self, partition: PartitionId) -> bool:
         """Tell whether this node's replica of a partition may answer for it."""
         replica = self._replicas.get(partition)
-        return replica is not None and not replica.must and not replica.waits
+        return replica is not None and not replica.must and not replica.waits and partition not in self._leaving
 
     def counting(self) -> frozenset[PartitionId]:
         """Give all partitions this node may answer for."""
         if self._counting is None:
-            self._counting = frozenset(
-                partition for partition, replica in self._replicas.items() if not replica.must and not replica.waits
-            )
+            self._counting = frozenset(partition for partition in self._replicas if self.counts(partition))
         return self._counting
 
     def behind(self) -> int:

@@ -152,7 +152,7 @@ class Comparer:
         ]
 
     async def _compare_with(self, peer: NodeId) -> None:
-        layout = self._view.history.token
+        layout, given_up = self._view.history.token, self._view.sync.given_up
         parts = self._shared(peer)
         summary = summary_of(await self._store.digests(), parts, mesh=True)
         returned = peer in self._view.returned
@@ -161,15 +161,16 @@ class Comparer:
             peer, ACTOR, message, Compared, timeout_s=ASK_TIMEOUT_S, channel=Channel.CONTROL
         )
         self._view.returned.discard(peer)
-        if answer.same and answer.layout == layout == self._view.history.token:
+        kept = given_up == self._view.sync.given_up
+        if answer.same and kept and answer.layout == layout == self._view.history.token:
             self._view.sync.compared(peer, parts, {PartitionId(part) for part in partitions_in(answer.counting)})
             self._view.sync.caught_up(peer)
         elif not answer.same:
-            await self._fetch_differing(peer, layout, [*parts, MESH_PARTITION])
-        if answer.layout != layout or self._view.sync.awaits(peer):
+            await self._fetch_differing(peer, layout, given_up, [*parts, MESH_PARTITION])
+        if not kept or answer.layout != layout or self._view.sync.awaits(peer):
             self._due[peer] = self._clock.monotonic() + STEP_S  # there is more to it, once both know the same layout
 
-    async def _fetch_differing(self, peer: NodeId, layout: str, parts: list[PartitionId]) -> None:
+    async def _fetch_differing(self, peer: NodeId, layout: str, given_up: int, parts: list[PartitionId]) -> None:
         digests = await self._store.digests()
         told = Digests(tuple((part, digests.get(part, 0)) for part in parts))
         answer = await self._system.ask(peer, ACTOR, told, Differing, timeout_s=ASK_TIMEOUT_S)
@@ -178,7 +179,7 @@ class Comparer:
 
         def compared(those: list[PartitionId]) -> bool:
             # Only nodes that know the same versions of the layout take and pass on the same rows.
-            alike = answer.layout == layout == self._view.history.token
+            alike = answer.layout == layout == self._view.history.token and given_up == self._view.sync.given_up
             if alike:
                 self._view.sync.compared(peer, those, counting)
             return alike

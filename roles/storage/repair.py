@@ -261,7 +261,14 @@ class Repair:
                 lacking.update(dict.fromkeys(plan_rows(mine, theirs).give))
             # What a holder lacks goes the way of own writes: it leaves here when all have confirmed it.
             await self._rows.pass_on(list(lacking))
-            gone += await self._rows.forget({key: value for key, value in mine.items() if key not in lacking})
+            if not self._is_strange(part):
+                continue  # it has become this node's to hold while the others were asked
+            sync = self._view.sync
+            sync.give_up(part)
+            try:
+                gone += await self._rows.forget({key: value for key, value in mine.items() if key not in lacking})
+            finally:
+                sync.gave_up(part, frozenset(self._view.gone()))
         return gone
 
     def _is_strange(self, part: PartitionId) -> bool:

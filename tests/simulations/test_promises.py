@@ -70,6 +70,12 @@ def test_a_machine_that_boots_in_1970_writes_lists_and_records_and_its_edits_do_
     assert verdict.kept, told(verdict)
 
 
+def test_a_drained_node_that_comes_back_while_it_lets_its_rows_go_does_not_pass_for_whole():
+    """It had compared itself before the rows went, and answered for them after."""
+    verdict = tell("drained", 2)
+    assert verdict.kept, told(verdict)
+
+
 PROGRAM = """
 from tests.simulations.test_promises import tell_short
 verdict = tell_short(5)
@@ -119,6 +125,7 @@ CAUGHT = {
     "credit-lost": "P2",
     "shards-always-whole": "P5",
     "recorder-epoch-ignored": "P3",
+    "former-owner-skipped": "P5",
 }
 
 

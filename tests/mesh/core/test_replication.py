@@ -172,6 +172,24 @@ def test_two_sides_of_a_partition_that_changed_the_layout_see_each_other_before_
     assert state.counts(P), "they are gone again: each side goes on"
 
 
+def test_rows_that_are_let_go_while_a_node_comes_back_as_an_owner_are_compared_again_before_it_counts():
+    """It had compared itself while it still had them, and then called lists whole that lacked them."""
+    first = version([A, B])
+    drained = version([B, C], first, known=[A])
+    state, settled = SyncState(A), history(first, drained, settled=[drained])
+    refresh(state, settled, copies=2)
+    state.give_up(P)
+    back = version([A, B], drained, since=2, known=[C])
+    refresh(state, history(first, drained, back, settled=[drained]), copies=2)
+    state.compared(B, [P], ALL_P)
+    assert not state.counts(P)
+    assert state.counting() == NOTHING
+    state.gave_up(P, NOBODY)
+    assert not state.counts(P)
+    state.compared(B, [P], ALL_P)
+    assert state.counting() == ALL_P
+
+
 def test_a_node_that_stood_still_does_not_count_until_it_has_compared():
     state = SyncState(A)
     refresh(state, history(version([A, B])))
