@@ -64,7 +64,7 @@ class MeshConfig:
     secret_file: str = _setting("", "file that holds the mesh secret, instead of THATDAM_SECRET")
     copies: int = _setting(3, "copies wanted of everything kept, or as many as there are storage nodes")
     away_after_s: float = _setting(300.0, "seconds until a dead storage node is away and stand-ins take over")
-    datagram_bytes: int = _setting(1350, "UDP payload of QUIC packets; larger where every path carries it")
+    datagram_bytes: int = _setting(8952, "largest UDP payload of QUIC packets; each path is probed for what it carries")
     bulk_lane: bool = _setting(True, "copy chunks by TLS over TCP where both nodes do; else, or false: by QUIC")
     bulk_port: int = _setting(DEFAULT_BULK_PORT, "TCP port of that lane; 0, or where it is taken: a free one")
 

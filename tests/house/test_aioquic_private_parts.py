@@ -109,6 +109,23 @@ def test_an_acknowledgement_that_is_due_goes_with_the_packet_that_is_written():
     assert "space.ack_at <= now" in source
 
 
+def test_a_probe_of_the_path_is_made_of_what_aioquic_makes_its_packets_of():
+    made = connection()
+    assert type(made._max_datagram_size) is int
+    assert type(made._loss._pacer._max_datagram_size) is int
+    assert type(made._loss._time_of_last_sent_ack_eliciting_packet) is float
+    assert (made._loss._pto_count, made._handshake_confirmed, made._is_client) == (0, False, True)
+    assert Epoch.ONE_RTT in made._cryptos
+    assert isinstance(made._peer_cid.cid, bytes)
+    assert type(made._packet_number) is int
+    assert type(made._spin_bit) is bool
+    assert made._version is not None
+    source = inspect.getsource(QuicConnection.datagrams_to_send)
+    assert "max_datagram_size=self._max_datagram_size" in source
+    assert "now" in inspect.signature(made._loss.reschedule_data).parameters
+    assert list(inspect.signature(made._loss.on_packet_sent).parameters) == ["packet", "space"]
+
+
 def test_the_rest_of_what_is_read_is_there():
     made = connection()
     assert type(made._loss._rtt_smoothed) in (int, float)

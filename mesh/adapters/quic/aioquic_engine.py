@@ -11,8 +11,11 @@ stream, a transmit); ``_on_connection_limit_delivery``, ``_on_max_stream_data_de
 ``_local_max_streams_bidi``, ``_local_max_streams_uni`` (``Limit``: value, sent, used); ``_streams`` and a stream's
 ``max_stream_data_local``, ``max_stream_data_local_sent``, ``receiver.highest_offset``, ``receiver.is_finished``,
 ``sender._buffer_start``, ``sender._buffer_stop``, ``sender._buffer_fin``, ``sender._reset_error_code``;
-``_datagrams_pending``; ``_spaces`` and a space's ``ack_at``; ``_streams_queue`` (streams in the order they are served);
-``_loss._rtt_smoothed``; ``_state``; ``_close_event``; ``tls._peer_certificate``.
+``_datagrams_pending``; ``_cryptos``, ``_peer_cid``, ``_packet_number``, ``_spin_bit``, ``_is_client``, ``_version``,
+``_handshake_confirmed``, ``_max_datagram_size``, ``_loss._pacer._max_datagram_size``, ``_loss._pto_count``,
+``_loss._time_of_last_sent_ack_eliciting_packet`` (for probes of the path's size); ``_spaces`` and a space's ``ack_at``;
+``_streams_queue`` (streams in the order they are served); ``_loss._rtt_smoothed``; ``_state``; ``_close_event``;
+``tls._peer_certificate``.
 
 Invariant: no session tickets, no resumption, no 0-RTT; no client certificates asked for.
 """
@@ -20,7 +23,7 @@ Invariant: no session tickets, no resumption, no 0-RTT; no client certificates a
 from __future__ import annotations
 
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from aioquic._buffer import Buffer
@@ -43,7 +46,7 @@ from aioquic.quic.packet import (
     encode_quic_version_negotiation,
     pull_quic_header,
 )
-from aioquic.quic.packet_builder import QuicPacketBuilder
+from aioquic.quic.packet_builder import QuicDeliveryState, QuicPacketBuilder
 from aioquic.quic.recovery import QuicPacketSpace
 from aioquic.quic.retry import QuicRetryTokenHandler
 from aioquic.quic.stream import QuicStream
@@ -63,6 +66,7 @@ from mesh.adapters.quic.engine import (
     StreamReset,
     Windows,
 )
+from mesh.adapters.quic.path_size import PathSize
 from mesh.ports import Entropy
 from proto.ids import NodeId
 
@@ -141,6 +145,52 @@ class _Quic(QuicConnection):
             self._streams_queue.sort(key=_is_two_way)
         super()._write_application(builder, network_path, now)
 
+    def pack_probe(self, size: int, now: float, told: Callable[[bool, int], None]) -> list[bytes]:
+        """Give a datagram of exactly ``size`` bytes that the peer acknowledges and otherwise ignores.
+
+        It is not in flight for congestion control, which its loss says nothing about (RFC 9000, section 14.4).
+        """
+        assert self._version is not None
+        builder = QuicPacketBuilder(
+            host_cid=self.host_cid,
+            is_client=self._is_client,
+            max_datagram_size=size,
+            packet_number=self._packet_number,
+            peer_cid=self._peer_cid.cid,
+            spin_bit=self._spin_bit,
+            version=self._version,
+        )
+        builder.start_packet(QuicPacketType.ONE_RTT, self._cryptos[Epoch.ONE_RTT])
+        builder.start_frame(
+            QuicFrameType.PING,
+            handler=lambda state, probed: told(state is QuicDeliveryState.ACKED, probed),
+            handler_args=(size,),
+        )
+        left = builder.remaining_buffer_space
+        builder.start_frame(QuicFrameType.PADDING, capacity=left).push_bytes(bytes(left - 1))
+        datagrams, packets = builder.flush()
+        self._packet_number = builder.packet_number
+        for packet in packets:
+            packet.in_flight = False
+            packet.sent_time = now
+            self._loss.on_packet_sent(packet=packet, space=self._spaces[packet.epoch])
+        # Else the timer for answers would count from what was sent before.
+        self._loss._time_of_last_sent_ack_eliciting_packet = now
+        return datagrams
+
+    def resize(self, size: int) -> None:
+        """Send datagrams of up to so many bytes from now on."""
+        self._max_datagram_size = self._loss._pacer._max_datagram_size = size
+
+    def send_again(self, now: float) -> None:
+        """Send what waits for an answer again now, not when the timer that was lengthened in vain runs out."""
+        self._loss._pto_count = 0
+        self._loss.reschedule_data(now=now)
+
+    def acknowledged(self) -> int:
+        """Count the bytes of the open streams that the peer has acknowledged."""
+        return sum(stream.sender._buffer_start for stream in self._streams.values())
+
     def take(self, stream_id: int, size: int) -> bool:
         """Count bytes of a stream as taken by the application; True when a window is to be widened for it."""
         self.taken_bytes += size
@@ -187,25 +237,38 @@ class AioquicConnection:
         self._discarding: set[int] = set()
         self._end_told = False
         self._probes_answered = 0
+        self._path = PathSize(quic.configuration.max_datagram_size)
+        self._now_s = 0.0
+        self._progress: tuple[int, int] | None = None
 
     # ------------------------------------------------------------ input and output
 
     def receive(self, data: bytes, address: Address, now_s: float) -> None:
         """Take one UDP payload."""
+        self._now_s = now_s
         self._quic.receive_datagram(data, address, now_s)
 
     def transmit(self, now_s: float, budget_bytes: int) -> list[tuple[bytes, Address]]:
         """Give UDP payloads to send."""
         self._quic.budget_bytes = budget_bytes
-        return self._quic.datagrams_to_send(now_s)
+        datagrams = self._quic.datagrams_to_send(now_s)
+        if self._quic._handshake_confirmed and not self.over and (size := self._path.due(now_s)):
+            datagrams += [(probe, self.address) for probe in self._quic.pack_probe(size, now_s, self._probed)]
+        return datagrams
 
     def timer(self) -> float | None:
         """Give when to call ``fire``."""
-        return self._quic.get_timer()
+        at_s, probe_s = self._quic.get_timer(), self._path.next_at()
+        if probe_s is None or not self._quic._handshake_confirmed or self.over:
+            return at_s
+        return probe_s if at_s is None else min(at_s, probe_s)
 
     def fire(self, now_s: float) -> None:
         """Let time pass."""
+        self._now_s = now_s
         self._quic.handle_timer(now_s)
+        if lost := self._path.overdue(now_s):
+            self._probed(False, lost)
 
     def events(self) -> list[Event]:
         """Take the events that have come up."""
@@ -351,6 +414,35 @@ class AioquicConnection:
         quic.windows = windows
         quic._local_max_streams_bidi.value = windows.streams_bidirectional
         quic._local_max_streams_uni.value = windows.streams_unidirectional
+
+    @property
+    def datagram_bytes(self) -> int:
+        """The largest datagrams sent."""
+        return self._path.size_bytes
+
+    def find_size(self, known_bytes: int, limit_bytes: int, at_s: float) -> None:
+        """Take a known size up, and probe the path for larger ones."""
+        self._path.begin(known_bytes, limit_bytes, at_s)
+        self._quic.resize(self._path.size_bytes)
+
+    def doubt_size(self, now_s: float) -> None:
+        """Have the size in use probed."""
+        self._path.doubt(now_s)
+
+    def look_at_size(self, now_s: float) -> bool:
+        """See whether what is sent still arrives."""
+        streams = self._quic._streams
+        waiting = any(self.unsent(stream) for stream in streams)
+        progress = (self._quic.acknowledged(), len(streams)) if waiting else None
+        stuck = progress is not None and progress == self._progress
+        self._progress = progress
+        return stuck and self._path.doubt(now_s)
+
+    def _probed(self, arrived: bool, size: int) -> None:
+        if self._path.told(size, self._now_s, arrived=arrived):
+            self._quic.resize(self._path.size_bytes)
+            if not arrived:
+                self._quic.send_again(self._now_s)
 
     def ping(self) -> None:
         """Have the peer acknowledge something."""

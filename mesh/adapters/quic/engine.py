@@ -139,6 +139,20 @@ class Connection(Protocol):
     def grant(self, windows: Windows) -> None:
         """Widen what the peer may send."""
 
+    @property
+    def datagram_bytes(self) -> int:
+        """The largest datagrams sent, bytes of UDP payload."""
+
+    def find_size(self, known_bytes: int, limit_bytes: int, at_s: float) -> None:
+        """Send datagrams of a size known to arrive; from ``at_s`` on probe the path for larger ones (RFC 8899)."""
+
+    def doubt_size(self, now_s: float) -> None:
+        """Have the size in use probed: over the same path another connection's datagrams do not arrive."""
+
+    def look_at_size(self, now_s: float) -> bool:
+        """See, every few seconds, whether what is sent still arrives; True: that is doubted, and probed with the next
+        transmit, which falls back to smaller datagrams if the probes are lost."""
+
     def ping(self) -> None:
         """Have the peer acknowledge something, so that the connection does not idle out."""
 

@@ -50,13 +50,19 @@ from mesh.adapters.quic.gate import (
     new_nonce,
 )
 from mesh.adapters.quic.link import WINDOWS, QuicLink
+from mesh.adapters.quic.path_size import BASE_BYTES
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import UdpSocket, plain_host
 from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, Unavailable
 from proto.ids import NodeId
 from proto.messages.identity import LIFE_BYTES, LINK_BYTES, Proof, Redeem, Redeemed, Welcome
 
-DATAGRAM_BYTES = 1350
+DATAGRAM_BYTES = 8952
+"""The largest UDP payload that a path is probed for: a jumbo frame's."""
+FIND_SIZE_AFTER_S = 2.0
+"""The path of a new link is probed after so long: in its first moments there is more urgent work."""
+UNPROBED_BYTES = 1350
+"""UDP payload where the system does not keep datagrams whole, so that a probe would show nothing."""
 LOOPBACK_DATAGRAM_BYTES = 16000 if sys.platform == "linux" else 8900
 """UDP payload inside one machine, whose loopback carries more than any network (CPU a byte falls manifold); other
 systems' sockets send no more than some 9 KB at once."""
@@ -147,7 +153,8 @@ class QuicNetwork:
     ``bind``: address and UDP port, port 0 for a free one. ``accepts`` gives a reason to refuse a node, or None.
     ``advertise``: what ``listening`` shall say instead of what was found out; a port of 0 there means the bound one.
     ``judge`` says by which time certificates are over; without one the machine's clock does.
-    ``datagram_bytes``: UDP payload, 1200 to 16000; on loopback never less than LOOPBACK_DATAGRAM_BYTES.
+    ``datagram_bytes``: the largest UDP payload, 1200 to 16000: a connection begins with what every path carries, and
+    once it is proven its path is probed for more; on loopback all are LOOPBACK_DATAGRAM_BYTES from the start.
     ``bulk``: the lane that record copies and bulk take where the peer has one; None: all goes by QUIC.
     """
 
@@ -317,7 +324,18 @@ class QuicNetwork:
         return self._driver.add(made, session)
 
     def _size_for(self, address: Address) -> int:
-        return self._loopback_datagram_bytes if is_loopback(str(address[0])) else self._datagram_bytes
+        if is_loopback(str(address[0])):
+            return self._loopback_datagram_bytes
+        return BASE_BYTES if self._socket.whole else min(UNPROBED_BYTES, self._datagram_bytes)
+
+    def _find_size(self, link: QuicLink, carrier: Carrier) -> None:
+        """Have the path of a proven connection probed; a further one of a link goes on from what the first found."""
+        if self._socket.whole and not is_loopback(plain_host(carrier.connection.address)[0]):
+            main = link.main.carrier
+            wait_s = FIND_SIZE_AFTER_S if carrier is main else 0.0
+            found = main.connection.datagram_bytes
+            carrier.connection.find_size(found, self._datagram_bytes, self._clock.monotonic() + wait_s)
+            carrier.touch()
 
     async def _dial(self, address: Address, peer: NodeId) -> QuicLink:
         if peer == self.identity.node:
@@ -422,6 +440,8 @@ class QuicNetwork:
             raise
         if link.join(carrier, lane, dialled=True) is None:
             carrier.close(CODE_BYE, "not needed")
+        else:
+            self._find_size(link, carrier)
         self._replay(carrier, dialling)
 
     # ------------------------------------------------------------ being dialled
@@ -614,6 +634,7 @@ class QuicNetwork:
         if link.join(gate.carrier, Lane(proof.lane), dialled=False) is None:
             return "enough connections"
         gate.welcome(link.id, version, self._clock.monotonic())
+        self._find_size(link, gate.carrier)
         return ""
 
     # ------------------------------------------------------------ the bulk lane's owner
@@ -651,6 +672,7 @@ class QuicNetwork:
         assert self._handler is not None
         link = QuicLink(peer, link_id, self._clock.monotonic(), life, self._handler, self._more, self._lost)
         link.join(carrier, Lane.MAIN, dialled=dialled)
+        self._find_size(link, carrier)
         self._links[peer] = link
         self.copied = ""
         host, port = link.address
@@ -698,6 +720,10 @@ class QuicNetwork:
                 if link.bulk is not None:
                     link.bulk.tidy()
                 for carrier in link.carriers:
+                    if carrier.connection.look_at_size(now_s):
+                        link.main.carrier.connection.doubt_size(now_s)  # the others would begin with the same again
+                        carrier.touch()
+                        link.main.carrier.touch()
                     wanted = carrier.lane is Lane.MAIN or carrier.connection.streams_held() > 0
                     if wanted and now_s - carrier.heard_s >= KEEPALIVE_S:
                         carrier.connection.ping()

@@ -30,6 +30,8 @@ class UdpSocket:
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
         self.family = socket.AF_INET
+        self.whole = False
+        """The network never cuts what is sent into fragments: what is too large for a path is lost."""
         self.unsent = 0
         """Datagrams the kernel did not take."""
 
@@ -45,7 +47,7 @@ class UdpSocket:
         self.family, kind, protocol, _, address = found[0]
         made = socket.socket(self.family, kind, protocol)
         try:
-            _set_options(made, self.family)
+            self.whole = _set_options(made, self.family)
             made.bind(address)
         except OSError as error:
             made.close()
@@ -114,16 +116,20 @@ def plain_host(address: Address) -> Host:
     return str(address[0]).removeprefix("::ffff:"), int(address[1])
 
 
-def _set_options(made: socket.socket, family: int) -> None:
+def _set_options(made: socket.socket, family: int) -> bool:
+    """Set a socket's options; gives whether the network keeps its datagrams whole."""
     made.setblocking(False)
     for option in (socket.SO_RCVBUF, socket.SO_SNDBUF):
         with contextlib.suppress(OSError):
             made.setsockopt(socket.SOL_SOCKET, option, BUFFER_BYTES)
     if family == socket.AF_INET6:
         made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-    if sys.platform == "linux":
-        with contextlib.suppress(OSError):
-            made.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DO)
+    if sys.platform != "linux":
+        return False
+    try:
+        made.setsockopt(socket.IPPROTO_IP, _IP_MTU_DISCOVER, _PMTUDISC_DO)
         if family == socket.AF_INET6:
-            with contextlib.suppress(OSError):
-                made.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DO)
+            made.setsockopt(socket.IPPROTO_IPV6, _IPV6_MTU_DISCOVER, _PMTUDISC_DO)
+    except OSError:
+        return False
+    return True
