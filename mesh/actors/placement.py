@@ -287,11 +287,12 @@ class LayoutView:
         decides = (history.token, wanted, away)
         if self._shares_of != decides:
             layout = self.layout
+            all_alike = history.former(ALL[0], wanted, away) if history.lone else None
             self._shares = {
                 part: Share(
                     layout.owners(part, wanted),
                     layout.holders(part, wanted, away),
-                    history.former(part, wanted, away),
+                    history.former(part, wanted, away) if all_alike is None else all_alike,
                 )
                 for part in ALL
             }
@@ -310,9 +311,10 @@ class LayoutView:
                         self.returned.add(peer)
             self._alive = alive
             self._seen.update(alive)
-            living = set(alive)
+            living, me = set(alive), self._node
+            others, here = living - {me}, [me] if me in living else []
             self._present = {
-                part: sorted((node for node in share.takers if node in living), key=lambda node: node != self._node)
+                part: [*(here if me in share.takers else ()), *[node for node in share.takers if node in others]]
                 for part, share in self._shares.items()
             }
             self._present_of = (decides, alive)

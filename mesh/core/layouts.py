@@ -410,6 +410,11 @@ class History:
         """Whether the present version's owners may still lack something."""
         return len(self.bases) != 1 or self.bases[0].id != self.now.id
 
+    @cached_property
+    def lone(self) -> bool:
+        """Whether each base is of one node, as in a mesh that forms: who held before is the same for all partitions."""
+        return all(len(base.layout.places) <= 1 for base in self.bases)
+
     def former(self, partition: PartitionId, copies: int, away: Set[NodeId]) -> tuple[NodeId, ...]:
         """Give who holds a partition by the bases: they have whatever the present owners may still lack."""
         if not self.moving:

@@ -81,6 +81,7 @@ class SyncState:
         removed = {node for node, place in history.now.layout.places.items() if place.state == "removed"}
         bases = sorted(history.bases, key=lambda one: (one.born, one.id))
         learnt: dict[frozenset[str], frozenset[str]] = {}
+        unmet_by: dict[frozenset[str], list[Version]] = {}
         for partition, share in shares.items():
             replica = self._replicas.get(partition)
             if self._me not in share.takers:
@@ -100,7 +101,9 @@ class SyncState:
             if replica.met not in learnt:
                 learnt[replica.met] = history.learnt(replica.met)
             replica.met = learnt[replica.met]
-            unmet = [base for base in bases if base.id not in replica.met]
+            unmet = unmet_by.get(replica.met)
+            if unmet is None:
+                unmet = unmet_by[replica.met] = [base for base in bases if base.id not in replica.met]
             if unmet:
                 self._follow_bases(replica, partition, unmet, history, copies, removed)
             else:
@@ -121,6 +124,10 @@ class SyncState:
         must: dict[str, set[NodeId]] = {}
         eldest = min((history.versions[one].born for one in replica.met if one in history.versions), default=None)
         for base in unmet:
+            known = replica.must.get(base.id)
+            if known and not removed and (eldest is None or eldest > base.born):
+                must[base.id] = known  # as it was: only who is removed, or an older base met since, changes that
+                continue
             owners = set(base.owners(partition, copies))
             left = owners - {self._me} - removed
             if self._me in owners and not base.parents:
