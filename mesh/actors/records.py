@@ -178,7 +178,9 @@ class Records:
             while await self._write_due():
                 pass
             while joined := to_join(self._sizes):
-                await self._join(joined)
+                if not await self._join(joined):
+                    _log.warning("records are damaged; all are written anew from the database")
+                    await self._begin_generation()
 
     async def _write_due(self) -> bool:
         """Write the next records; False when there were none."""
@@ -210,12 +212,16 @@ class Records:
         self._sizes[segment] = len(data)
         return segment
 
-    async def _join(self, segments: Sequence[Segment]) -> None:
+    async def _join(self, segments: Sequence[Segment]) -> bool:
+        """Make one of several segments; False when one of them is not as it was written."""
         reads = [await self._read(segment) for segment in segments]
+        if any(read.damaged or read.foreign for read in reads):
+            return False
         records = latest(record for read in reads for record in read.records)
         for group in cut(records):
             await self._write(self._folder.whole, group)
         await self._remove(segments)
+        return True
 
     async def _remove(self, segments: Iterable[Segment]) -> None:
         for segment in segments:

@@ -59,6 +59,8 @@ PUT_BACK_MAX = 2000
 """Chunks of a take that are looked into after a restart, the latest: some ten minutes of it."""
 STOP_TIMEOUT_S = 10.0
 RECORDED_MAX = 1000
+CAMERA_WAIT_S, CAMERA_LOOK_S = 3.0, 0.1
+"""How long a recorder waits for the row of a camera it is to record, and how often it looks."""
 COPIES_EVERY_S = 2.0
 SETTLED_S = 5.0
 """How old a part is whose copies are counted: younger ones are still on their way."""
@@ -356,10 +358,17 @@ class Recorder:
             standing = self._takes.get(camera)
             return standing.take if standing is not None else await self._start(camera)
 
+    async def _row_of(self, camera: CameraId) -> Row:
+        """Give a camera's row; one that was added elsewhere a moment ago, while nodes meet, is waited for."""
+        until = self._clock.monotonic() + CAMERA_WAIT_S
+        while (row := await self._catalogue.get("cameras", camera)) is None:
+            if self._clock.monotonic() >= until:
+                raise NotFound(f"there is no camera {camera}")
+            await asyncio.sleep(CAMERA_LOOK_S)
+        return row
+
     async def _start(self, camera: CameraId) -> AssetId:
-        row = await self._catalogue.get("cameras", camera)
-        if row is None:
-            raise NotFound(f"there is no camera {camera}")
+        row = await self._row_of(camera)
         free = (await self._store.usage()).free_bytes
         if free < START_FREE_BYTES_MIN:
             raise DiskFull(f"this node's disk has {free >> 20} MiB left to record to; make room first")

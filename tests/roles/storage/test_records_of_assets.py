@@ -277,3 +277,23 @@ def test_a_reference_that_packing_took_back_stays_taken_back(tmp_path):
             assert await again.store.referred([part]) == set()
 
     asyncio.run(main())
+
+
+def test_damage_that_is_met_while_segments_are_joined_is_mended_from_the_database(tmp_path):
+    async def main():
+        writer = Writer()
+        async with opened(tmp_path) as one:
+            await one.kept.keep()
+            for number in range(core.FAN):
+                await writer.write(one, Change("assets", aid(number), set={"name": f"clip {number}"}))
+                if number == 5:
+                    segment = min((tmp_path / FOLDER).glob("*.records"))
+                    segment.write_bytes(segment.read_bytes()[:-3])
+                await one.kept.keep()
+            before = await seen(one)
+        lose(tmp_path)
+        async with opened(tmp_path) as again:
+            assert await seen(again) == before
+            assert len(before) == core.FAN
+
+    asyncio.run(main())
