@@ -410,6 +410,17 @@ class History:
         """Whether the present version's owners may still lack something."""
         return len(self.bases) != 1 or self.bases[0].id != self.now.id
 
+    def eldest_of(self, names: frozenset[str]) -> tuple[bool, Dot] | None:
+        """Give when the eldest of some versions was born; None when none of them is known."""
+        if names not in self._eldest:
+            born = (self.versions[one].born for one in names if one in self.versions)
+            self._eldest[names] = min(born, default=None)
+        return self._eldest[names]
+
+    @cached_property
+    def _eldest(self) -> dict[frozenset[str], tuple[bool, Dot] | None]:
+        return {}
+
     @cached_property
     def lone(self) -> bool:
         """Whether each base is of one node, as in a mesh that forms: who held before is the same for all partitions."""

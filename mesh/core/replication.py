@@ -122,7 +122,7 @@ class SyncState:
         removed: Set[NodeId],
     ) -> None:
         must: dict[str, set[NodeId]] = {}
-        eldest = min((history.versions[one].born for one in replica.met if one in history.versions), default=None)
+        eldest = history.eldest_of(replica.met)
         for base in unmet:
             known = replica.must.get(base.id)
             if known and not removed and (eldest is None or eldest > base.born):
