@@ -202,6 +202,8 @@ class Person:
 
     async def _on(self, work: Callable[[Node], Awaitable[T]], limit_s: float) -> T:
         life, state = self._machine.life, self._machine.state
+        if state == "stopping":
+            raise _Died  # it takes nothing new, as a gateway that closes
         try:
             return await self._mesh.on(self._machine, work, limit_s)
         except TimeoutError:
