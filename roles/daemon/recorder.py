@@ -152,9 +152,9 @@ class Recorder:
                     if self._takes.get(camera) is running:
                         _log.info("a take was stopped while this node was cut off", camera=camera, take=running.take)
                         await self._end(camera, running)
-                        stopped_ms = row.fields.get("stopped_ms")
+                        stopped_ms = _stopped_ms(row)
                         ended_ms = int(self._clock.wall() * 1000)
-                        if isinstance(stopped_ms, int) and 0 < stopped_ms < running.made_ms:
+                        if 0 < stopped_ms < running.made_ms:
                             # This run began after the stop: nobody wanted what it recorded.
                             await self._drop_after(running.take, stopped_ms)
                             ended_ms = stopped_ms
@@ -165,6 +165,18 @@ class Recorder:
                         }
                         await self._tell_ended(camera, running.take)
                         await self._catalogue.write(Change("assets", running.take, set=ended))
+
+    async def _as_stopped(self, take: AssetId) -> None:
+        """Have a take that somebody stopped end where it was stopped: what this node recorded of it later goes, and its
+        figures are those of what is left, whoever wrote them last."""
+        row = await self._catalogue.get("assets", take)
+        stopped_ms = _stopped_ms(row)
+        if row is None or not stopped_ms:
+            return
+        await self._drop_after(take, stopped_ms)
+        figures = await self._figures(take)
+        if any(row.fields.get(name) != value for name, value in figures.items()):
+            await self._catalogue.write(Change("assets", take, set=figures))
 
     async def _drop_after(self, take: AssetId, stopped_ms: int) -> None:
         """Take out of a take the pages whose every part was filmed after it was stopped."""
@@ -291,6 +303,7 @@ class Recorder:
         found = await self.put_back(take)
         if found:
             _log.info("parts of a take were handed over", camera=camera, take=take, parts=found)
+        await self._as_stopped(take)
         if self._before.get(camera) == take:
             del self._before[camera]
             await self._note()
@@ -609,18 +622,26 @@ class Recorder:
         pages = [_page(row) for row in await self._catalogue.rows("pages", take)]
         known = {entry.chunk for page in pages for entry in page.entries} | {page.init for page in pages}
         parts = {(entry.epoch, entry.group, entry.part) for page in pages for entry in page.entries}
+        stopped_ms = _stopped_ms(await self._catalogue.get("assets", take))
+        until_us = (stopped_ms + CLOCKS_APART_MS) * 1000 if stopped_ms else None
         found = missed = 0
         for chunk in chunks:
             if chunk not in known:
-                put = await self._put_back_chunk(take, chunk, pages, parts)
+                put = await self._put_back_chunk(take, chunk, pages, parts, until_us)
                 found += put is True
                 missed += put is None
         return found, missed
 
     async def _put_back_chunk(
-        self, take: AssetId, chunk: ChunkId, pages: list[Page], parts: Collection[tuple[int, int, int]]
+        self,
+        take: AssetId,
+        chunk: ChunkId,
+        pages: list[Page],
+        parts: Collection[tuple[int, int, int]],
+        until_us: int | None,
     ) -> bool | None:
-        """Tell whether it was put back; None for a part of an opening of which no page is known."""
+        """Tell whether it was put back; None for a part of an opening of which no page is known. What was filmed after
+        ``until_us`` (UTC microseconds), when the take was stopped, is not of it."""
         try:
             data = await self._store.read(chunk)
             name = name_of_part(data)
@@ -631,6 +652,8 @@ class Recorder:
             return False
         if entry is None or page is None:
             return None
+        if until_us is not None and entry.captured_us > until_us:
+            return False
         made = Page(take, page.init, page.init_size, page.tracks, (entry,))
         await self._catalogue.write(
             reference(page.init, take, page.init_size),
@@ -656,6 +679,12 @@ def _unpack(note: bytes | None) -> dict[CameraId, AssetId]:
 def _text(row: Row, field: str) -> str:
     found = row.fields.get(field)
     return found if isinstance(found, str) else ""
+
+
+def _stopped_ms(row: Row | None) -> int:
+    """Give when somebody stopped a take, UTC ms; 0 while nobody has."""
+    stopped_ms = row.fields.get("stopped_ms") if row is not None else 0
+    return stopped_ms if isinstance(stopped_ms, int) else 0
 
 
 def _recorder(row: Row) -> str:

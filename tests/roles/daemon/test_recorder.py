@@ -22,16 +22,21 @@ from mesh.adapters.tables import SqliteTables
 from mesh.adapters.workers import ProcessWorkers
 from mesh.core.rows import Change
 from mesh.ports import DiskFull, DiskUsage, Refused
-from proto.ids import ChunkId, node_id_of
+from proto.ids import ChunkId, NodeId, node_id_of
 from proto.messages.cameras import (
     AddCamera,
     CameraAdded,
+    Done,
+    HoldRecording,
     ListRecordings,
+    RecordingHeld,
     Recordings,
     StartRecording,
     StopRecording,
     TakeIs,
+    Verdict,
 )
+from roles.daemon import recorder
 from roles.daemon.recorder import Recorder
 from roles.media.mp4 import VirtualMp4
 from roles.media.timeline import Loss, Page, explained, timeline
@@ -65,6 +70,17 @@ class Alone:
 
     def away(self):
         return frozenset()
+
+
+class TakeIsOver:
+    """What a camera's node says once a take has ended."""
+
+    async def receive(self, message, context):
+        match message:
+            case HoldRecording():
+                return RecordingHeld(Verdict.OVER, message.take, NodeId(""), 0, 0, 0)
+            case _:
+                return Done()
 
 
 class SmallDisk(FolderDisk):
@@ -367,7 +383,11 @@ def test_a_packed_take_plays_as_before_and_nothing_of_it_is_put_back_twice(tmp_p
     asyncio.run(main())
 
 
-def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(tmp_path):
+@pytest.mark.parametrize("heard", ["by the take's row", "from the camera's node"])
+def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(tmp_path, monkeypatch, heard):
+    if heard == "from the camera's node":
+        monkeypatch.setattr(recorder, "STOPS_AT_FIRST_S", 60.0)
+
     async def main():
         one = await start(tmp_path)
         camera, take = await add_and_start(one)
@@ -391,11 +411,21 @@ def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(
         # Now it hears what others were told meanwhile.
         await again.catalogue.write(
             Change("cameras", camera, set={"record": ""}),
-            Change("assets", take, set={"state": "interrupted", "stopped_ms": stopped_ms}),
+            Change("assets", take, set={"state": "ready", "stopped_ms": stopped_ms, "ended_ms": stopped_ms}),
         )
+        if heard == "from the camera's node":
+            again.system.spawn("recordings", TakeIsOver())
+
+        async def as_stopped():
+            row = await again.catalogue.get("assets", take)
+            figures = timeline(await pages_of(again, take))
+            return row.fields["duration_s"] == figures.duration_us / 1e6 and not again.recorder.running()
+
         async with asyncio.timeout(60):
-            while (await again.catalogue.get("assets", take)).fields.get("ended_ms") != stopped_ms:
+            while not await as_stopped() or await again.store.referred(sorted(unwanted)):
                 await asyncio.sleep(0.05)
+        row = await again.catalogue.get("assets", take)
+        assert (row.fields["state"], row.fields["ended_ms"]) == ("ready", stopped_ms)
         assert again.recorder.running() == {}
         line = await written(again, take, tmp_path / "take.mp4")
         assert line.gaps == ()
