@@ -8,6 +8,7 @@ half of its year is over, by a node that can, at its start here and while it run
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -35,6 +36,7 @@ from proto import codec
 from proto.codec import Malformed
 from proto.ids import MeshId
 from proto.messages.identity import Redeem, Sealed
+from thatdam.capabilities import granted
 
 AUTHORITY_KEY, AUTHORITY, CERTIFICATE = "authority.key", "mesh.ca", "node.crt"
 EARLIER, ENTRY, COMPANY = "former.crt", "roster.entry", "company"
@@ -172,8 +174,11 @@ def _granted(folder: DataFolder, ca: bytes, identity: NodeIdentity) -> tuple[str
 # ---------------------------------------------------------------- joining
 
 
-async def join(folder: DataFolder, text: str, zone: str, clock: Clock, entropy: Entropy) -> tuple[Host, ...]:
-    """Redeem a ticket, unless this folder is of its mesh already; gives where that mesh is.
+async def join(
+    folder: DataFolder, text: str, roles: Sequence[str], zone: str, clock: Clock, entropy: Entropy
+) -> tuple[Host, ...]:
+    """Redeem a ticket, unless this folder is of its mesh already; gives where that mesh is. ``roles``: those the node
+    was told to take, all others it chooses by itself.
 
     Refused says why this ticket does not let this folder in; Unavailable, that the admitting node was not reached.
     """
@@ -189,6 +194,7 @@ async def join(folder: DataFolder, text: str, zone: str, clock: Clock, entropy: 
                 return ticket.addresses
     elif folder.read_secret(AUTHORITY_KEY) is not None:
         raise _other_mesh(folder, ticket)
+    granted({}, roles, ticket.roles)  # a ticket that does not do is not spent
     seed = folder.key.private_bytes_raw()
     newcomer = Newcomer(seed, ticket.authority)
 

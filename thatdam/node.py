@@ -328,7 +328,7 @@ class Node:
             roster,
             grants,
             admission,
-            Overview(system, members, network),
+            Overview(system, members, network, lambda node: _counts_on(view, node)),
             reporter,
             pulse,
             view,
@@ -424,3 +424,9 @@ class Node:
 
 def _reachable(info: NodeInfo, network: Network) -> NodeInfo:
     return dataclasses.replace(info, addresses=tuple(network.listening()))
+
+
+def _counts_on(view: LayoutView, node: NodeId) -> bool:
+    """Tell whether the layout has a place for a node, so that something may be kept there alone."""
+    place = view.layout.places.get(node)
+    return place is not None and place.state != "removed"

@@ -6,7 +6,7 @@ Invariant: what a node cannot measure it does not tell; a node that does not ans
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -146,16 +146,24 @@ class NodeState:
 
 
 class Overview:
-    """All nodes, asked at once."""
+    """All nodes, asked at once. ``stores``: whether something may be kept on a node, by the layout."""
 
-    def __init__(self, system: ActorSystem, members: Members, network: Network) -> None:
+    def __init__(
+        self, system: ActorSystem, members: Members, network: Network, stores: Callable[[NodeId], bool]
+    ) -> None:
         self._system = system
         self._members = members
         self._network = network
+        self._stores = stores
 
     async def nodes(self) -> list[NodeState]:
-        """Give every node that has not left, in the order of their ids; those that do not answer lack figures."""
-        members = [member for member in self._members.all().values() if member.state is not State.LEFT]
+        """Give every node, in the order of their ids; those that do not answer lack figures. One that has left is
+        among them for as long as the layout counts on it: what it keeps cannot be had."""
+        members = [
+            member
+            for member in self._members.all().values()
+            if member.state is not State.LEFT or self._stores(NodeId(member.id))
+        ]
         reports = await asyncio.gather(*(self._ask(member) for member in members))
         links = self._network.links()
         return [

@@ -146,7 +146,7 @@ async def real(config: Config) -> Ports:
         if config.seeds and not (config.secret or config.ticket) and folder.read_secret(identity.AUTHORITY) is None:
             raise Refused(JOINS_HOW)  # before this folder is given a mesh of its own, which it could not leave
         if config.ticket:
-            met = await identity.join(folder, config.ticket, config.mesh.zone, clock, entropy)
+            met = await identity.join(folder, config.ticket, config.node.roles, config.mesh.zone, clock, entropy)
         standing = await identity.settle(folder, config.secret, executor, entropy, clock.wall(), met)
         bind = _bind(config, standing)
         tables = await open_database(folder.root / DATABASE, folder.node_id)

@@ -220,6 +220,17 @@ def tell(nodes: list[Node]) -> None:
     say.print(f"  kill -9 {first.process.pid}   [dim]# {first.name} dies; its takes still play from the others[/]")
 
 
+def watch(nodes: list[Node]) -> None:
+    """Say when a node has ended, until all have."""
+    standing = list(nodes)
+    while standing:
+        for node in [one for one in standing if one.process.poll() is not None]:
+            standing.remove(node)
+            left = ", ".join(one.name for one in standing)
+            say.print(f"{node.name} has ended; " + (f"the mesh goes on with {left}" if left else "no node is left"))
+        time.sleep(0.5)
+
+
 def stop(nodes: list[Node]) -> None:
     """End the nodes in order; a second Ctrl-C ends them at once."""
 
@@ -281,8 +292,7 @@ def main() -> int:
         if options.once:
             return 0 if right else 1
         say.print("\n[bold]Ctrl-C[/] ends all of it.")
-        while all(node.process.poll() is None for node in nodes[1:]):
-            time.sleep(0.5)
+        watch(nodes)
         return 0
     finally:
         stop(nodes)

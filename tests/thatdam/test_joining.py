@@ -106,6 +106,11 @@ def test_wrong_tickets_are_sentences(mesh, tmp_path):
     assert "was not reached" in fails(late, "--join", ticket)
     first.start()
     see(mesh, 3)
+    storing = first.json("invite", "--role", "storage")["ticket"]
+    assert "not granted the role encoder" in fails(late, "--join", storing, "--role", "encoder")
+    assert "not granted the role encoder" in fails(lone(tmp_path, "later"), "--join", storing, "--role", "encoder"), (
+        "a ticket that does not do is not spent"
+    )
     assert "no time" in first.run("invite", "--expires", "soon", code=2)
     assert "no role" in first.run("invite", "--role", "king", code=1)
     assert "cannot invite" in mesh[1].run("invite", code=1)
@@ -126,6 +131,7 @@ def test_another_node_is_let_admit_and_does_when_the_first_is_lost(mesh, tmp_pat
     until(lambda: len(third.get("/api/v1/nodes")["standing"]["admitting"]) == 2, 30, "everybody knows")
     assert "one node alone" not in third.run("status")
     first.stop()
+    until(lambda: "first has left" in second.run("status"), 30, "it is missed, for it may keep something")
     ticket = second.json("invite", "--role", "proxy")["ticket"]
     fourth = lone(tmp_path, "fourth", "--join", ticket, settings={"THATDAM_NODE_ROLES": ""}).start()
     try:

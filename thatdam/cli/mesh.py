@@ -41,7 +41,9 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
     out.print(f"nodes       {len(alive)} of {len(listed)} alive", highlight=False)
     for node in listed:
         if node not in alive:
-            out.print(f"            {node['name'] or node['id'][:8]} is {node['state']}", highlight=False)
+            told = "has left; what it keeps is away until it is started again" if node["state"] == "left" else ""
+            told = told or f"is {node['state']}"
+            out.print(f"            {node['name'] or node['id'][:8]} {told}", highlight=False, soft_wrap=True)
     for number, one in enumerate(answer["standing"]["refused"]):
         out.print(
             f"{'' if number else 'refused':<12}{one['address']}: {one['reason']}", highlight=False, soft_wrap=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 import webbrowser
 from enum import StrEnum
@@ -94,6 +95,8 @@ def token_add(
     as_json: AsJson = False,
 ) -> None:
     """Make a token for a program and print it, this once."""
+    if not math.isfinite(days):
+        raise fail(f"--days {days} is no number of days", 2)
     made = Client(data).call("POST", "/api/v1/tokens", json={"name": name, "role": role.value, "days": days})
     print(json.dumps(made, indent=2) if as_json else made["token"])
 

@@ -34,7 +34,17 @@ UPLOAD_TIMEOUT = (60.0, 180.0, 60.0, 60.0)
 """Seconds to connect, to read, to write, and to wait for a connection."""
 INTERRUPTED = 130
 
-Tags = Annotated[list[str] | None, typer.Option("--tag", "-t", help="a tag for each; may be said again")]
+
+def _one_each(said: list[str] | None) -> list[str] | None:
+    for tag in said or ():
+        if "," in tag:
+            raise typer.BadParameter(f"a tag has no comma: {tag!r}; say --tag once for each")
+    return said
+
+
+Tags = Annotated[
+    list[str] | None, typer.Option("--tag", "-t", help="a tag for each; may be said again", callback=_one_each)
+]
 
 
 class FileTroubleError(Exception):
@@ -172,6 +182,8 @@ def put(
 
 def _copies(asset: dict[str, Any]) -> str:
     count, wanted = asset["copies"], asset["copies_wanted"]
+    if count is None:
+        return f"? of {wanted} copies"
     return f"{count} of {wanted} {'copy' if wanted == 1 else 'copies'}"
 
 
@@ -355,6 +367,8 @@ def get(
     told = client.call("GET", f"/api/v1/assets/{asset_path(asset)}")
     name = safe_file_name(f"{told['name'] or asset}.mp4" if told["kind"] == "take" else told["name"] or asset)
     path = to / name if to is not None and to.is_dir() else to or Path(name)
+    if path.exists() and not path.is_file():
+        raise fail(f"{path} is no regular file, and is left as it is; give another name")
     if path.exists() and not force:
         raise fail(f"{path} is there already; give another name, or --force to replace it")
     try:
