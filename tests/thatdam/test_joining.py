@@ -85,7 +85,7 @@ def test_a_ticket_lets_one_machine_in_and_the_same_one_again(mesh, tmp_path):
     once.start()
     assert (once.data / "node.crt").read_bytes() == certificate
     once.stop()
-    other = lone(tmp_path, "other")
+    other = lone(tmp_path, "other", settings={"THATDAM_NODE_ROLES": ""})
     assert "let another machine in" in fails(other, "--join", ticket)
     assert "has a slip" in fails(other, "--join", ticket[:-9])
     assert "not granted the role daemon" in fails(once, "--role", "daemon")
@@ -95,14 +95,14 @@ def test_a_ticket_lets_one_machine_in_and_the_same_one_again(mesh, tmp_path):
 def test_wrong_tickets_are_sentences(mesh, tmp_path):
     first = mesh[0]
     ticket = first.json("invite")["ticket"]
-    elsewhere = lone(tmp_path, "elsewhere").start()
+    elsewhere = lone(tmp_path, "elsewhere", settings={"THATDAM_NODE_ROLES": ""}).start()
     try:
         assert "another node uses" in elsewhere.run("up", "--port", "0", "--join", ticket, code=1)
     finally:
         elsewhere.stop()
     assert "belongs to another mesh" in fails(elsewhere, "--join", ticket)
     assert "made that ticket itself" in (first.stop() or fails(first, "--join", ticket))
-    late = lone(tmp_path, "late")
+    late = lone(tmp_path, "late", settings={"THATDAM_NODE_ROLES": ""})
     assert "was not reached" in fails(late, "--join", ticket)
     first.start()
     see(mesh, 3)
