@@ -35,6 +35,10 @@ class Refused(PortError):
     """The other side said no; trying again does not help."""
 
 
+class RefusedHere(Refused):
+    """It was this side that said no."""
+
+
 class NotFound(PortError):
     """There is no such thing here."""
 

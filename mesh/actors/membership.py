@@ -48,7 +48,7 @@ from mesh.core.member import (
 )
 from mesh.core.membership import LINK_IDLE_S, Membership
 from mesh.core.vouching import Vouching
-from mesh.ports import Channel, Clock, Entropy, Host, Link, Network, PortError, Refused, Unavailable
+from mesh.ports import Channel, Clock, Entropy, Host, Link, Network, PortError, Refused, RefusedHere, Unavailable
 from proto import codec
 from proto.codec import Malformed
 from proto.ids import NodeId
@@ -443,6 +443,9 @@ class Members:
         for host in dial.hosts:
             try:
                 link = await self._network.dial(host, dial.expect, DIAL_TIMEOUT_S)
+            except RefusedHere as error:
+                refused = True
+                _log.info("a node is not dialled", at=_host_port(host), reason=str(error))
             except Refused as error:
                 refused = True
                 self._refusals.pop(_host_port(host), None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 
 import structlog
@@ -87,6 +87,9 @@ class Supervisor:
         made = asyncio.get_running_loop().create_task(guarded(), name=name)
         self._transient.add(made)
         made.add_done_callback(self._transient.discard)
+        if isinstance(task, Coroutine):
+            # One that was called off before its first step is closed; to one that has run this is nothing.
+            made.add_done_callback(lambda _: task.close())
         return made
 
     async def stop(self, name: str) -> None:

@@ -159,6 +159,7 @@ def test_a_revoked_node_is_out_at_once_and_for_good(mesh):
     told = until(lambda: third.get("/api/v1/nodes")["standing"]["refused"], 60, "it knows that it is refused")
     assert any("revoked" in one["reason"] for one in told)
     assert "refused     " in third.run("status")
+    assert not first.get("/api/v1/nodes")["standing"]["refused"], "it was this side that said no"
     assert "was revoked before" in first.run("revoke", gone)
     ticket = first.json("invite")["ticket"]
     third.stop()

@@ -55,6 +55,7 @@ SEEN_S = 3.0
 SEEN_POLL_S = 0.05
 CAMERAS_MAX = 1000
 _log = structlog.get_logger("cameras")
+ENDED = "the recording has ended and is whole"
 NAME_WRONG = "a camera's name is printable text on one line"
 
 
@@ -94,10 +95,15 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             await asyncio.sleep(SEEN_POLL_S)
         return None
 
-    async def take_shown(take: str) -> TakeOf:
-        if await seen("assets", take) is None:
-            raise Problem(503, f"the take {take} runs, but its row is not seen from this node yet; ask for it again")
-        return TakeOf(take=await assets.shown(take))
+    async def take_shown(take: str, done: str) -> TakeOf:
+        """Show a take; where it cannot be seen from here, say at least what was done."""
+        try:
+            if await seen("assets", take) is not None:
+                return TakeOf(take=await assets.shown(take))
+            why = "its row is not seen from this node yet; ask for it again"
+        except PortError as error:
+            why = f"it cannot be shown here: {error}; start the nodes that do not answer"
+        raise Problem(503, f"{done} as take {take}, but {why}")
 
     async def check_free(name: str, but: str = "") -> None:
         """Refuse a name that another camera has: verbs and people could not say which is meant."""
@@ -195,7 +201,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
         recorded = bool(text(row, "record")) and recorder_of(row) in node.members.alive()
         where = recorder_of(row) if recorded else recorder_for(row, node_)
         started = await node.system.ask(where, "recorder", StartRecording(camera), TakeIs)
-        return await take_shown(started.take)
+        return await take_shown(started.take, "the camera is being recorded")
 
     @app.delete(
         "/api/v1/cameras/{camera}/record",
@@ -213,9 +219,10 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
                 stopped = await node.system.ask(
                     home, "recordings", StopRecording(camera), TakeIs, timeout_s=STOP_TIMEOUT_S
                 )
-                return await take_shown(stopped.take)
             except PortError as error:
                 _log.info("the camera's node does not end the take", camera=camera, error=str(error))
+            else:
+                return await take_shown(stopped.take, ENDED)
         # The row may be a moment behind: the one who would record knows whether it does.
         where = recorder_of(row) if text(row, "record") else recorder_for(row)
         if where not in node.members.alive():
@@ -228,9 +235,9 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
                     "assets", AssetId(take), set={"state": "interrupted", "error": gone, "stopped_ms": node.now_ms()}
                 ),
             )
-            return await take_shown(take)
+            return await take_shown(take, "the recording was told to end")
         stopped = await node.system.ask(where, "recorder", StopRecording(camera), TakeIs, timeout_s=STOP_TIMEOUT_S)
-        return await take_shown(stopped.take)
+        return await take_shown(stopped.take, ENDED)
 
 
 async def _devices(node: Node, member: Member) -> tuple[list[Device], str]:

@@ -53,7 +53,7 @@ from mesh.adapters.quic.link import WINDOWS, QuicLink
 from mesh.adapters.quic.path_size import BASE_BYTES
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import UdpSocket, plain_host
-from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, Unavailable
+from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, RefusedHere, Unavailable
 from proto.ids import NodeId
 from proto.messages.identity import LIFE_BYTES, LINK_BYTES, Proof, Redeem, Redeemed, Welcome
 
@@ -342,7 +342,7 @@ class QuicNetwork:
             raise Refused("that is this node itself")
         refused = self._accepts(peer)
         if refused:
-            raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
+            raise RefusedHere(f"node {peer[:8]} is not accepted here: {refused}")
         while peer in self._attempts:
             await self._attempts[peer].ended.wait()  # not for its link, which may be there while the attempt still is
         standing = self._links.get(peer)
@@ -383,11 +383,11 @@ class QuicNetwork:
                 return await asyncio.shield(attempt.link)
             refused = self._accepts(peer)
             if refused:  # since the dial began
-                raise Refused(f"node {peer[:8]} is not accepted here: {refused}")
+                raise RefusedHere(f"node {peer[:8]} is not accepted here: {refused}")
             certificate = carrier.connection.peer_certificate()
             over = self._is_over(certificate)
             if over:
-                raise Refused(f"node {peer[:8]} is not accepted here: {over}")
+                raise RefusedHere(f"node {peer[:8]} is not accepted here: {over}")
             link = self._stand(peer, welcome.link, carrier, self._life_of(welcome), welcome.bulk_port, dialled=True)
             link.ends_s = self.identity.ends_s(certificate)
             self._replay(carrier, dialling)

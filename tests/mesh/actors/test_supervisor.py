@@ -1,6 +1,7 @@
-"""A task that goes on failing in the same way is counted each time, and logged now and then."""
+"""Tasks that fail are counted each time and logged now and then; tasks that are called off leave nothing behind."""
 
 import asyncio
+import inspect
 
 from structlog.testing import capture_logs
 
@@ -52,3 +53,19 @@ def test_the_same_failure_is_logged_once_and_then_every_ten_minutes():
         ("OSError: off", 2),
         ("OSError: off", int(supervisor.SAME_FAILURE_LOGGED_S)),
     ]
+
+
+def test_what_is_called_off_before_its_first_step_is_closed():
+    async def main():
+        owner = Supervisor(Clock(), Chance())
+
+        async def never():
+            raise AssertionError("it was called off before")
+
+        task = never()
+        owner.once("short", task).cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert inspect.getcoroutinestate(task) == inspect.CORO_CLOSED
+
+    asyncio.run(main())
