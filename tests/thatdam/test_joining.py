@@ -119,9 +119,10 @@ def test_wrong_tickets_are_sentences(mesh, tmp_path):
 
 def test_bad_orders_are_sentences(mesh):
     first, second, _ = mesh
-    assert "only node that can admit" in first.run("revoke", "first", code=1)
-    assert "there is no node" in first.run("revoke", "nobody", code=1)
-    assert "cannot revoke" in second.run("revoke", "third", code=1)
+    assert "only node that can admit" in first.run("revoke", "first", "--yes", code=1)
+    assert "there is no node" in first.run("revoke", "nobody", "--yes", code=1)
+    assert "say --yes" in first.run("revoke", "third", code=2)
+    assert "cannot revoke" in second.run("revoke", "third", "--yes", code=1)
     assert "there is no node" in first.run("admit", "nobody", code=1)
 
 
@@ -148,7 +149,7 @@ def test_another_node_is_let_admit_and_does_when_the_first_is_lost(mesh, tmp_pat
 def test_a_revoked_node_is_out_at_once_and_for_good(mesh):
     first, second, third = mesh
     gone = next(row["id"] for row in first.get("/api/v1/nodes")["nodes"] if row["name"] == "third")
-    assert "is revoked" in second.run("revoke", "third", "--reason", "stolen")
+    assert "is revoked" in second.run("revoke", "third", "--yes", "--reason", "stolen")
     until(lambda: "third" not in alive(first) and "third" not in alive(second), 60, "it is out")
     state = {row["id"]: row["state"] for row in first.get("/api/v1/nodes")["nodes"]}
     assert state.get(gone, "revoked") == "revoked"
@@ -160,7 +161,7 @@ def test_a_revoked_node_is_out_at_once_and_for_good(mesh):
     assert any("revoked" in one["reason"] for one in told)
     assert "refused     " in third.run("status")
     assert not first.get("/api/v1/nodes")["standing"]["refused"], "it was this side that said no"
-    assert "was revoked before" in first.run("revoke", gone)
+    assert "was revoked before" in first.run("revoke", gone, "--yes")
     ticket = first.json("invite")["ticket"]
     third.stop()
     for name in ("node.crt",):
@@ -171,7 +172,7 @@ def test_a_revoked_node_is_out_at_once_and_for_good(mesh):
 def test_revoking_one_that_can_admit_gives_the_mesh_a_new_authority(mesh, tmp_path):
     first, second, _ = mesh
     before = (first.data / "mesh.ca").read_bytes()
-    told = second.json("revoke", "first")
+    told = second.json("revoke", "first", "--yes")
     assert told["authority_renewed"]
     until(lambda: (second.data / "mesh.ca").read_bytes() != before, 30)
     ticket = second.json("invite", "--role", "proxy")["ticket"]
@@ -200,7 +201,7 @@ def test_a_mesh_of_one_secret_goes_on_without_it_once_a_holder_is_revoked(tmp_pa
     try:
         see([one, two, three], 3)
         until(lambda: len(one.get("/api/v1/nodes")["standing"]["admitting"]) == 3, 30)
-        assert one.json("revoke", "three")["authority_renewed"]
+        assert one.json("revoke", "three", "--yes")["authority_renewed"]
         until(lambda: two.get("/api/v1/nodes")["standing"]["admits"], 60, "the other holder has the new authority")
         see([one, two], 2)
         for node, other in ((one, two), (two, one)):

@@ -82,10 +82,16 @@ def admit(
 def revoke(
     node: Annotated[str, typer.Argument(help="id, the beginning of it, or name")],
     reason: Annotated[str, typer.Option(help="why; everybody in the mesh can read it")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask before")] = False,
     data: Data = "",
     as_json: AsJson = False,
 ) -> None:
     """End a node for ever: its links are cut, and nothing of it is taken any more."""
+    if not yes:
+        if not sys.stdin.isatty():
+            raise fail(f"this ends {node} for ever; say --yes to mean it", 2)
+        if not typer.confirm(f"End {node} for ever? It can join again only as a new node, from another data folder"):
+            raise typer.Exit(1)
     answer = Client(data).call("POST", f"/api/v1/nodes/{segment(node)}/revoke", json={"reason": reason})
     if as_json:
         print(json.dumps(answer, indent=2))

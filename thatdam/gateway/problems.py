@@ -131,7 +131,8 @@ def install(app: FastAPI) -> None:
         assert isinstance(error, RequestValidationError)
         first = error.errors()[0] if error.errors() else {"loc": (), "msg": "invalid"}
         where = ".".join(str(part) for part in first["loc"])
-        return problem_response(422, f"{where}: {first['msg']}")
+        told = str(first["msg"]).removeprefix("Value error, ")
+        return problem_response(422, f"{where}: {told}")
 
     async def on_bug(request: Request, error: Exception) -> JSONResponse:
         _log.error("request failed by a bug", path=request.url.path, error=repr(error), exc_info=error)

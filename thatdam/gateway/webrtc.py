@@ -129,7 +129,7 @@ class WhepSession:
         except OperationError as error:
             raise NoWebrtcError("This browser takes no H.264 over WebRTC.") from error
         except (ValueError, InvalidAccessError, InvalidStateError, KeyError, IndexError, AttributeError) as error:
-            raise Problem(400, f"the offer is no SDP that can be answered: {error}") from error
+            raise Problem(400, "the offer is no SDP that can be answered") from error
 
     async def _look(self, subscription: Subscription) -> tuple[TrackInfo, ...]:
         """Give the tracks of the current group, once it is sure that they can be shown."""
