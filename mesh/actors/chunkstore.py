@@ -370,12 +370,20 @@ class ChunkStore:
         if pending:
             self.changed.set()
 
-    async def oldest_alone_ms(self) -> int:
-        """Give when the oldest chunk came (UTC) that no other node is known to have; 0 when there is none."""
+    async def alone_told(self) -> tuple[int, int, int]:
+        """Tell of the chunks that no other node is known to have: of how many it is known for ``SPENT_S`` that nobody
+        needs them, how many bytes these have, and when the oldest of the others came (UTC ms; 0: there is none)."""
+        before_ms = int((self._clock.wall() - SPENT_S) * 1000)
         row = await self._tables.read(
-            lambda sql: sql.execute("SELECT MIN(added_ms) FROM chunks WHERE alone = 1").fetchone()
+            lambda sql: sql.execute(
+                "SELECT COALESCE(SUM(spare), 0), COALESCE(SUM(spare * size), 0), "
+                "COALESCE(MIN(CASE WHEN spare THEN NULL ELSE added_ms END), 0) FROM (SELECT added_ms, size, "
+                "EXISTS (SELECT 1 FROM idle i WHERE i.chunk = c.chunk AND i.since_ms <= ?) AS spare "
+                "FROM chunks c WHERE alone = 1)",
+                (before_ms,),
+            ).fetchone()
         )
-        return int(row[0] or 0)
+        return int(row[0]), int(row[1]), int(row[2])
 
     async def pending_count(self) -> int:
         """Count chunks that somebody who should hold them may lack."""

@@ -30,6 +30,8 @@ FRESH_WAIT_S = 0.05
 AGAIN_S = 2.0
 """How long until chunks that could not be copied are tried again."""
 DROP_EVERY_S = 15.0
+ALONE_FEW, ALONE_EVERY_S = 1000, 5.0
+"""Of so many chunks without a second copy it is looked at every turn which are needed; of more, this often."""
 HAVE_TIMEOUT_S = 5.0
 FULL_AGAIN_S = 30.0
 """How long until a node whose disk was full is offered chunks again."""
@@ -78,6 +80,9 @@ class Copier:
         self._again_at = 0.0
         self._drop_at = 0.0
         self._oldest_ms = 0
+        self._spare = [0, 0]
+        """Chunks, and their bytes, that are here alone and that nobody needs: they need no second copy."""
+        self._alone_at = 0.0
         self._gate = asyncio.Semaphore(COPIES_AT_ONCE)
         self._full_until: dict[NodeId, float] = {}
         self._swept = ""
@@ -103,11 +108,12 @@ class Copier:
     def lag(self) -> Lag:
         """Tell what was kept here and has no second copy, though there is a node that could have it."""
         others = [node for node in self._view.layout.places if node != self._system.node_id]
-        if not others or not self._store.alone_chunks:
+        chunks, size = self._store.alone_chunks - self._spare[0], self._store.alone_bytes - self._spare[1]
+        if not others or chunks <= 0:
             return Lag(0, 0, 0.0)
         now_ms = self._clock.wall() * 1000
         age_s = max(0.0, now_ms - self._oldest_ms) / 1000 if self._oldest_ms else 0.0
-        return Lag(self._store.alone_chunks, self._store.alone_bytes, age_s)
+        return Lag(chunks, max(0, size), age_s)
 
     # ------------------------------------------------------------ how many copies
 
@@ -156,7 +162,9 @@ class Copier:
             while await self.step():
                 pass
             self.backlog = await self._store.pending_count()
-            self._oldest_ms = await self._store.oldest_alone_ms()
+            if self._store.alone_chunks <= ALONE_FEW or now >= self._alone_at:
+                self._alone_at = now + ALONE_EVERY_S
+                *self._spare, self._oldest_ms = await self._store.alone_told()
             if now >= self._drop_at:
                 self._drop_at = now + DROP_EVERY_S
                 await self.drop_once()

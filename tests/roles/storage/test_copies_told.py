@@ -58,6 +58,32 @@ def test_a_capture_is_one_of_two_until_it_is_copied_and_everybody_says_so(tmp_pa
     asyncio.run(main())
 
 
+def test_what_nobody_needs_is_not_told_as_waiting_for_its_second_copy(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 2) as (fabric, nodes):
+            recorder = await start(fabric, tmp_path, 4, stores=False)
+            nodes.append(recorder)
+            await join(recorder, nodes[:2])
+            await until(lambda: settled(nodes))
+            for one in nodes[:2]:
+                fabric.cut(recorder.node, one.node)
+            parts = [await recorder.chunks.keep(b"part %d" % number, TAKE) for number in range(5)]
+            now_ms = int(recorder.clock.wall() * 1000)
+            idle = [(parts[0], now_ms - 120_000), (parts[1], now_ms - 120_000), (parts[2], now_ms)]
+            await recorder.tables.write(lambda sql: sql.executemany("INSERT INTO idle VALUES (?, ?, x'')", idle))
+            recorder.store.changed.set()
+
+            async def three():
+                return recorder.chunks.lag().chunks == 3
+
+            await until(three)
+            lag = recorder.chunks.lag()
+            assert lag.bytes == 3 * len(b"part 0")
+            assert lag.seconds > 0
+
+    asyncio.run(main())
+
+
 def test_copies_and_what_is_at_risk_follow_a_node_that_dies_is_replaced_and_returns(tmp_path):
     async def main():
         async with mesh(tmp_path, 4, keep_confirmed_s=0.0) as (fabric, nodes):
