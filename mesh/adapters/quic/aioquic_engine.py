@@ -240,6 +240,8 @@ class AioquicConnection:
         self._path = PathSize(quic.configuration.max_datagram_size)
         self._now_s = 0.0
         self._progress: tuple[int, int] | None = None
+        self._fell_back = False
+        """What waits for an answer is to be sent again, in datagrams of the size it fell back to."""
 
     # ------------------------------------------------------------ input and output
 
@@ -247,6 +249,7 @@ class AioquicConnection:
         """Take one UDP payload."""
         self._now_s = now_s
         self._quic.receive_datagram(data, address, now_s)
+        self._send_again()
 
     def transmit(self, now_s: float, budget_bytes: int) -> list[tuple[bytes, Address]]:
         """Give UDP payloads to send."""
@@ -269,6 +272,7 @@ class AioquicConnection:
         self._quic.handle_timer(now_s)
         if lost := self._path.overdue(now_s):
             self._probed(False, lost)
+        self._send_again()
 
     def events(self) -> list[Event]:
         """Take the events that have come up."""
@@ -441,8 +445,13 @@ class AioquicConnection:
     def _probed(self, arrived: bool, size: int) -> None:
         if self._path.told(size, self._now_s, arrived=arrived):
             self._quic.resize(self._path.size_bytes)
-            if not arrived:
-                self._quic.send_again(self._now_s)
+            # Not now: aioquic may be going through what it believes lost, this probe among it.
+            self._fell_back = self._fell_back or not arrived
+
+    def _send_again(self) -> None:
+        if self._fell_back:
+            self._fell_back = False
+            self._quic.send_again(self._now_s)
 
     def ping(self) -> None:
         """Have the peer acknowledge something."""

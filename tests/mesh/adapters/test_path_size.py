@@ -1,11 +1,13 @@
 """A connection finds how large datagrams its path carries, and falls back when the path carries less than before."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from mesh.adapters.quic import network as quic_network
 from mesh.adapters.quic import path_size
+from mesh.adapters.quic.aioquic_engine import AioquicConnection
 from mesh.adapters.quic.path_size import AGAIN_S, BASE_BYTES, TRIES, PathSize
 from mesh.adapters.quic.udp import UdpSocket
 from mesh.ports import Flow
@@ -191,3 +193,32 @@ def test_a_path_that_carries_less_than_before_stops_nobody(monkeypatch):
             assert sizes(one, other) == {BASE_BYTES}
 
     asyncio.run(main())
+
+
+def test_what_waits_is_sent_again_only_after_the_transport_has_gone_through_what_it_believes_lost():
+    """It went through a list of lost packets, a probe's among them, whose fate took others out of the same list."""
+    done = []
+
+    class Transport:
+        host_cid = b"12345678"
+        configuration = SimpleNamespace(max_datagram_size=8952)
+
+        def receive_datagram(self, data, address, now):
+            connection._probed(False, 8952)
+            done.append("received")
+
+        def resize(self, size):
+            done.append(size)
+
+        def send_again(self, now):
+            done.append("sent again")
+
+    connection = AioquicConnection(Transport(), ("127.0.0.1", 1))
+    assert connection._path.doubt(0.0)
+    for at in range(TRIES):
+        now = 0.0 + at
+        assert connection._path.due(now) == 8952
+        if at < TRIES - 1:
+            connection._path.told(8952, now, arrived=False)
+    connection.receive(b"", ("127.0.0.1", 1), float(TRIES))
+    assert done == [BASE_BYTES, "received", "sent again"]
