@@ -19,7 +19,7 @@ from simulations.benchmarks.measure import Figure
 from simulations.hosts.browser import CHROMIUM, FLAGS
 from simulations.hosts.lan import lan
 from simulations.hosts.lan import run as command
-from simulations.hosts.processes import Process, end, until
+from simulations.hosts.processes import Process, end, on_hosts, until
 
 SECONDS = 15.0
 SETTLE_S = 3.0
@@ -110,18 +110,8 @@ def run() -> list[Figure]:
     with tempfile.TemporaryDirectory() as text, lan(3) as network:
         network.block(0, 2)
         network.block(2, 0)
-        settings = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true"}
-        nodes = [
-            Process(Path(text) / f"n{at}", "--name", f"n{at}", prefix=network.inside(at), settings=settings)
-            for at in range(3)
-        ]
+        nodes = on_hosts(network, Path(text))
         try:
-            for node in nodes:
-                node.launch()
-            for node in nodes:
-                node.await_start()
-            for node in nodes:
-                until(lambda node=node: len(node.alive_names()) == 3, 90, "every node knows of all")  # type: ignore[misc]
             source = "test:?size=1280x720&rate=25"
             camera = str(nodes[2].json("source", "add", source)[0]["id"])
             figures = []

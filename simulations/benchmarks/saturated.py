@@ -24,7 +24,7 @@ from simulations.benchmarks import live_delay
 from simulations.benchmarks.measure import Figure
 from simulations.hosts.lan import Lan, lan
 from simulations.hosts.lan import run as command
-from simulations.hosts.processes import Process, end, until
+from simulations.hosts.processes import Process, end, on_hosts, until
 
 LINE_MBIT = 100
 FILE_BYTES = 48 << 20
@@ -98,18 +98,8 @@ def _full(node: Process, folder: Path) -> Iterator[Callable[[], float]]:
 
 
 def _measure(network: Lan, folder: Path, way: str, more: Mapping[str, str]) -> list[Figure]:
-    settings = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true", **more}
-    nodes = [
-        Process(folder / f"n{at}", "--name", f"n{at}", "--copies", "2", prefix=network.inside(at), settings=settings)
-        for at in range(3)
-    ]
+    nodes = on_hosts(network, folder, "--copies", "2", settings=more)
     try:
-        for node in nodes:
-            node.launch()
-        for node in nodes:
-            node.await_start()
-        for node in nodes:
-            until(lambda node=node: len(node.alive_names()) == 3, 90, "every node knows of all")  # type: ignore[misc]
         camera = str(nodes[0].json("source", "add", "test:?size=1280x720&rate=25")[0]["id"])
         until(lambda: live_delay.online(nodes[1], camera), 60, "the camera is known")
         ping_idle, age_idle = _both(nodes, camera)

@@ -11,14 +11,14 @@ from __future__ import annotations
 import os
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from simulations.benchmarks.measure import Figure, cpu_s, median
 from simulations.hosts import plain_copy, seaweed
 from simulations.hosts.lan import Lan, lan
-from simulations.hosts.processes import Process, end, mesh, until
+from simulations.hosts.processes import Process, end, mesh, on_hosts
 
 SIZE_BYTES = 256 << 20
 RUNS = 3
@@ -136,29 +136,9 @@ def run() -> list[Figure]:
         with lan(3) as network:
             plain = _plain(folder, network)
             for way, settings in (("", {}), (", QUIC alone", _ALONE)):
-                hosts = _hosts(network, folder / f"lan{len(settings)}", settings)
+                hosts = on_hosts(network, folder / f"lan{len(settings)}", "--copies", "2", settings=settings)
                 try:
                     figures += _figures(f"hosts at MTU 1500{way}", hosts, folder, plain)
                 finally:
                     end(hosts)
     return figures
-
-
-def _hosts(network: Lan, folder: Path, extra: Mapping[str, str]) -> list[Process]:
-    settings = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true", **extra}
-    hosts: list[Process] = []
-    try:
-        for number in range(3):
-            flags = ("--name", f"host{number}", "--copies", "2")
-            prefix = network.inside(number)
-            hosts.append(Process(folder / f"host{number}", *flags, prefix=prefix, settings=settings).start())
-        for host in hosts:
-            _sees_three(host)
-    except BaseException:
-        end(hosts)
-        raise
-    return hosts
-
-
-def _sees_three(host: Process) -> None:
-    until(lambda: len(host.alive_names()) == 3, 60, "every host sees all")

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import httpx
 
 from mesh.core.secret import make_secret
+from simulations.hosts.lan import Lan
 
 THATDAM = str(Path(sys.executable).parent / "thatdam")
 SECRET = make_secret(b"tests of processes..")
@@ -171,6 +172,28 @@ def mesh(folder: Path, count: int, *flags: str, settings: Mapping[str, str] | No
             nodes.append(Process(folder / name, "--name", name, *join, *flags, settings=settings).start())
         for node in nodes:
             _sees(node, count)
+    except BaseException:
+        end(nodes)
+        raise
+    return nodes
+
+
+def on_hosts(
+    network: Lan, folder: Path, *flags: str, settings: Mapping[str, str] | None = None, find_s: float = 90.0
+) -> list[Process]:
+    """Start a node on each host of a LAN, all at once; returns once each knows of all, by multicast alone."""
+    settings = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true", **(settings or {})}
+    nodes = [
+        Process(folder / f"n{at}", "--name", f"n{at}", *flags, prefix=network.inside(at), settings=settings)
+        for at in range(len(network.hosts))
+    ]
+    try:
+        for node in nodes:
+            node.launch()
+        for node in nodes:
+            node.await_start()
+        for node in nodes:
+            until(lambda node=node: len(node.alive_names()) == len(nodes), find_s, "every host sees all")  # type: ignore[misc]
     except BaseException:
         end(nodes)
         raise

@@ -10,7 +10,7 @@ import pytest
 from test_watch_across_nodes import OF_FFMPEGS_OWN, tool, url
 
 from simulations.hosts.lan import lan, run
-from simulations.hosts.processes import Process, end, until
+from simulations.hosts.processes import end, on_hosts, until
 from tests.namespaces import needs_namespaces
 
 pytestmark = [
@@ -48,21 +48,9 @@ def test_a_camera_two_hops_away_is_seen_every_way_and_sent_once(tmp_path):
     with lan(3) as network:
         network.block(0, 2)
         network.block(2, 0)
-        environment = {"THATDAM_MESH_HOST": "", "THATDAM_MESH_MDNS": "true"}
-        nodes = [
-            Process(
-                tmp_path / f"n{number}", "--name", f"n{number}", prefix=network.inside(number), settings=environment
-            )
-            for number in range(3)
-        ]
+        nodes = on_hosts(network, tmp_path)
         eye, middle, camera_node = nodes
         try:
-            for node in nodes:
-                node.launch()
-            for node in nodes:
-                node.await_start()
-            for node in nodes:
-                until(lambda node=node: len(node.alive_names()) == 3, 90, "every node knows of all")
             camera = camera_node.json("source", "add", "test:?size=640x360", "--name", "far")[0]["id"]
 
             def there():

@@ -102,7 +102,7 @@ def test_what_can_be_given_back_is_told_with_who_holds_it_up(request, given):
     expect(screen.page.get_by_text("n0 may know of a need")).to_be_visible()
     expect(node(screen, "gone")).to_contain_text("Revoked")
     expect(node(screen, "gone").get_by_role("button", name="Revoke")).to_have_count(0)
-    expect(node(screen, "n1")).to_contain_text(re.compile(r"Last full check\s*(1 May|May 1)"))
+    expect(node(screen, "n1")).to_contain_text(re.compile(r"Full check\s*(1 May|May 1)"))
     expect(node(screen, "n1")).to_contain_text("2 damaged chunks were found")
     expect(node(screen, "n1")).to_contain_text("4.2 MB")
     expect(screen.page.get_by_text("2 nodes")).to_have_count(0)

@@ -162,6 +162,8 @@ def _sentence(refused: InvalidStatus) -> str:
 def _moment(since: str) -> str:
     ago = _AGO.match(since.strip().lower())
     if ago is None:
+        if since and not since[:4].isdigit():
+            raise fail(f"--since {since!r} is no moment; write 10m, 2h or 3d, or a date as 2026-05-01T12:00:00Z", 2)
         return since
     then = SystemClock().wall() - int(ago[1]) * _UNITS_S[ago[2]]
     return datetime.datetime.fromtimestamp(then, datetime.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -44,6 +44,7 @@ class WhepSessions:
         self._addresses = addresses
         self._sessions: dict[str, WhepSession] = {}
         self._coming = 0
+        self._over = False
 
     async def offer(self, camera: str, sdp: str, came_to: str) -> tuple[WhepSession, str]:
         """Begin a session; gives it with its SDP answer."""
@@ -54,6 +55,8 @@ class WhepSessions:
             webrtc = await asyncio.to_thread(importlib.import_module, "thatdam.gateway.webrtc")
         finally:
             self._coming -= 1
+        if self._over:  # meanwhile
+            raise Problem(503, "the node is being stopped")
         session: WhepSession = webrtc.WhepSession(short_id(self._entropy.token(16)), camera, self._live, self._ended)
         self._sessions[session.id] = session
         try:
@@ -81,7 +84,8 @@ class WhepSessions:
         return list(self._sessions.values())
 
     async def close(self) -> None:
-        """End every session."""
+        """End every session, for good."""
+        self._over = True
         for session in self.sessions():
             await session.close()
 

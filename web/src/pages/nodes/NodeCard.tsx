@@ -27,7 +27,7 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
     ["Round trip", node.self ? "this node" : plain(node.state === "alive" ? node.rtt_ms : null, "ms")],
     ["Loop lag", plain(node.loop_lag_ms, "ms")],
     ["Can be freed", bytes(node.reclaimable_bytes)],
-    ["Last full check", scrubbed(node)],
+    ["Full check", scrubbed(node)],
   ];
   const damaged = node.scrub_found ?? 0;
   const up_s = since(node.started_at, nodeNow());
