@@ -17,7 +17,7 @@ from typing import Protocol
 import structlog
 
 from mesh.adapters.quic.engine import Address, Closed, Connection, Engine, Event
-from mesh.adapters.quic.udp import UdpSocket
+from mesh.adapters.quic.udp import DatagramSocket
 from mesh.ports import Clock
 
 CODE_BUG = 0x7
@@ -113,7 +113,7 @@ class Driver:
     def __init__(
         self,
         engine: Engine,
-        socket: UdpSocket,
+        socket: DatagramSocket,
         clock: Clock,
         unknown: Callable[[bytes, Address], Carrier | bytes | None],
     ) -> None:

@@ -52,7 +52,7 @@ from mesh.adapters.quic.gate import (
 from mesh.adapters.quic.link import WINDOWS, QuicLink
 from mesh.adapters.quic.path_size import BASE_BYTES
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
-from mesh.adapters.quic.udp import UdpSocket, plain_host
+from mesh.adapters.quic.udp import DatagramSocket, UdpSocket, plain_host
 from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, RefusedHere, Unavailable
 from proto.ids import NodeId
 from proto.messages.identity import LIFE_BYTES, LINK_BYTES, Proof, Redeem, Redeemed, Welcome
@@ -156,6 +156,7 @@ class QuicNetwork:
     ``datagram_bytes``: the largest UDP payload, 1200 to 16000: a connection begins with what every path carries, and
     once it is proven its path is probed for more; on loopback all are LOOPBACK_DATAGRAM_BYTES from the start.
     ``bulk``: the lane that record copies and bulk take where the peer has one; None: all goes by QUIC.
+    ``socket``: what carries the datagrams, not yet open; None: a UDP socket of the system's.
     """
 
     def __init__(
@@ -173,6 +174,7 @@ class QuicNetwork:
         bulk: BulkLane | None = None,
         redeem: Callable[[Redeem, bytes], Awaitable[Redeemed]] | None = None,
         judge: Judge | None = None,
+        socket: DatagramSocket | None = None,
     ) -> None:
         if not 1200 <= datagram_bytes <= 16000:
             raise ValueError("datagram_bytes is 1200 to 16000")
@@ -192,7 +194,7 @@ class QuicNetwork:
         self._loopback_datagram_bytes = max(datagram_bytes, loopback_datagram_bytes)
         self._engine = engine or AioquicEngine(entropy)
         self._bulk = bulk
-        self._socket = UdpSocket()
+        self._socket: DatagramSocket = socket or UdpSocket()
         self._driver = Driver(self._engine, self._socket, clock, self._unknown)
         self._links: dict[NodeId, QuicLink] = {}
         self._attempts: dict[NodeId, _Attempt] = {}

@@ -12,6 +12,7 @@ import errno
 import socket
 import sys
 from collections.abc import Callable
+from typing import Protocol
 
 from mesh.adapters.quic.engine import Address
 from mesh.ports import Host, Unavailable
@@ -24,8 +25,31 @@ _DATAGRAM_BYTES_MAX = 20_000
 _IP_MTU_DISCOVER, _IPV6_MTU_DISCOVER, _PMTUDISC_DO = 10, 23, 2
 
 
+class DatagramSocket(Protocol):
+    """What carries a transport's datagrams: the system's socket, or the simulator's."""
+
+    whole: bool
+    """The network never cuts what is sent into fragments: what is too large for a path is lost."""
+
+    async def open(self, bind: Host, receive: Callable[[list[tuple[bytes, Address]]], None]) -> None:
+        """Bind, and give what comes to ``receive``, in batches; Unavailable when that address cannot be had."""
+
+    @property
+    def port(self) -> int:
+        """The UDP port bound."""
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send one datagram, or lose it; never waits."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+    async def resolve(self, host: Host) -> Address:
+        """Give the socket address of a host; Unavailable when it has none that this socket reaches."""
+
+
 class UdpSocket:
-    """A bound socket that hands datagrams over in batches."""
+    """A bound socket that hands datagrams over in batches; a ``DatagramSocket``."""
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
