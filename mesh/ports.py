@@ -215,6 +215,10 @@ class Link(Protocol):
         """Where the peer was reached."""
 
     @property
+    def relay(self) -> NodeId | None:
+        """The node that carries this link, which sees ciphertext; None: the two reach each other by themselves."""
+
+    @property
     def rtt_s(self) -> float:
         """Smoothed round trip in seconds; 0.0 before it is known."""
 
@@ -227,12 +231,38 @@ class Link(Protocol):
     async def open_stream(self, flow: Flow, header: bytes) -> ByteStream:
         """Open a stream in a class of traffic; ``header`` (at most 64 KiB) reaches the peer's handler with it.
 
-        StreamLost from it later: try once more, as long as the link stands.
+        Refused: a live stream over a link that another node carries; live goes from node to node. StreamLost from it
+        later: try once more, as long as the link stands.
         """
 
 
 DATAGRAM_BYTES_MAX = 1100
 """Bytes of a datagram: what a path of MTU 1280 carries."""
+
+
+TUNNEL_DATAGRAM_BYTES_MAX = 8192
+"""Bytes of a datagram of a tunnel."""
+
+
+class Tunnel(Protocol):
+    """Datagrams to a node and back by way of another one, each whole or lost, in order."""
+
+    @property
+    def relay(self) -> NodeId:
+        """The node in between."""
+
+    @property
+    def peer(self) -> NodeId:
+        """The node at the other end, as the one in between says."""
+
+    def listen(self, heard: Callable[[bytes], None], ended: Callable[[], None]) -> None:
+        """Begin: ``heard`` takes what comes; ``ended`` is called once, when the way is broken or closed."""
+
+    def send(self, data: bytes) -> None:
+        """Send at most TUNNEL_DATAGRAM_BYTES_MAX bytes, or lose them."""
+
+    def close(self) -> None:
+        """End the way."""
 
 
 class LinkHandler(Protocol):
@@ -264,8 +294,19 @@ class Network(Protocol):
         """Reach a node and prove both sides; gives the standing link when there is one already.
 
         Unavailable when nobody answers, Refused when the peer is not of this mesh, is revoked, is not ``expect``, is
-        this node itself, or does not accept this node.
+        this node itself, or does not accept this node. Where only a link by way of another node stands, a better one
+        takes its place.
         """
+
+    async def dial_through(self, tunnel: Tunnel, timeout_s: float = 5.0) -> Link:
+        """Reach the node a tunnel leads to, with errors as of ``dial``; gives the standing link if there is one.
+
+        Both ends prove themselves to each other; of the node in between nothing is believed. The tunnel is the
+        network's from here on: it closes it with the link.
+        """
+
+    def enter(self, tunnel: Tunnel) -> None:
+        """Listen to a tunnel that another node has opened to this one: who dials through it proves itself as any."""
 
     def links(self) -> Mapping[NodeId, Link]:
         """Give the links that stand."""

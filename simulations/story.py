@@ -253,6 +253,7 @@ class Story:
             "pictures_seen": len(ledger.seen),
             "units_filmed": units,
             "takes": len(ledger.takes),
+            "links_carried": self.mesh.fabric.carried,
             "unattended_longest_s": round(self._attendance.longest_s, 3),
             "calls_unavailable": len(ledger.unavailable),
             **{f"release_{name}": count for name, count in sorted(self.mesh.releases.counts.items())},

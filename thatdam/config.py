@@ -67,6 +67,10 @@ class MeshConfig:
     datagram_bytes: int = _setting(8952, "largest UDP payload of QUIC packets; each path is probed for what it carries")
     bulk_lane: bool = _setting(True, "copy chunks by TLS over TCP where both nodes do; else, or false: by QUIC")
     bulk_port: int = _setting(DEFAULT_BULK_PORT, "TCP port of that lane; 0, or where it is taken: a free one")
+    relay_mb_s: float = _setting(
+        4.0, "MB/s this node carries, in all, between others that cannot reach each other; 0: none"
+    )
+    relay_links: int = _setting(16, "connections it carries for one node that asks it to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,6 +322,10 @@ def _check(config: Config) -> None:
         raise ConfigError(f"proxy.replay_mb: {config.proxy.replay_mb}; write MiB from 1 to 65536")
     if not 1200 <= config.mesh.datagram_bytes <= 16000:
         raise ConfigError(f"mesh.datagram_bytes: {config.mesh.datagram_bytes}; write a number from 1200 to 16000")
+    if not 0 <= config.mesh.relay_mb_s <= 100_000:
+        raise ConfigError(f"mesh.relay_mb_s: {config.mesh.relay_mb_s:g}; write MB/s from 0 to 100000")
+    if not 0 <= config.mesh.relay_links <= 256:
+        raise ConfigError(f"mesh.relay_links: {config.mesh.relay_links}; write a number from 0 to 256")
     for name in ("collect_after_s", "collect_packed_after_s", "trash_keep_s", "scrub_days"):
         value = getattr(config.storage, name)
         if not 0 < value <= SECONDS_MAX:

@@ -26,6 +26,7 @@ from mesh.actors.membership import Members
 from mesh.actors.memory import DiskMemory
 from mesh.actors.placement import LayoutView
 from mesh.actors.records import Records
+from mesh.actors.relay import Relay
 from mesh.actors.roster import Roster
 from mesh.actors.rowstore import RowStore
 from mesh.actors.search import Search
@@ -84,6 +85,7 @@ class Node:
     system: ActorSystem
     network: Network
     members: Members
+    relay: Relay
     roster: Roster
     grants: Grants
     admission: Admission
@@ -178,6 +180,10 @@ class Node:
             as_granted=grants.as_granted,
         )
         roster.watch_members(members.reconsider)
+        relay_bytes_s = config.mesh.relay_mb_s * 1e6
+        relay = Relay(system, network, clock, members.reach_itself, relay_bytes_s, config.mesh.relay_links)
+        relay.open()
+        members.carried_by(relay.dial)
         view = LayoutView(node, members, config.mesh.copies, grants.stores)
         roster.watch_members(view.reconsider)
         await view.open(rows)
@@ -325,6 +331,7 @@ class Node:
             system,
             network,
             members,
+            relay,
             roster,
             grants,
             admission,

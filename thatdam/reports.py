@@ -143,6 +143,8 @@ class NodeState:
     member: Member
     report: NodeReport | None
     rtt_s: float | None
+    relay: NodeId | None = None
+    """The node that carries the link, where it is not one of their own."""
 
 
 class Overview:
@@ -167,8 +169,9 @@ class Overview:
         reports = await asyncio.gather(*(self._ask(member) for member in members))
         links = self._network.links()
         return [
-            NodeState(member, report, links[member.id].rtt_s if member.id in links else None)
+            NodeState(member, report, link.rtt_s if link else None, link.relay if link else None)
             for member, report in zip(members, reports, strict=True)
+            for link in (links.get(NodeId(member.id)),)
         ]
 
     async def _ask(self, member: Member) -> NodeReport | None:

@@ -385,6 +385,27 @@ def links() -> Iterable[Step]:
     yield Step("dialling", "the link stands", "linked" if core.next_at() is None else "waiting", "dialled no more")
     core.want(PEER, host, 1.0, alive=True)
     yield Step("linked", "the link is lost", "waiting", waits(core))
+    core = fresh(alive=True, dialling=True)
+    core.ended(PEER, None, 1.0, refused=False)
+    others = core.due(100.0, (), lambda _: False, lambda _: (THIRD,))[0].relays
+    asked = "others are asked first to carry a connection to it" if others else "as before"
+    yield Step("waiting", "the time for a node that lives and did not answer has come", "dialling", asked)
+    core.relayed(PEER, host, 1.0)
+    core.ended(PEER, PEER, 1.0, refused=False)
+    yield Step("dialling", "another node carries a connection to it", "carried", f"dialled itself {waits(core)}")
+    for attempts, more in ((1, 1), (10, 9)):
+        for _ in range(more):
+            core.due(1000.0, (PEER,), lambda _: False)
+            core.ended(PEER, None, 1.0, refused=False)
+        heard = f"it does not answer itself, {_times(attempts)}"
+        yield Step("carried", heard, "carried", f"dialled itself {waits(core)}")
+    core.want(PEER, host, 1.0, alive=True)
+    lost = f"{waits(core)}; others are asked first to carry a connection to it"
+    yield Step("carried", "the other node carries it no more", "waiting", lost)
+    core = fresh(alive=True, dialling=True)
+    core.relayed(PEER, host, 1.0)
+    core.forget(PEER)
+    yield Step("carried", "the link stands", "linked" if core.next_at() is None else "carried", "it is carried no more")
     core.forget(PEER)
     yield Step("waiting", "it left", "none" if core.next_at() is None else "waiting", "the only thing that ends it")
 

@@ -305,6 +305,8 @@ class LiveHub:
 
     def _on_link(self, peer: NodeId, up: bool) -> None:
         assert self._system is not None
+        if up and self._system.carried(peer):
+            return  # live goes hop by hop, along the links that nodes have of their own
         if up:
             if peer not in self._tellers:
                 self._links += 1  # a link may be back before the task of the one before has ended

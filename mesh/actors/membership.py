@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, assert_never
 
 import structlog
@@ -96,6 +96,8 @@ REFUSALS_MAX = 8
 
 _log = structlog.get_logger("membership")
 _DATAGRAM_HEADS = tuple(bytes((0x82, 0x18, number)) for number in (110, 111, 112, 113, 114))
+ByWay = Callable[[NodeId, Sequence[NodeId]], Awaitable[Link | None]]
+"""Reaches a node by way of one of these; None: by none."""
 _Queued = tuple[Effect, "asyncio.Future[Any] | None"]
 
 
@@ -150,6 +152,7 @@ class Members:
         self._incredible_tell_at = 0.0
         self._twin_tell_at = 0.0
         self._refusals: dict[str, tuple[str, float]] = {}
+        self._by_way: ByWay | None = None
 
     # ------------------------------------------------------------ what others read
 
@@ -251,7 +254,7 @@ class Members:
         self._system.supervisor.run("membership/book", self._keep_book)
         self._feed(Start())
         for peer, link in self._network.links().items():
-            self._feed(LinkUp(peer, link.address))
+            self._feed(LinkUp(peer, link.address, link.relay))
 
     async def leave(self) -> None:
         """Tell the others that this node goes; returns when they were told, or could not be in time."""
@@ -321,7 +324,7 @@ class Members:
     def _on_link(self, peer: NodeId, up: bool) -> None:
         link = self._network.links().get(peer)
         if up and link is not None:
-            self._feed(LinkUp(peer, link.address))
+            self._feed(LinkUp(peer, link.address, link.relay))
         elif not up:
             self._feed(LinkDown(peer))
 
@@ -440,6 +443,11 @@ class Members:
 
     async def _dial(self, dial: Dial) -> None:
         refused = False
+        if dial.expect is not None and dial.relays and self._by_way is not None:
+            carried = await self._by_way(dial.expect, dial.relays)
+            if carried is not None:
+                self._feed(DialEnded(dial.key, carried.peer))
+                return
         for host in dial.hosts:
             try:
                 link = await self._network.dial(host, dial.expect, DIAL_TIMEOUT_S)
@@ -470,8 +478,19 @@ class Members:
         """Tell whether the mesh is too large for links with all."""
         return self._core is not None and self._core.crowd
 
+    def carried_by(self, by_way: ByWay) -> None:
+        """Have nodes that cannot be reached asked for by way of others."""
+        self._by_way = by_way
+
     async def reach(self, node: NodeId) -> Link | None:
         """Dial a node that lives and has no link, because something is to be said to it; None: it is not reached."""
+        link = await self.reach_itself(node)
+        if link is None and self._by_way is not None and self.crowd and self._core is not None:
+            return await self._by_way(node, self._core.relays(node))
+        return link
+
+    async def reach_itself(self, node: NodeId) -> Link | None:
+        """Do as ``reach``, but by no way over another node."""
         now = self._clock.monotonic()
         if self._core is None or self._unreached.get(node, now) > now:
             return None

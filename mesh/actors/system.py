@@ -447,6 +447,11 @@ class ActorSystem:
         """Have nodes without a link reached that way, and events passed on from link to link."""
         self._reach = reach
 
+    def carried(self, peer: NodeId) -> bool:
+        """Tell whether the link to a peer is by way of another node."""
+        link = self._network.links().get(peer)
+        return link is not None and link.relay is not None
+
     def in_use(self, peer: NodeId, within_s: float) -> bool:
         """Tell whether something goes on over the link to a peer, or did within that time."""
         if any(node == peer for node, _ in self._asked.values()):

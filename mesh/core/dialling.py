@@ -4,6 +4,9 @@ A handshake costs some milliseconds of a core at either end, and a mesh that for
 that make the mesh full wait for who comes: they are dialled once nobody new was heard of for a moment, few at once and
 spread over some seconds. Whom something is to be said to meanwhile is dialled for that (``Members.reach``).
 
+A node that lives, as others say, and that could not be reached is asked for by way of one of them; it goes on being
+dialled itself meanwhile, seldom, until that works.
+
 Invariant: nothing that was ever worth dialling is given up, except who left: each is tried again with jittered
 back-off for ever, so that a healed partition is found from both sides; at most ``DIALS_AT_ONCE`` run, and
 ``FIRST_AT_ONCE`` of those that nothing waits for.
@@ -29,6 +32,8 @@ CALM_WAITED_S = 2.0
 BACKOFF_FIRST_S = 0.5
 BACKOFF_ALIVE_MAX_S = 5.0
 BACKOFF_MAX_S = 30.0
+RELAYED_AT_ONCE = 2
+"""Dials of nodes that are reached by way of another one: most are in vain, and take their whole time."""
 LOST_EACH_S = 1.0
 """A node that was lost lately is tried again as often as one that lives; of many lost together, one in so long."""
 LOST_ATTEMPTS = 60
@@ -50,6 +55,8 @@ class Dial:
     key: Key
     hosts: tuple[Host, ...]
     expect: NodeId | None
+    relays: tuple[NodeId, ...] = ()
+    """Try by way of these first."""
 
 
 @dataclass(slots=True)
@@ -62,6 +69,10 @@ class _Target:
     reached: NodeId | None = None
     fresh: bool = False
     """It lives, and nobody has tried yet whether it is reached."""
+    relayed: bool = False
+    """There is a link by way of another node."""
+    beside: bool = False
+    """It is being dialled although there is such a link."""
 
 
 class Dialling:
@@ -75,6 +86,7 @@ class Dialling:
         self._running = 0
         self._fresh: dict[Key, None] = {}
         self._fresh_running = 0
+        self._relayed_running = 0
         self._calm_at = self._calm_by = 0.0
         self.nodes = 1
         """How many nodes live: among so many the lost are shared."""
@@ -101,7 +113,9 @@ class Dialling:
         standing = self._targets.get(node)
         if standing is not None:
             standing.hosts = hosts
-            if alive != standing.alive:
+            if standing.relayed:
+                self._relayed_no_more(node, standing, now)
+            elif alive != standing.alive:
                 standing.alive = alive
                 standing.attempts = 0
                 if alive and not standing.dialling:
@@ -126,6 +140,28 @@ class Dialling:
             else:
                 wait_s = self._turn_s(node, 0.0)
             self._agenda.set(node, now + wait_s)
+
+    def relayed(self, node: NodeId, hosts: tuple[Host, ...], now: float) -> None:
+        """Take note that a node is reached by way of another: it is dialled on, but there is time."""
+        target = self._targets.get(node)
+        if target is None:
+            if len(self._targets) >= TARGETS_MAX:
+                return
+            target = self._targets[node] = _Target(hosts, node, alive=True)
+        self._stale(node, target)
+        target.alive = True
+        if not target.relayed:
+            target.relayed = True
+            target.attempts = 0
+        if not target.dialling:
+            self._agenda.set(node, now + self._chance.uniform(0.5, 1.0) * BACKOFF_ALIVE_MAX_S)
+
+    def _relayed_no_more(self, node: NodeId, target: _Target, now: float) -> None:
+        """Find another way soon."""
+        target.relayed = False
+        target.attempts = 1
+        if not target.dialling:
+            self._agenda.set(node, now + self._chance.uniform(0.0, 0.2))
 
     def fresh(self, node: NodeId) -> bool:
         """Tell whether a node is to be linked and nothing is known yet of whether it is reached."""
@@ -157,6 +193,7 @@ class Dialling:
         if standing is not None:
             self._stale(node, standing)
             self._running -= standing.dialling
+            self._relayed_running -= standing.beside
 
     def ended(self, key: Key, reached: NodeId | None, now: float, *, refused: bool) -> None:
         """Take note of how a dial went."""
@@ -166,6 +203,11 @@ class Dialling:
         self._stale(key, standing)
         standing.dialling = False
         self._running -= 1
+        self._relayed_running -= standing.beside
+        standing.beside = False
+        if reached is not None and standing.relayed:
+            self._agenda.set(key, now + self._chance.uniform(0.5, 1.0) * BACKOFF_ALIVE_MAX_S)
+            return
         if reached is not None:
             standing.reached = reached
             standing.attempts = 0
@@ -173,6 +215,10 @@ class Dialling:
             return
         standing.attempts += 1
         longest_s = self._longest_s(standing)
+        if standing.relayed:
+            longest_s = min(BACKOFF_MAX_S, BACKOFF_ALIVE_MAX_S * 2 ** min(standing.attempts, 10))
+            self._agenda.set(key, now + self._chance.uniform(longest_s / 2, longest_s))
+            return
         shared = not standing.alive and self._shares() > 1.0
         ceiling = longest_s if shared else min(longest_s, BACKOFF_FIRST_S * 2 ** min(standing.attempts - 1, 10))
         if refused:
@@ -190,13 +236,26 @@ class Dialling:
     def _shares(self) -> float:
         return max(1.0, self.nodes / SHARED_FROM)
 
-    def due(self, now: float, linked: Container[NodeId], settled: Callable[[NodeId], bool]) -> list[Dial]:
-        """Give the dials to begin now; those whose node is linked already, or needs no link, wait."""
+    def due(
+        self,
+        now: float,
+        linked: Container[NodeId],
+        settled: Callable[[NodeId], bool],
+        relays: Callable[[NodeId], tuple[NodeId, ...]] = lambda _: (),
+    ) -> list[Dial]:
+        """Give the dials to begin now; those whose node is linked already, or needs no link, wait.
+
+        ``relays`` gives those by way of whom a node may be reached.
+        """
         dials: list[Dial] = []
         while self._running < DIALS_AT_ONCE and (key := self._agenda.pop(now)) is not None:
             target = self._targets[key]
             there = target.expect or target.reached
-            enough = there is not None and (there in linked or (target.expect is None and settled(there)))
+            enough = (
+                there is not None
+                and not target.relayed
+                and (there in linked or (target.expect is None and settled(there)))
+            )
             if enough or not target.hosts:
                 self._agenda.set(key, now + BACKOFF_MAX_S)
                 continue
@@ -206,10 +265,18 @@ class Dialling:
             if target.fresh and self._fresh_running >= FIRST_AT_ONCE:
                 self._agenda.set(key, now + self._chance.uniform(0.5, 1.5) * max(FIRST_EACH_S, self._spread_s() / 4))
                 continue
+            if target.relayed and self._relayed_running >= RELAYED_AT_ONCE:
+                self._agenda.set(key, now + self._chance.uniform(0.5, 1.5) * BACKOFF_ALIVE_MAX_S)
+                continue
             target.dialling = True
+            target.beside = target.relayed
             self._running += 1
             self._fresh_running += target.fresh
-            dials.append(Dial(key, target.hosts, target.expect))
+            self._relayed_running += target.beside
+            others: tuple[NodeId, ...] = ()
+            if target.expect is not None and target.alive and target.attempts and not target.relayed:
+                others = relays(target.expect)
+            dials.append(Dial(key, target.hosts, target.expect, others))
         return dials
 
     def next_at(self) -> float | None:

@@ -123,10 +123,11 @@ class PushPullAnswered:
 
 @dataclass(frozen=True, slots=True)
 class LinkUp:
-    """A peer is linked and proven."""
+    """A peer is linked and proven; ``relay``: by way of another node."""
 
     peer: NodeId
     address: Host
+    relay: NodeId | None = None
 
 
 @dataclass(frozen=True, slots=True)

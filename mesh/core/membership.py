@@ -101,6 +101,8 @@ SYNC_EACH_S = 5.0
 DIFFER_AGAIN_S = 3.0
 """Two views that differ while news comes are compared again after so long, before everything is exchanged."""
 
+RELAYS_ASKED = 3
+"""Nodes asked in one try to carry a connection to another."""
 NEWS_GATHER_S = 0.03
 """Newcomers that come within so long are told of together."""
 ASKED_BY_NEWCOMER_S = 0.3
@@ -134,6 +136,8 @@ class Membership:
         self._living: dict[NodeId, Member] | None = None
         self._others: list[NodeId] = []
         self.links: dict[NodeId, Host] = {}
+        self._relayed: dict[NodeId, NodeId] = {}
+        self._relay_of: dict[NodeId, NodeId] = {}
         self._chance = chance
         self._vouching = vouching
         self.incredible = 0
@@ -216,8 +220,8 @@ class Membership:
                 self._answer(peer, message, now)
             case PushPullAnswered(peer, message):
                 self._answered(peer, message, now)
-            case LinkUp(peer, address):
-                self._link_up(peer, address, now)
+            case LinkUp(peer, address, relay):
+                self._link_up(peer, address, relay, now)
             case LinkDown(peer):
                 self._link_down(peer, now)
             case DialEnded(key, reached, refused):
@@ -236,7 +240,7 @@ class Membership:
                 assert_never(event)
         if self._started and not self._leaving:
             self._count(now)
-            self._effects.extend(self._dialling.due(now, self.links, self._settled))
+            self._effects.extend(self._dialling.due(now, self.links, self._settled, self.relays))
             self.talk.schedule(now)
         self._wake()
         return self._effects
@@ -651,9 +655,14 @@ class Membership:
 
     # ------------------------------------------------------------ links
 
-    def _link_up(self, peer: NodeId, address: Host, now: float) -> None:
+    def _link_up(self, peer: NodeId, address: Host, relay: NodeId | None, now: float) -> None:
         self.links[peer] = address
-        self._dialling.forget(peer)
+        if relay is None:
+            self._relay_of.pop(peer, None)
+            self._dialling.forget(peer)
+        else:
+            self._relayed[peer] = self._relay_of[peer] = relay
+            self._dialling.relayed(peer, self._hosts(peer), now)
         self._agenda.cancel(("lost", peer))
         known = self.members.get(peer)
         if self.crowd:
@@ -684,6 +693,7 @@ class Membership:
 
     def _link_down(self, peer: NodeId, now: float) -> None:
         self.links.pop(peer, None)
+        self._relayed.pop(peer, None)
         for what in ("sync", "compare", "idle"):
             self._agenda.cancel((what, peer))
         self._differed.pop(peer, None)
@@ -725,6 +735,24 @@ class Membership:
         member = self.members.get(node)
         wanted = self.crowd or self._dialling.fresh(node)
         return self._hosts(node) if wanted and member is not None and _lives(member) else ()
+
+    def relays(self, node: NodeId) -> tuple[NodeId, ...]:
+        """Give some by way of whom a node that lives may be reached: the last that could, and others by chance."""
+        member = self.members.get(node)
+        if member is None or not _lives(member):
+            return ()
+        able = [
+            peer
+            for peer in self.links
+            if peer != node and peer not in self._relayed and peer in self.members and _lives(self.members[peer])
+        ]
+        last = self._relay_of.get(node)
+        if len(able) > RELAYS_ASKED:
+            first = int(self._chance.uniform(0, len(able)))
+            able = (able[first:] + able[:first])[:RELAYS_ASKED]
+        if last is not None and last in self.links and last not in self._relayed:
+            able = [last, *(peer for peer in able if peer != last)]
+        return tuple(able)
 
     def _hosts(self, node: NodeId) -> tuple[Host, ...]:
         member = self.members.get(node)

@@ -51,6 +51,8 @@ class Fabric:
         self._silent: dict[NodeId, None] = {}
         self.traffic: dict[tuple[int, NodeId, NodeId], list[int]] = {}
         """(second, from, to) -> [frames and datagrams, bytes sent]."""
+        self.carried = 0
+        """Links by way of another machine that have stood."""
         self._context = contextvars.Context()
 
     # ------------------------------------------------------------ faults

@@ -18,7 +18,7 @@ from typing import Any
 from blake3 import blake3
 
 from mesh.adapters.quic.twins import sentence, where
-from mesh.ports import DATAGRAM_BYTES_MAX, Channel, Flow, Host, LinkHandler, Refused, Unavailable
+from mesh.ports import DATAGRAM_BYTES_MAX, Channel, Flow, Host, LinkHandler, Refused, Tunnel, Unavailable
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import MeshId, NodeId
@@ -66,9 +66,14 @@ class WorldLink:
         return self._address
 
     @property
+    def relay(self) -> NodeId | None:
+        """The node in between, if there is one."""
+        return self.wire.relay
+
+    @property
     def rtt_s(self) -> float:
         """The mean round trip of the fabric."""
-        return sum(self.network.fabric.weather.latency_s)
+        return sum(self.network.fabric.weather.latency_s) * self.wire.hops
 
     async def send(self, channel: Channel, frame: bytes) -> None:
         """Send one frame."""
@@ -98,7 +103,7 @@ class WorldLink:
         """Send a datagram, which may be lost."""
         if len(data) > DATAGRAM_BYTES_MAX:
             raise ValueError(f"datagram of {len(data)} bytes is over {DATAGRAM_BYTES_MAX}")
-        if not self.up or not self.network.fabric.open(self.network.node_id, self._peer):
+        if not self.up or not self.wire.open_to(self._peer):
             return
         if not self._datagrams:
             self.network.in_life(self._send_datagrams)
@@ -117,7 +122,7 @@ class WorldLink:
             copies = 2 if fabric.chance.chance(fabric.weather.duplicate) else 1
             for _ in range(copies):
                 if not fabric.chance.chance(fabric.weather.loss):
-                    fabric.later(fabric.delay_s(), partial(other.datagram_came, data))
+                    fabric.later(self.wire.delay_s(), partial(other.datagram_came, data))
 
     async def open_stream(self, flow: Flow, header: bytes) -> WorldStream:
         """Open a stream."""
@@ -125,6 +130,8 @@ class WorldLink:
             raise ValueError("a stream's header is at most 64 KiB")
         if not self.up:
             raise Unavailable(f"link to {self._peer[:8]} is gone")
+        if self.relay is not None and flow is Flow.LIVE:
+            raise Refused(f"live goes from node to node, not by way of {self.relay[:8]}")
         other = self.wire.other(self)
         number = self.wire.number()
         out, back = Lane(), Lane()
@@ -173,7 +180,7 @@ class WorldLink:
             if self.up:
                 network.handler.on_datagram(self, data)
 
-        if self.up and network.fabric.open(self._peer, network.node_id):
+        if self.up and self.wire.open_to(network.node_id):
             network.in_life(tell)
 
     def credit_came(self, channel: Channel) -> None:
@@ -252,11 +259,16 @@ class WorldLink:
 
 
 class Wire:
-    """A link with its two ends."""
+    """A link with its two ends. ``tunnels``: the ways they have by another node, that of the first end first."""
 
-    def __init__(self, fabric: Fabric, one: WorldNetwork, other: WorldNetwork) -> None:
+    def __init__(
+        self, fabric: Fabric, one: WorldNetwork, other: WorldNetwork, tunnels: tuple[Tunnel, ...] = ()
+    ) -> None:
         self.fabric = fabric
         self.down = False
+        self.tunnels = tunnels
+        self.relay = tunnels[0].relay if tunnels else None
+        self.hops = 2 if tunnels else 1
         self.ends = (WorldLink(self, one, other.node_id, other.host), WorldLink(self, other, one.node_id, one.host))
         self._last: dict[tuple[int, str], float] = {}
         self._stalled: tuple[deque[Callable[[], None]], deque[Callable[[], None]]] = (deque(), deque())
@@ -281,6 +293,24 @@ class Wire:
         """Tell whether both ends belong to lives that go on."""
         return not self.down and all(end.network.current() for end in self.ends)
 
+    def open_to(self, target: NodeId) -> bool:
+        """Tell whether packets pass this way."""
+        source = self.ends[0].peer if target == self.ends[1].peer else self.ends[1].peer
+        if self.relay is None:
+            return self.fabric.open(source, target)
+        return self.fabric.open(source, self.relay) and self.fabric.open(self.relay, target)
+
+    def answers(self) -> bool:
+        """Tell whether the two ends can hold this link."""
+        one, other = (end.network.node_id for end in self.ends)
+        if self.relay is None:
+            return self.fabric.answers(one, other)
+        return self.fabric.answers(one, self.relay) and self.fabric.answers(self.relay, other)
+
+    def delay_s(self) -> float:
+        """Draw how long a packet is under way."""
+        return sum(self.fabric.delay_s() for _ in range(self.hops))
+
     def transmit(self, end: WorldLink, order: str, arrives: Callable[[], None]) -> None:
         """Bring something to the other end, reliably and in order within ``order``."""
         if self.down:
@@ -288,15 +318,16 @@ class Wire:
         side = 0 if end is self.ends[0] else 1
         fabric = self.fabric
         name = (side, order)
-        at = max(fabric.loop.time() + fabric.reliable_delay_s(), self._last.get(name, 0.0) + 1e-7)
+        delay_s = sum(fabric.reliable_delay_s() for _ in range(self.hops))
+        at = max(fabric.loop.time() + delay_s, self._last.get(name, 0.0) + 1e-7)
         self._last[name] = at
         fabric.at(at, lambda: self._arrive(side, arrives))
 
     def _arrive(self, side: int, arrives: Callable[[], None]) -> None:
         if self.down:
             return
-        source, target = self.ends[side], self.ends[1 - side]
-        way = self.fabric.open(source.network.node_id, target.network.node_id)
+        target = self.ends[1 - side]
+        way = self.open_to(target.network.node_id)
         if self._stalled[side] or not way or not target.up:
             self._stalled[side].append(arrives)
         else:
@@ -306,7 +337,7 @@ class Wire:
         """Bring what waited for the way, or for the end to come up."""
         side = 1 if target is self.ends[0] else 0
         waiting = self._stalled[side]
-        if not waiting or not target.up or not self.fabric.open(target.peer, target.network.node_id):
+        if not waiting or not target.up or not self.open_to(target.network.node_id):
             return
         ready = list(waiting)
         waiting.clear()
@@ -317,9 +348,8 @@ class Wire:
         """See after a change whether the link still has both ways."""
         if self.down:
             return
-        one, other = (end.network.node_id for end in self.ends)
         now = self.fabric.loop.time()
-        if self.fabric.answers(one, other) and all(end.network.current() for end in self.ends):
+        if self.answers() and all(end.network.current() for end in self.ends):
             self._broken_since = None
             for end in self.ends:
                 self.fabric.later(self.fabric.delay_s() + 0.02, partial(self.flush, end))
@@ -340,6 +370,8 @@ class Wire:
             del self.fabric.wires[self.key]
         for end in self.ends:
             end.end(reason)
+        for tunnel in self.tunnels:
+            tunnel.close()
 
 
 class WorldNetwork:
@@ -352,6 +384,7 @@ class WorldNetwork:
         self.host = host
         self.life = life
         self.standing: dict[NodeId, WorldLink] = {}
+        self._entered: dict[NodeId, Tunnel] = {}
         self.revoked: Callable[[NodeId], str | None] = lambda _: None
         self.copied = ""
         """What to tell while another machine has this node's key and is taken for it."""
@@ -392,13 +425,62 @@ class WorldNetwork:
             there = fabric.networks.get(host)
         if expect is not None and there.node_id != expect:
             raise Refused(f"at {host[0]}:{host[1]} is {there.node_id[:8]}, not {expect[:8]}")
+        return await self._stand(there, f"{host[0]}:{host[1]}")
+
+    async def dial_through(self, tunnel: Tunnel, timeout_s: float = 5.0) -> WorldLink:
+        """Reach a node by way of another."""
+        answered: asyncio.Future[NodeId] = asyncio.get_running_loop().create_future()
+
+        def heard(data: bytes) -> None:
+            if not answered.done():
+                answered.set_result(NodeId(data.decode()))
+
+        way = f"by way of {tunnel.relay[:8]}"
+        tunnel.listen(heard, lambda: self._way_lost(tunnel))
+        tunnel.send(self.node_id.encode())
+        try:
+            async with asyncio.timeout(timeout_s):
+                answers = await answered
+                if answers != tunnel.peer:
+                    raise Refused(f"{way} answers {answers[:8]}, not {tunnel.peer[:8]}")
+                there = next((one for one in self.fabric.networks.values() if one.node_id == answers), None)
+                theirs = there._entered.pop(self.node_id, None) if there is not None else None  # noqa: SLF001 - ours
+                if there is None or theirs is None:
+                    raise Unavailable(f"{answers[:8]} went away")
+                link = await self._stand(there, way, (tunnel, theirs))
+        except TimeoutError as error:
+            tunnel.close()
+            raise Unavailable(f"nobody answered {way} within {timeout_s:g} s") from error
+        except BaseException:
+            tunnel.close()
+            raise
+        if tunnel not in link.wire.tunnels:
+            tunnel.close()
+        return link
+
+    def enter(self, tunnel: Tunnel) -> None:
+        """Listen to a tunnel that leads here."""
+
+        def heard(data: bytes) -> None:
+            self._entered[NodeId(data.decode())] = tunnel
+            tunnel.send(self.node_id.encode())
+
+        tunnel.listen(heard, lambda: self._way_lost(tunnel))
+
+    def _way_lost(self, tunnel: Tunnel) -> None:
+        for link in list(self.standing.values()):
+            if tunnel in link.wire.tunnels:
+                link.wire.end("the node in between carries it no more")
+
+    async def _stand(self, there: WorldNetwork, at: str, tunnels: tuple[Tunnel, ...] = ()) -> WorldLink:
+        fabric = self.fabric
         if there.mesh != self.mesh:
-            raise Refused(f"the node at {host[0]}:{host[1]} is of another mesh")
+            raise Refused(f"the node at {at} is of another mesh")
         if self.revoked(there.node_id) or there.revoked(self.node_id):
             raise Refused(f"{there.node_id[:8]} does not accept this node")
         key = wire_key(self.node_id, there.node_id)
         wire = fabric.wires.get(key)
-        if wire is not None and not wire.stands():
+        if wire is not None and (not wire.stands() or (wire.relay is not None and not tunnels)):
             wire.end("replaced by a newer link")
             wire = None
         if wire is not None and wire.end_of(self.node_id).network is not self:
@@ -407,7 +489,8 @@ class WorldNetwork:
             self.copied = sentence(where(*first, 0))
             raise Refused(self.copied)
         if wire is None:
-            wire = fabric.wires[key] = Wire(fabric, self, there)
+            wire = fabric.wires[key] = Wire(fabric, self, there, tunnels)
+            fabric.carried += bool(tunnels)
             wire.ends[1].begin()
         mine = wire.end_of(self.node_id)
         if not mine.up:
@@ -420,7 +503,7 @@ class WorldNetwork:
                     wire.end("the dialler gave up")
                 raise
         if not mine.up:
-            raise Unavailable(f"the link to {host[0]}:{host[1]} went down at once")
+            raise Unavailable(f"the link to {at} went down at once")
         return mine
 
     def links(self) -> Mapping[NodeId, WorldLink]:

@@ -12,7 +12,18 @@ from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from mesh.actors.pipe import PipeStream, pipe
-from mesh.ports import DATAGRAM_BYTES_MAX, ByteStream, Channel, Flow, Host, LinkHandler, PortError, Refused, Unavailable
+from mesh.ports import (
+    DATAGRAM_BYTES_MAX,
+    ByteStream,
+    Channel,
+    Flow,
+    Host,
+    LinkHandler,
+    PortError,
+    Refused,
+    Tunnel,
+    Unavailable,
+)
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import NodeId
@@ -66,10 +77,14 @@ class FakeFabric:
 class FakeLink:
     """One end of a link; a ``ports.Link``."""
 
-    def __init__(self, network: FakeNetwork, peer: NodeId, address: Host, fabric: FakeFabric) -> None:
+    def __init__(
+        self, network: FakeNetwork, peer: NodeId, address: Host, fabric: FakeFabric, tunnel: Tunnel | None = None
+    ) -> None:
         self._network = network
         self.peer = peer
         self.address = address
+        self.tunnel = tunnel
+        self.relay = tunnel.relay if tunnel is not None else None
         self._fabric = fabric
         self._queues: dict[Channel, asyncio.Queue[bytes]] = {
             channel: asyncio.Queue(WAITING_FRAMES_MAX) for channel in Channel
@@ -151,6 +166,8 @@ class FakeLink:
         other = self.other
         if not self.up or other is None:
             raise Unavailable(f"no link to {self.peer[:8]}")
+        if self.relay is not None and flow is Flow.LIVE:
+            raise Refused(f"live goes from node to node, not by way of {self.relay[:8]}")
         mine, theirs = pipe()
         self._streams.append(mine)
         self._fabric.spawn(other.serve(flow, header, theirs), "fake-stream")
@@ -179,6 +196,8 @@ class FakeLink:
         for pump in self._pumps:
             if pump is not asyncio.current_task():
                 pump.cancel()
+        if self.tunnel is not None:
+            self.tunnel.close()
 
 
 class FakeNetwork:
@@ -189,6 +208,7 @@ class FakeNetwork:
         self._fabric = fabric
         self._host = host
         self._links: dict[NodeId, FakeLink] = {}
+        self._entered: dict[NodeId, Tunnel] = {}
         self.handler: LinkHandler
 
     async def start(self, handler: LinkHandler) -> None:
@@ -210,13 +230,59 @@ class FakeNetwork:
         if expect is not None and other.node_id != expect:
             raise Refused("another node answers there")
         standing = self._links.get(other.node_id)
-        if standing is not None:
+        if standing is not None and standing.relay is None:
             return standing
-        mine = FakeLink(self, other.node_id, host, self._fabric)
-        theirs = FakeLink(other, self.node_id, self._host, self._fabric)
+        return self._join(other, None, None)
+
+    async def dial_through(self, tunnel: Tunnel, timeout_s: float = 5.0) -> FakeLink:
+        """Reach a node by way of another."""
+        answered: asyncio.Future[NodeId] = asyncio.get_running_loop().create_future()
+
+        def heard(data: bytes) -> None:
+            if not answered.done():
+                answered.set_result(NodeId(data.decode()))
+
+        tunnel.listen(heard, lambda: self._way_lost(tunnel))
+        tunnel.send(self.node_id.encode())
+        try:
+            async with asyncio.timeout(timeout_s):
+                there = await answered
+            if there != tunnel.peer:
+                raise Refused("another node answers there")
+            standing = self._links.get(there)
+            if standing is None:
+                other = next(one for one in self._fabric.nodes.values() if one.node_id == there)
+                return self._join(other, tunnel, other._entered.pop(self.node_id))  # noqa: SLF001 - both ends are ours
+        except TimeoutError as error:
+            tunnel.close()
+            raise Unavailable(f"nobody answers by way of {tunnel.relay[:8]}") from error
+        except BaseException:
+            tunnel.close()
+            raise
+        tunnel.close()
+        return standing
+
+    def enter(self, tunnel: Tunnel) -> None:
+        """Listen to a tunnel that leads here."""
+
+        def heard(data: bytes) -> None:
+            self._entered[NodeId(data.decode())] = tunnel
+            tunnel.send(self.node_id.encode())
+
+        tunnel.listen(heard, lambda: self._way_lost(tunnel))
+
+    def _way_lost(self, tunnel: Tunnel) -> None:
+        for peer, link in list(self._links.items()):
+            if link.tunnel is tunnel:
+                self.drop(peer, "the node in between carries it no more")
+
+    def _join(self, other: FakeNetwork, here: Tunnel | None, there: Tunnel | None) -> FakeLink:
+        self.drop(other.node_id, "replaced by a new connection of the same node")
+        mine = FakeLink(self, other.node_id, other._host, self._fabric, here)
+        theirs = FakeLink(other, self.node_id, self._host, self._fabric, there)
         mine.other, theirs.other = theirs, mine
         self._links[other.node_id] = mine
-        other._links[self.node_id] = theirs  # noqa: SLF001 - both ends are ours
+        other._links[self.node_id] = theirs
         mine.start()
         theirs.start()
         other.handler.on_link_up(theirs)

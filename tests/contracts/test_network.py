@@ -22,8 +22,11 @@ from simulations.world.network import FakeFabric, FakeLink, FakeNetwork
 from simulations.world.streams import WorldStream
 from simulations.world.trace import Trace
 from tests.contracts.kinds import run
-from tests.contracts.network_cases import BESIDE, CASES
+from tests.contracts.network_cases import BESIDE
+from tests.contracts.network_cases import CASES as OWN
+from tests.contracts.relayed_cases import RELAYED
 
+CASES = [*OWN, *RELAYED]
 PORTS = (Network, Link, LinkHandler, ByteStream)
 REAL = (QuicNetwork, QuicLink, QuicByteStream, LaneStream)
 FAKE = (WorldNetwork, WorldLink, WorldStream, FakeNetwork, FakeLink)

@@ -37,6 +37,12 @@ def test_every_promise_is_kept_over_the_faults_of(name, seed):
     assert verdict.figures["units_filmed"] > 500
 
 
+def test_nodes_that_cannot_reach_each_other_keep_every_promise_by_way_of_others():
+    verdict = tell("carried", 1)
+    assert verdict.kept, told(verdict)
+    assert verdict.figures["links_carried"] >= 2, "another carried on when the first was killed"
+
+
 def test_what_is_kept_stays_while_what_packing_made_needless_is_collected_under_faults():
     verdict = tell("collect", 1)
     assert verdict.kept, told(verdict)

@@ -11,7 +11,7 @@ from thatdam.cli.client import Client
 from thatdam.cli.library import size_text
 from thatdam.cli.show import AsJson, Data, out, show
 
-_COLUMNS = ("node", "name", "state", "roles", "disk free", "chunks", "cpu %", "rtt ms", "version")
+_COLUMNS = ("node", "name", "state", "roles", "disk free", "chunks", "cpu %", "rtt ms", "via", "version")
 
 
 def secret(as_json: AsJson = False) -> None:
@@ -26,7 +26,8 @@ def nodes(data: Data = "", as_json: AsJson = False) -> None:
     if as_json:
         print(json.dumps(answer["nodes"], indent=2))
         return
-    show([_row(node) for node in answer["nodes"]], _COLUMNS, as_json=False)
+    names = {node["id"]: node["name"] or node["id"][:8] for node in answer["nodes"]}
+    show([_row(node, names) for node in answer["nodes"]], _COLUMNS, as_json=False)
 
 
 def status(data: Data = "", as_json: AsJson = False) -> None:
@@ -99,7 +100,7 @@ def scrubs_told(nodes: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def _row(node: dict[str, Any]) -> dict[str, Any]:
+def _row(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     free, cpu = node["disk_free_bytes"], node["cpu_percent"]
     return {
         "node": node["id"][:8] + (" (this)" if node["self"] else ""),
@@ -110,5 +111,6 @@ def _row(node: dict[str, Any]) -> dict[str, Any]:
         "chunks": node["chunks"],
         "cpu %": None if cpu is None else round(cpu),
         "rtt ms": node["rtt_ms"],
+        "via": names.get(node["relay"] or "", node["relay"]),
         "version": node["version"],
     }

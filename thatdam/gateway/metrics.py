@@ -115,6 +115,12 @@ class NodeCollector(Collector):
         yield _counter("thatdam_scrub_damaged_chunks", "Damaged chunks that scrubs found here", scrub.found)
         yield _gauge("thatdam_disk_size_bytes", "Size of the data folder's disk", gathered.disk_total_bytes)
         yield _gauge("thatdam_disk_free_bytes", "Room left on the data folder's disk", gathered.disk_free_bytes)
+        relay = self._node.relay
+        yield _gauge("thatdam_relay_links", "Pairs of nodes this node carries", len(relay.carrying))
+        yield _counter("thatdam_relay_carried_bytes", "Bytes this node carried for others", relay.carried_bytes)
+        yield _counter(
+            "thatdam_relay_dropped_datagrams", "Datagrams of others that were more than it gives", relay.dropped
+        )
         yield _gauge("thatdam_takes_recording", "Takes this node records now", len(self._node.recorder.running()))
 
     def _repair(self) -> Iterator[Metric]:

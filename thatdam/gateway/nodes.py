@@ -115,6 +115,7 @@ def _shape(state: NodeState, node: ThisNode) -> Node:
         lag_bytes=report.lag_bytes if report else None,
         lag_s=report.lag_s if report else None,
         rtt_ms=round(state.rtt_s * 1000, 2) if state.rtt_s is not None and report is not None else None,
+        relay=state.relay,
         started_at=shapes.moment(report.started_ms) if report else None,
         loop_lag_ms=report.loop_lag_ms if report else None,
     )

@@ -17,7 +17,6 @@ from typing import Protocol
 import structlog
 
 from mesh.adapters.quic.engine import Address, Closed, Connection, Engine, Event
-from mesh.adapters.quic.udp import DatagramSocket
 from mesh.ports import Clock
 
 CODE_BUG = 0x7
@@ -42,6 +41,13 @@ class Session(Protocol):
 
     def on_event(self, event: Event) -> None:
         """Take one event; must not wait."""
+
+
+class Sender(Protocol):
+    """Where datagrams go."""
+
+    def send(self, data: bytes, address: Address) -> None:
+        """Send one datagram, or lose it."""
 
 
 class Carrier:
@@ -113,7 +119,7 @@ class Driver:
     def __init__(
         self,
         engine: Engine,
-        socket: DatagramSocket,
+        socket: Sender,
         clock: Clock,
         unknown: Callable[[bytes, Address], Carrier | bytes | None],
     ) -> None:

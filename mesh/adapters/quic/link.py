@@ -27,7 +27,7 @@ from mesh.adapters.quic.gate import CODE_TWIN, PROOF_STREAM
 from mesh.adapters.quic.stream import QuicByteStream
 from mesh.adapters.quic.twins import Life
 from mesh.adapters.quic.udp import plain_host
-from mesh.ports import DATAGRAM_BYTES_MAX, ByteStream, Channel, Flow, Host, LinkHandler, PortError, Unavailable
+from mesh.ports import DATAGRAM_BYTES_MAX, ByteStream, Channel, Flow, Host, LinkHandler, PortError, Refused, Unavailable
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX, FrameReader, pack_frame
 from proto.ids import NodeId
@@ -135,7 +135,10 @@ class QuicLink:
         handler: LinkHandler,
         more: Callable[[QuicLink, Lane], Awaitable[None]],
         lost: Lost,
+        relay: NodeId | None = None,
     ) -> None:
+        self.relay = relay
+        """The node that carries it; None: the two ends reach each other."""
         self.bulk: Pool | None = None
         """Its connections of the bulk lane; None without one."""
         self.id = link_id
@@ -206,6 +209,8 @@ class QuicLink:
         if len(header) > HEADER_BYTES_MAX:
             raise ValueError(f"a stream's header of {len(header)} bytes is over {HEADER_BYTES_MAX}")
         self._check()
+        if self.relay is not None and flow is Flow.LIVE:
+            raise Refused(f"live goes from node to node, not by way of {self.relay[:8]}")
         if self.bulk is not None and flow in BULK_LANE_FLOWS:
             beside = await self.bulk.open(flow, header)
             if beside is not None:

@@ -51,9 +51,22 @@ from mesh.adapters.quic.gate import (
 )
 from mesh.adapters.quic.link import WINDOWS, QuicLink
 from mesh.adapters.quic.path_size import BASE_BYTES
+from mesh.adapters.quic.tunnels import Tunnels, is_tunnel
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import DatagramSocket, UdpSocket, plain_host
-from mesh.ports import Clock, Entropy, Host, Link, LinkHandler, PortError, Refused, RefusedHere, Unavailable
+from mesh.ports import (
+    TUNNEL_DATAGRAM_BYTES_MAX,
+    Clock,
+    Entropy,
+    Host,
+    Link,
+    LinkHandler,
+    PortError,
+    Refused,
+    RefusedHere,
+    Tunnel,
+    Unavailable,
+)
 from proto.ids import NodeId
 from proto.messages.identity import LIFE_BYTES, LINK_BYTES, Proof, Redeem, Redeemed, Welcome
 
@@ -195,7 +208,8 @@ class QuicNetwork:
         self._engine = engine or AioquicEngine(entropy)
         self._bulk = bulk
         self._socket: DatagramSocket = socket or UdpSocket()
-        self._driver = Driver(self._engine, self._socket, clock, self._unknown)
+        self._tunnels = Tunnels(self._socket.send, clock)
+        self._driver = Driver(self._engine, self._tunnels, clock, self._unknown)
         self._links: dict[NodeId, QuicLink] = {}
         self._attempts: dict[NodeId, _Attempt] = {}
         self._unproven: dict[Gate, str] = {}
@@ -223,11 +237,45 @@ class QuicNetwork:
     async def dial(self, host: Host, expect: NodeId | None = None, timeout_s: float = 5.0) -> Link:
         """Reach a node and prove both sides."""
         self._check_started()
+
+        async def reach() -> QuicLink:
+            address = await self._socket.resolve(host)
+            return await self._dial(address, expect or await self._ask_id(address))
+
+        return await self._within(timeout_s, f"at {host[0]}:{host[1]}", reach())
+
+    async def dial_through(self, tunnel: Tunnel, timeout_s: float = 5.0) -> Link:
+        """Reach a node by way of another, and prove both sides."""
+        if self._keeper is None:
+            tunnel.close()
+        self._check_started()
+        address = self._tunnels.add(tunnel, self._driver.receive, self._way_lost)
+        try:
+            link = await self._within(timeout_s, f"by way of {tunnel.relay[:8]}", self._dial(address, tunnel.peer))
+        except BaseException:
+            self._tunnels.end(address)
+            raise
+        if link.main.carrier.connection.address != address:
+            self._tunnels.end(address)
+        return link
+
+    def enter(self, tunnel: Tunnel) -> None:
+        """Listen to a tunnel that leads here."""
+        if self._keeper is None:
+            tunnel.close()
+        else:
+            self._tunnels.add(tunnel, self._driver.receive, self._way_lost)
+
+    def _way_lost(self, address: Address) -> None:
+        """End the connections over a tunnel that is no more."""
+        for carrier in self._driver.carriers:
+            if carrier.connection.address == address:
+                carrier.close(CODE_BYE, "the node in between carries it no more")
+
+    async def _within(self, timeout_s: float, where: str, reached: Awaitable[QuicLink]) -> QuicLink:
         try:
             async with asyncio.timeout(timeout_s):
-                address = await self._socket.resolve(host)
-                peer = expect or await self._ask_id(address)
-                return await self._dial(address, peer)
+                return await reached
         except Twin as error:
             self._is_copy(str(error))
             raise Refused(f"{error}: a data folder was copied") from error
@@ -237,7 +285,7 @@ class QuicNetwork:
             today = _day(self._clock.wall())
             raise Refused(f"{error}; this machine's clock shows {today}: if that is wrong, set it right") from error
         except TimeoutError as error:
-            raise Unavailable(f"nobody answered at {host[0]}:{host[1]} within {timeout_s:g} s") from error
+            raise Unavailable(f"nobody answered {where} within {timeout_s:g} s") from error
 
     def links(self) -> Mapping[NodeId, Link]:
         """Give the links that stand."""
@@ -277,6 +325,7 @@ class QuicNetwork:
         for carrier in self._driver.carriers:
             carrier.close(CODE_BYE, "the node stops")
         self._driver.close()
+        self._tunnels.close()
         self._socket.close()
 
     def _check_started(self) -> None:
@@ -326,13 +375,15 @@ class QuicNetwork:
         return self._driver.add(made, session)
 
     def _size_for(self, address: Address) -> int:
+        if is_tunnel(address):
+            return TUNNEL_DATAGRAM_BYTES_MAX
         if is_loopback(str(address[0])):
             return self._loopback_datagram_bytes
         return BASE_BYTES if self._socket.whole else min(UNPROBED_BYTES, self._datagram_bytes)
 
     def _find_size(self, link: QuicLink, carrier: Carrier) -> None:
         """Have the path of a proven connection probed; a further one of a link goes on from what the first found."""
-        if self._socket.whole and not is_loopback(plain_host(carrier.connection.address)[0]):
+        if link.relay is None and self._socket.whole and not is_loopback(plain_host(carrier.connection.address)[0]):
             main = link.main.carrier
             wait_s = FIND_SIZE_AFTER_S if carrier is main else 0.0
             found = main.connection.datagram_bytes
@@ -348,7 +399,7 @@ class QuicNetwork:
         while peer in self._attempts:
             await self._attempts[peer].ended.wait()  # not for its link, which may be there while the attempt still is
         standing = self._links.get(peer)
-        if standing is not None:
+        if standing is not None and (standing.relay is None or is_tunnel(address)):
             return standing
         attempt = self._attempts[peer] = _Attempt()
         try:
@@ -371,7 +422,7 @@ class QuicNetwork:
         return await self._attempt(address, peer, attempt, last)
 
     async def _attempt(self, address: Address, peer: NodeId, attempt: _Attempt, face: Credentials) -> QuicLink:
-        dialling = self._dialling(face, peer, Lane.MAIN, b"", self._bulk_port)
+        dialling = self._dialling(face, peer, Lane.MAIN, b"", self._bulk_port_for(address))
         carrier = dialling.carrier = self._connect(address, ALPN_MESH, peer, dialling)
         try:
             either: list[asyncio.Future[Any]] = [dialling.welcomed, attempt.link]
@@ -464,7 +515,7 @@ class QuicNetwork:
             self.identity,
             UNPROVEN_WINDOWS,
             self._size_for(address),
-            len(self._unproven) >= UNPROVEN_RETRY,
+            len(self._unproven) >= UNPROVEN_RETRY and not is_tunnel(address),
             now_s,
         )
         if made is None or isinstance(made, bytes):
@@ -545,7 +596,8 @@ class QuicNetwork:
             attempt.held_back = (gate, proof)
             return ""
         standing = self._links.get(peer)
-        if standing is not None and gate.began_s <= standing.since_s:
+        better = standing is not None and standing.relay is not None and not is_tunnel(gate.carrier.connection.address)
+        if standing is not None and not better and gate.began_s <= standing.since_s:
             # Both dialled at once, and ours was through first: the peer has it too, and lets this one go.
             gate.cross()
             return ""
@@ -621,7 +673,8 @@ class QuicNetwork:
         version = self._version(proof)
         assert version is not None
         link_id = self._entropy.token(LINK_BYTES)
-        gate.welcome(link_id, version, self._clock.monotonic(), self._bulk_port)
+        bulk_port = self._bulk_port_for(gate.carrier.connection.address)
+        gate.welcome(link_id, version, self._clock.monotonic(), bulk_port)
         link = self._stand(peer, link_id, gate.carrier, self._life_of(proof), proof.bulk_port, dialled=False)
         link.ends_s = self.identity.ends_s(proof.certificate)
         attempt = self._attempts.get(peer)
@@ -641,9 +694,8 @@ class QuicNetwork:
 
     # ------------------------------------------------------------ the bulk lane's owner
 
-    @property
-    def _bulk_port(self) -> int:
-        return self._bulk.port if self._bulk is not None else 0
+    def _bulk_port_for(self, address: Address) -> int:
+        return self._bulk.port if self._bulk is not None and not is_tunnel(address) else 0
 
     def begins(self, host: str) -> bool:
         """Count a connection that a host begins; False when it may not."""
@@ -672,13 +724,14 @@ class QuicNetwork:
         if old is not None:
             self._down(old, "replaced by a new connection of the same node", CODE_REPLACED)
         assert self._handler is not None
-        link = QuicLink(peer, link_id, self._clock.monotonic(), life, self._handler, self._more, self._lost)
+        relay = self._tunnels.relay(carrier.connection.address)
+        link = QuicLink(peer, link_id, self._clock.monotonic(), life, self._handler, self._more, self._lost, relay)
         link.join(carrier, Lane.MAIN, dialled=dialled)
         self._find_size(link, carrier)
         self._links[peer] = link
         self.copied = ""
         host, port = link.address
-        if self._bulk is not None:
+        if self._bulk is not None and relay is None:
             link.bulk = self._pool(self._bulk, link, (host, bulk_port) if bulk_port else None)
         _log.info("link up", peer=peer, address=f"{host}:{port}", dialled=dialled)
         self._handler.on_link_up(link)
@@ -715,6 +768,8 @@ class QuicNetwork:
             await asyncio.sleep(KEEPALIVE_LOOK_S)
             now_s = self._clock.monotonic()
             wall_s = self._judge.wall()
+            if len(self._tunnels):
+                self._tunnels.tidy({carrier.connection.address for carrier in self._driver.carriers})
             for link in list(self._links.values()):
                 if wall_s > link.ends_s:
                     self._down(link, "the certificate it showed is over", CODE_BYE)

@@ -40,7 +40,7 @@ class MemoryStream:
 class MemoryLink:
     def __init__(self, network, peer, audible):
         self.network, self.peer, self.audible = network, peer, audible
-        self.address, self.rtt_s = ("memory", 0), 0.0
+        self.address, self.rtt_s, self.relay = ("memory", 0), 0.0, None
         self.other = None
         self.queues = {}
         self.tasks = set()

@@ -1,7 +1,7 @@
 """Links that make a mesh full wait for who comes and are dialled few at once; whom one needs is dialled now."""
 
-from mesh.core.dialling import CALM_MAX_S, CALM_WAITED_S, FIRST_AT_ONCE, Dialling
-from mesh.core.member import DialEnded, GossipCame, LinkUp, Start, Tell, Tick
+from mesh.core.dialling import CALM_MAX_S, CALM_WAITED_S, FIRST_AT_ONCE, RELAYED_AT_ONCE, Dialling
+from mesh.core.member import DialEnded, GossipCame, LinkDown, LinkUp, Start, Tell, Tick
 from mesh.core.membership import Membership
 from mesh.core.vouching import statement
 from proto.ids import NodeId
@@ -142,3 +142,112 @@ def test_everybody_knows_everybody_long_before_the_mesh_is_full_and_it_becomes_f
     world.run(8.0)
     assert all(len(world.nodes[node].core.links) == 23 for node in ids)
     assert world.false_deaths == []
+
+
+RELAYS = (OTHERS[5], OTHERS[6])
+
+
+def due(made, now, linked=()):
+    return made.due(now, linked, lambda _: False, lambda _: RELAYS)
+
+
+def next_dial(made, now, linked=()):
+    """Let time pass until something is dialled; gives it and when."""
+    while not (dials := due(made, now, linked)):
+        now += 0.05
+    assert len(dials) == 1
+    return dials[0], now
+
+
+def test_who_was_dialled_in_vain_is_asked_for_by_way_of_others():
+    made = dialling()
+    want(made, OTHERS[0], 0.0)
+    first, now = next_dial(made, 0.0)
+    assert first.relays == ()
+    made.ended(OTHERS[0], None, now, refused=False)
+    second, _ = next_dial(made, now)
+    assert second.relays == RELAYS
+    assert second.hosts == (("b", 1),)
+
+
+def test_who_is_believed_dead_is_not_asked_for_by_way_of_others():
+    made = dialling()
+    made.want(OTHERS[0], (("b", 1),), 0.0, alive=False)
+    now = 0.0
+    for _ in range(5):
+        dial, now = next_dial(made, now)
+        assert dial.relays == ()
+        made.ended(OTHERS[0], None, now, refused=False)
+
+
+def relayed_one(made, now=0.0):
+    want(made, OTHERS[0], now)
+    for _ in range(2):
+        _, now = next_dial(made, now)
+        made.ended(OTHERS[0], None, now, refused=False)
+    _, now = next_dial(made, now)
+    made.relayed(OTHERS[0], (("b", 1),), now)
+    made.ended(OTHERS[0], OTHERS[0], now, refused=False)
+    return now
+
+
+def test_who_is_reached_by_way_of_another_is_dialled_on_more_and_more_seldom():
+    made = dialling()
+    now, pauses = relayed_one(made), []
+    for _ in range(12):
+        dial, later = next_dial(made, now, {OTHERS[0]})
+        assert dial.relays == ()
+        pauses.append(later - now)
+        now = later + 5.0
+        made.ended(OTHERS[0], None, now, refused=False)
+        now = later + 5.0
+    assert pauses[0] < 6.0
+    assert 10.0 < sum(pauses[6:]) / 6 < 31.0
+
+
+def test_when_the_way_by_another_is_lost_a_new_one_is_asked_for_at_once():
+    made = dialling()
+    now = relayed_one(made)
+    want(made, OTHERS[0], now)
+    dial, later = next_dial(made, now)
+    assert later - now < 0.3
+    assert dial.relays == RELAYS
+
+
+def test_an_own_link_ends_the_dialling():
+    made = dialling()
+    now = relayed_one(made)
+    dial, now = next_dial(made, now, {OTHERS[0]})
+    made.forget(OTHERS[0])
+    made.ended(dial.key, OTHERS[0], now, refused=False)
+    assert not due(made, now + 1000.0)
+
+
+def test_few_dials_of_those_reached_by_way_of_another_run_at_once():
+    made, now = dialling(), 0.0
+    for node in OTHERS[:8]:
+        made.relayed(node, ((node[:1], 1),), now)
+    seen = set()
+    for _ in range(4000):
+        now += 0.05
+        running = [dial.key for dial in due(made, now, set(OTHERS))]
+        assert len(running) <= RELAYED_AT_ONCE
+        seen |= set(running)
+        for key in running:
+            made.ended(key, None, now, refused=False)
+    assert seen == set(OTHERS[:8])
+
+
+def test_a_core_asks_those_it_has_own_links_with_the_last_that_could_first():
+    me = core()
+    for node in OTHERS[:6]:
+        me.handle(LinkUp(node, (node[:1], 1), OTHERS[0] if node == OTHERS[5] else None), 0.0)
+        me.handle(GossipCame(node, (alive(node),)), 0.0)
+    me.handle(GossipCame(OTHERS[0], (alive(OTHERS[7]),)), 0.0)
+    asked = me.relays(OTHERS[7])
+    assert len(asked) == 3
+    assert set(asked) <= set(OTHERS[:5])
+    assert me.relays(OTHERS[5])[0] == OTHERS[0]
+    assert me.relays(OTHERS[9]) == ()
+    me.handle(LinkDown(OTHERS[5]), 0.0)
+    assert me.relays(OTHERS[5])[0] == OTHERS[0]

@@ -68,6 +68,8 @@ class Node(Answer):
     """Age of the oldest of these, in seconds."""
     rtt_ms: float | None
     """Round trip between it and the asked node, in milliseconds."""
+    relay: str | None
+    """The node that carries what these two say to each other, as they cannot reach each other; null: none has to."""
     started_at: Moment | None
     """When it was started."""
     loop_lag_ms: float | None

@@ -1767,6 +1767,8 @@ export interface components {
             reclaimable_bytes: number | null;
             /** @description Bytes it has collected since it was started. */
             reclaimed_bytes: number | null;
+            /** @description The node that carries what these two say to each other, as they cannot reach each other; null: none has to. */
+            relay: string | null;
             /** @description Why it has, or lacks, each role; empty while it does not answer. */
             role_reasons: {
                 [key: string]: string;

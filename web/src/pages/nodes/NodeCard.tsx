@@ -24,7 +24,7 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
     ["Memory", bytes(node.memory_bytes)],
     ["Keeps", bytes(node.chunk_bytes)],
     ["Chunks", plain(node.chunks)],
-    ["Round trip", node.self ? "this node" : plain(node.state === "alive" ? node.rtt_ms : null, "ms")],
+    ["Round trip", roundTrip(node, mesh)],
     ["Loop lag", plain(node.loop_lag_ms, "ms")],
     ["Can be freed", bytes(node.reclaimable_bytes)],
     ["Full check", scrubbed(node)],
@@ -99,6 +99,14 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
 
 function admits(node: Node, mesh: Nodes): boolean {
   return node.state !== "revoked" && mesh.standing.admitting.includes(node.id);
+}
+
+/** The round trip, and by way of whom where the two nodes cannot reach each other. */
+function roundTrip(node: Node, mesh: Nodes): string {
+  if (node.self) return "this node";
+  const took = plain(node.state === "alive" ? node.rtt_ms : null, "ms");
+  if (node.relay === null) return took;
+  return `${took} via ${mesh.nodes.find((one) => one.id === node.relay)?.name ?? node.relay.slice(0, 8)}`;
 }
 
 /** When its disk was last read and checked as a whole. */
