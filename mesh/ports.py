@@ -314,6 +314,10 @@ class Network(Protocol):
     def drop(self, peer: NodeId, reason: str) -> None:
         """Close the link to a peer, if any."""
 
+    @property
+    def misbehaved(self) -> int:
+        """How often since the start a peer was dropped for what it sent; one that goes on so has to wait."""
+
     def listening(self) -> Sequence[Host]:
         """Give the addresses other nodes can try, best first."""
 

@@ -200,6 +200,7 @@ class WorldLink:
                 raise
             except Malformed:
                 stream.reset()
+                network.misbehaved += 1
                 self.wire.end("malformed stream header")
             except Exception as error:  # noqa: BLE001 - the port says: the stream is reset if this raises
                 network.fabric.trace.add(
@@ -217,6 +218,7 @@ class WorldLink:
                 try:
                     await self.network.handler.on_frame(self, channel, frames.popleft())
                 except Malformed as error:
+                    self.network.misbehaved += 1
                     self.wire.end(f"malformed frame: {error}")
                     return
                 self.wire.transmit(self, "credit", partial(other.credit_came, channel))
@@ -385,6 +387,8 @@ class WorldNetwork:
         self.life = life
         self.standing: dict[NodeId, WorldLink] = {}
         self._entered: dict[NodeId, Tunnel] = {}
+        self.misbehaved = 0
+        """How often a peer was dropped for what it sent."""
         self.revoked: Callable[[NodeId], str | None] = lambda _: None
         self.copied = ""
         """What to tell while another machine has this node's key and is taken for it."""

@@ -114,6 +114,7 @@ class FakeLink:
             try:
                 await other._network.handler.on_frame(other, channel, frame)  # noqa: SLF001 - both ends are ours
             except Malformed as error:
+                other._network.misbehaved += 1  # noqa: SLF001
                 other._network.drop(other.peer, f"malformed frame: {error}")  # noqa: SLF001
                 return
 
@@ -209,6 +210,8 @@ class FakeNetwork:
         self._host = host
         self._links: dict[NodeId, FakeLink] = {}
         self._entered: dict[NodeId, Tunnel] = {}
+        self.misbehaved = 0
+        """How often a peer was dropped for what it sent."""
         self.handler: LinkHandler
 
     async def start(self, handler: LinkHandler) -> None:

@@ -520,6 +520,7 @@ async def a_malformed_frame_ends_that_link_only(world: World) -> None:
     assert [peer for peer, _ in hb.downs] == [a_id]
     assert hb.downs[0][1]
     assert list(b.links()) == [c_id]
+    assert (a.misbehaved, b.misbehaved) == (0, 1)
     await other.send(Channel.CONTROL, b"fine")
     await until(world.settle_s, lambda: (c_id, Channel.CONTROL, b"fine") in hb.frames)
 

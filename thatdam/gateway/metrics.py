@@ -115,6 +115,11 @@ class NodeCollector(Collector):
         yield _counter("thatdam_scrub_damaged_chunks", "Damaged chunks that scrubs found here", scrub.found)
         yield _gauge("thatdam_disk_size_bytes", "Size of the data folder's disk", gathered.disk_total_bytes)
         yield _gauge("thatdam_disk_free_bytes", "Room left on the data folder's disk", gathered.disk_free_bytes)
+        yield _counter(
+            "thatdam_peers_misbehaved",
+            "Links that were cut because of what the peer sent",
+            self._node.network.misbehaved,
+        )
         relay = self._node.relay
         yield _gauge("thatdam_relay_links", "Pairs of nodes this node carries", len(relay.carrying))
         yield _counter("thatdam_relay_carried_bytes", "Bytes this node carried for others", relay.carried_bytes)

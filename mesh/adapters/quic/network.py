@@ -54,6 +54,7 @@ from mesh.adapters.quic.path_size import BASE_BYTES
 from mesh.adapters.quic.tunnels import Tunnels, is_tunnel
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import DatagramSocket, UdpSocket, plain_host
+from mesh.core.penalties import Penalties
 from mesh.ports import (
     TUNNEL_DATAGRAM_BYTES_MAX,
     Clock,
@@ -196,7 +197,7 @@ class QuicNetwork:
         self._bind = bind
         self._clock = clock
         self._entropy = entropy
-        self._accepts = accepts
+        self._believes = accepts
         self._judge = judge or MachineJudge(clock)
         self.redeem = redeem
         """Takes a ticket (the message, the nonce it answers); Refused says why not. None: this node admits nobody."""
@@ -216,6 +217,7 @@ class QuicNetwork:
         self._askers = _Allowances()
         self._refused = _Allowances()
         self._begun = _Allowances()
+        self._penalties = Penalties()
         self._life = Life(entropy.token(LIFE_BYTES), clock.monotonic())
         self._contending: dict[NodeId, asyncio.Task[None]] = {}
         self.copied = ""
@@ -296,6 +298,11 @@ class QuicNetwork:
         link = self._links.get(peer)
         if link is not None:
             self._down(link, reason, CODE_BYE)
+
+    @property
+    def misbehaved(self) -> int:
+        """How often a peer was dropped for what it sent."""
+        return self._penalties.total
 
     def listening(self) -> Sequence[Host]:
         """Give the addresses other nodes can try, best first."""
@@ -538,6 +545,10 @@ class QuicNetwork:
         self._unproven[gate] = host
         return carrier
 
+    def _accepts(self, peer: NodeId) -> str | None:
+        """Give a reason not to be linked with a node; None: there is none."""
+        return self._believes(peer) or self._penalties.refused(peer, self._clock.monotonic())
+
     def _leave(self, gate: Gate) -> None:
         self._unproven.pop(gate, None)
 
@@ -751,7 +762,8 @@ class QuicNetwork:
         if twin:
             self._is_copy(reason)
         if misbehaved:
-            _log.warning("peer dropped", peer=link.peer, reason=reason)
+            wait_s = self._penalties.drop(link.peer, self._clock.monotonic())
+            _log.warning("peer dropped", peer=link.peer, reason=reason, waits_s=wait_s)
         self._down(link, reason, CODE_MALFORMED if misbehaved else CODE_BYE)
 
     def _down(self, link: QuicLink, reason: str, code: int) -> None:

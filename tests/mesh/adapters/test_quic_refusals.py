@@ -7,6 +7,7 @@ import socket
 import tracemalloc
 
 import pytest
+import structlog
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
@@ -15,7 +16,7 @@ from mesh.adapters.quic import gate, link, network
 from mesh.adapters.quic.gate import ALPN_ID, CODE_MALFORMED, CODE_REFUSED, NONCE_LIFE_S, UNPROVEN_WINDOWS
 from mesh.core import identity as core_identity
 from mesh.core.identity import PROOF_LABEL, VERSIONS, NodeIdentity
-from mesh.ports import Channel, Flow, Refused, Unavailable
+from mesh.ports import Channel, Flow, Refused, RefusedHere, Unavailable
 from proto import codec
 from proto.frames import FRAME_BYTES_MAX, PROOF_FRAME_BYTES_MAX, pack_frame
 from proto.messages.identity import NONCE_BYTES, Challenge, IdAnswer, Proof, ProofContent
@@ -676,5 +677,26 @@ def test_another_nodes_link_is_not_joined():
         second = await mesh.stranger(node)
         await second.prove(identity(), node.id, lane=3, link=theirs)
         assert await second.closed() == (CODE_REFUSED, "a further connection of a link that does not stand")
+
+    run(case)
+
+
+def test_a_member_that_goes_on_misbehaving_is_counted_made_to_wait_and_named():
+    async def case(mesh):
+        good, bad = await mesh.node(), await mesh.node()
+        with structlog.testing.capture_logs() as logs:
+            for times in (1, 2):
+                made = await bad.network.dial(good.host, good.id)
+                await made.send(Channel.CONTROL, b"malformed")
+                await until(lambda: not bad.network.links() and not good.network.links())
+                assert good.network.misbehaved == times
+            with pytest.raises(Refused, match="dropped 2 times lately"):
+                await bad.network.dial(good.host, good.id)
+            with pytest.raises(RefusedHere, match="dropped 2 times lately"):
+                await good.network.dial(bad.host, bad.id)
+        dropped = warned(logs, "peer dropped")
+        assert [(entry["peer"], entry["waits_s"]) for entry in dropped] == [(bad.id, 0.0), (bad.id, 5.0)]
+        other = await mesh.node()
+        await other.network.dial(good.host, good.id)
 
     run(case)
