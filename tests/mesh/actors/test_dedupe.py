@@ -127,7 +127,7 @@ def test_a_key_used_for_another_message_is_refused_and_the_first_stands(node):
 
 def test_after_the_window_it_is_done_again():
     async def work(mesh, counter):
-        mesh.systems[THERE]._window = DedupeWindow(kept_s=0.0)
+        mesh.systems[THERE]._cells.window = DedupeWindow(kept_s=0.0)
         assert await ask(mesh, THERE, "a") == "1"
         assert await ask(mesh, THERE, "a") == "2"
 

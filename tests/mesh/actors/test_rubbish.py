@@ -103,7 +103,7 @@ def test_a_frame_is_taken_or_malformed(seed):
         assert actor.heard > 0
         assert all(envelope.kind in (Kind.ANSWER, Kind.FAILURE) for envelope in link.sent)
         assert not made._asked
-        assert len(made._window) <= 1
+        assert len(made._cells.window) <= 1
         await made.close()
 
     asyncio.run(main())
