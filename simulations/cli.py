@@ -22,6 +22,10 @@ sim = typer.Typer(no_args_is_help=True, help="Simulate a mesh and check its prom
 
 BROKEN = 1
 WRONG = 2
+Tier = Annotated[
+    int | None,
+    typer.Option(help="1: simulated links; 2: the real transport over simulated datagrams; the scenario's own if none"),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
@@ -30,10 +34,14 @@ def list_scenarios(as_json: AsJson = False) -> None:
     """List the scenarios."""
     told = [scenarios.load(name, 1) for name in scenarios.names()]
     if as_json:
-        print(json.dumps([{"name": one.name, "title": one.title, "nodes": one.nodes} for one in told], indent=2))
+        print(json.dumps([_listed(one) for one in told], indent=2))
         return
     for one in told:
         print(f"{one.name:12} {one.title}")
+
+
+def _listed(one: scenarios.Scenario) -> dict[str, object]:
+    return {"name": one.name, "title": one.title, "nodes": one.nodes, "tier": one.tier}
 
 
 @sim.command()
@@ -41,6 +49,7 @@ def run(
     scenario: Annotated[str, typer.Argument(help="a scenario's name, or a path to a .toml file")],
     seed: Annotated[int, typer.Option(min=0, help="decides everything that is left to chance")] = 1,
     nodes: Annotated[int | None, typer.Option(help="how many nodes, instead of the scenario's own number")] = None,
+    tier: Tier = None,
     plant: Annotated[str, typer.Option(help="put in a bug that the checkers must find; `list` for their names")] = "",
     trace: Annotated[bool, typer.Option("--trace", help="print every event of the end of the world")] = False,
     log: Annotated[bool, typer.Option("--log", help="print what the nodes logged")] = False,
@@ -57,7 +66,7 @@ def run(
             print(f"{name:28} {(make.__doc__ or '').splitlines()[0]}")
         return
     try:
-        told = scenarios.load(scenario, seed, nodes)
+        told = scenarios.load(scenario, seed, nodes, tier)
     except scenarios.ScenarioError as error:
         raise _wrong(str(error)) from None
     if plant and plant not in planted.BUGS:
@@ -175,7 +184,7 @@ def speed(
     seconds: Annotated[float, typer.Option(min=1.0, help="virtual seconds of use")] = 20.0,
     as_json: AsJson = False,
 ) -> None:
-    """Measure simulated node-seconds for each second of real time, whole nodes (tier 1) and cores alone (tier 0)."""
+    """Measure simulated node-seconds for each second of real time: whole nodes (tiers 1 and 2) and cores alone (0)."""
     from simulations import speed as measuring
 
     told = measuring.measure(nodes or [5, 50], seconds)
@@ -193,16 +202,18 @@ def sweep(
     only: Annotated[list[str] | None, typer.Option("--scenario", help="only this one; may be given again")] = None,
     processes: Annotated[int, typer.Option(min=0, help="worlds at once; 0: one a core")] = 0,
     record: Annotated[Path | None, typer.Option(help="a folder that gets a file of each run that broke one")] = None,
+    tier: Tier = None,
 ) -> None:
     """Tell all scenarios, seed after seed, until the time is over; print a summary."""
     from simulations import sweeping
 
     for name in only or ():
         try:
-            scenarios.load(name, first)
+            scenarios.load(name, first, tier=tier)
         except scenarios.ScenarioError as error:
             raise _wrong(str(error)) from None
-    raise typer.Exit(sweeping.sweep(only or scenarios.names(), first, minutes * 60, processes, _say, record))
+    names = only or [name for name in scenarios.names() if tier is None or scenarios.fits(name, tier)]
+    raise typer.Exit(sweeping.sweep(names, first, minutes * 60, processes, _say, record, tier))
 
 
 def as_data(verdict: Verdict, took_s: float) -> dict[str, object]:
@@ -210,6 +221,7 @@ def as_data(verdict: Verdict, took_s: float) -> dict[str, object]:
     return {
         "scenario": verdict.scenario.name,
         "nodes": verdict.scenario.nodes,
+        "tier": verdict.scenario.tier,
         "seed": verdict.seed,
         "kept": verdict.kept,
         "broken": [{"promise": one.promise, "why": one.why} for one in verdict.broken],
@@ -225,7 +237,7 @@ def as_data(verdict: Verdict, took_s: float) -> dict[str, object]:
 
 def _show(verdict: Verdict, took_s: float, lines: list[str], log: list[str]) -> None:
     print(f"scenario  {verdict.scenario.name}: {verdict.scenario.title}")
-    print(f"seed      {verdict.seed}, {verdict.scenario.nodes} nodes")
+    print(f"seed      {verdict.seed}, {verdict.scenario.nodes} nodes, tier {verdict.scenario.tier}")
     for line in lines:
         print(f"   {line}")
     for line in log:
@@ -238,7 +250,8 @@ def _show(verdict: Verdict, took_s: float, lines: list[str], log: list[str]) -> 
     print(f"time      {verdict.virtual_s:.1f} virtual seconds in {took_s:.1f} real ones")
     for one in verdict.broken:
         print(f"BROKEN    {one.promise}: {one.why}")
-    again = f"thatdam sim run {verdict.scenario.name} --seed {verdict.seed} --nodes {verdict.scenario.nodes}"
+    told = verdict.scenario
+    again = f"thatdam sim run {told.name} --seed {verdict.seed} --nodes {told.nodes} --tier {told.tier}"
     print("verdict   every promise was kept" if verdict.kept else f"verdict   broken; the same again: {again}")
 
 

@@ -25,7 +25,7 @@ HARMLESS = ("boot", "resume", "heal", "room", "layout", "release")
 """What ends a trouble begins none."""
 ORDER_LIMIT_S = 20.0
 """How long an order may take."""
-LASTING = ("partition", "shut", "pause", "weather", "full", "disk")
+LASTING = ("partition", "shut", "pause", "weather", "full", "disk", "narrow")
 """What lasts until it is put right, if not for a given time."""
 
 
@@ -111,6 +111,13 @@ class Faults:
                 self._order(event, machine)
             case "release" if machine.state == "up":
                 self._release(event, machine)
+            case "address" if machine.state == "up":
+                if event.to == "port":
+                    self._tell(event, f"{machine.name} is seen at another port", machine)
+                    mesh.show(machine)
+                else:
+                    mesh.move(machine)
+                    self._tell(event, f"{machine.name} has another address, {machine.host[0]}", machine)
             case "rot":
                 rotten = [name for _ in range(event.bits) if (name := machine.disk.flip("chunks/")) is not None]
                 self._tell(event, f"{len(rotten)} bits of chunks of {machine.name} flip", machine)
@@ -252,6 +259,13 @@ class Faults:
                 self._tell(event, f"weather: {told}" + (f", {event.delay_ms:g} ms more" if event.delay_ms else ""))
                 if event.for_s is not None:
                     self._after(event.for_s, self.fair_weather)
+            case "narrow":
+                source, target = self._named(event.source), self._named(event.target)
+                told = f" from {' '.join(event.source)} to {' '.join(event.target)}" if event.target else ""
+                self._tell(event, f"paths carry {event.size_bytes} bytes at most{told}", *source, *target)
+                mesh.narrow(event.size_bytes, source, target)
+                if event.for_s is not None:
+                    self._after(event.for_s, self.widen_paths)
             case _:
                 self._say(f"{event.do} of {event.node or 'nobody'} comes too late or too early and does nothing")
 
@@ -270,6 +284,12 @@ class Faults:
         weather.loss = weather.duplicate = weather.spike = weather.delay_s = 0.0
         self._say("the weather is fair again")
 
+    def widen_paths(self) -> None:
+        """Let paths carry what they did at first."""
+        if any(event.do == "narrow" for event in self.done):
+            self._say("paths carry what they did at first")
+            self._mesh.datagrams.widen(self._scenario.path_bytes)
+
     def heal_all(self) -> None:
         """Put everything right: the second phase begins."""
         self._say("everything is put right")
@@ -279,6 +299,7 @@ class Faults:
             for fault in self._chronicle.faults
         ]
         self._mesh.heal()
+        self.widen_paths()
         for machine in self._mesh.machines:
             self.resume(machine)
             self.boot(machine)

@@ -13,7 +13,8 @@ from functools import partial
 from pathlib import Path
 
 from mesh.adapters.quic.credentials import Judge
-from mesh.core.identity import Authority
+from mesh.adapters.quic.network import QuicNetwork
+from mesh.core.identity import Authority, NodeIdentity
 from mesh.core.member import Member
 from mesh.ports import Discovery, Network
 from proto.ids import NodeId
@@ -25,16 +26,18 @@ from simulations.releases import Releases
 from simulations.world import eyes
 from simulations.world.announcing import Air, Announcement
 from simulations.world.film import Films, shoot
+from simulations.world.links import WorldNetwork
 from simulations.world.papers import MachinePapers
 from simulations.world.vectors import PlainIndex
 from simulations.world.workers import Script
-from simulations.world.world import Machine, World
+from simulations.world.world import PORT, Machine, World
 from thatdam.capabilities import Machine as Capabilities
 from thatdam.config import Config, MeshConfig, NodeConfig, StorageConfig
 from thatdam.identity import Standing
 from thatdam.node import Node
 from thatdam.world import Ports, Redeems, Revoked
 
+ANYWHERE = "0.0.0.0"  # noqa: S104 - simulated
 ALL_ROLES = ("proxy", "daemon", "storage", "encoder")
 
 
@@ -92,14 +95,14 @@ class MachineSafe:
 class Mesh(World[Node]):
     """A world whose machines run whole nodes."""
 
-    def __init__(self, seed: int, machines: int, setup: Setup) -> None:
+    def __init__(self, seed: int, machines: int, setup: Setup, tier: int = 1) -> None:
         self.films = Films()
         self.setup = setup
         self.seen: Callable[[str, str, str], None] = lambda *_: None
         self.releases = Releases()
         self.as_next: dict[str, None] = {}
         """The machines whose next life is of the next release."""
-        super().__init__(seed, machines, _assemble, self._scripts_of, Node.stop)
+        super().__init__(seed, machines, _assemble, self._scripts_of, Node.stop, tier=tier)
         self.air = Air(self.fabric)
 
     def _scripts_of(self, machine: Machine[Node]) -> Mapping[str, Script]:
@@ -128,15 +131,9 @@ class Mesh(World[Node]):
 
     def ports_of(self, machine: Machine[Node]) -> Ports:
         """Give the ports of a machine for its present life."""
-        assert machine.network is not None
         assert machine.workers is not None
-        network = machine.network
+        transport = _Transport(machine)
         gib = 1 << 30
-
-        def make_network(revoked: Revoked, redeem: Redeems, judge: Judge) -> Network:
-            del judge  # simulated links show no certificates
-            network.revoked = revoked
-            return network
 
         def discovery(listening: Network) -> Discovery:
             return Announcement(self.air, machine.id, self.mesh, listening.listening, machine.life)
@@ -156,14 +153,52 @@ class Mesh(World[Node]):
             NoPasswords(),
             NoProcess(),
             lambda: (),
-            make_network,
-            lambda _: None,
+            transport.make,
+            transport.present,
             MachinePapers(machine),
             discovery,
             lambda: None,
             PlainIndex,
-            copied=lambda: network.copied,
+            copied=transport.copied,
         )
+
+
+class _Transport:
+    """The network of one life of a node: simulated links, or QUIC over the machine's simulated socket."""
+
+    def __init__(self, machine: Machine[Node]) -> None:
+        assert machine.network is not None
+        self._machine = machine
+        self._below = machine.network
+        self._made: WorldNetwork | QuicNetwork | None = None
+
+    def make(self, revoked: Revoked, redeem: Redeems, judge: Judge) -> Network:
+        """Give the network to a node."""
+        machine = self._machine
+        if isinstance(self._below, WorldNetwork):
+            self._below.revoked = revoked  # it shows no certificates, so that there is nothing to judge
+            self._made = self._below
+        else:
+            self._made = QuicNetwork(
+                machine.identity,
+                (ANYWHERE, PORT),
+                machine.clock,
+                machine.entropy,
+                revoked,
+                redeem=redeem,
+                judge=judge,
+                socket=self._below,
+            )
+        return self._made
+
+    def present(self, renewed: NodeIdentity) -> None:
+        """Show a renewed identity."""
+        if isinstance(self._made, QuicNetwork):
+            self._made.identity = renewed
+
+    def copied(self) -> str:
+        """Give what to tell while another machine is taken for this node."""
+        return "" if self._made is None else self._made.copied
 
 
 async def _assemble(machine: Machine[Node], world: World[Node]) -> Node:

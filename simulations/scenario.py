@@ -17,11 +17,15 @@ from simulations.world.entropy import SeededEntropy
 from thatdam.config import ROLES
 
 FOLDER = Path(__file__).parent / "scenarios"
-NODES_MAX = 100
+NODES_MAX = {1: 100, 2: 30}
+"""By tier."""
 FAULTS = (
     *("crash", "gone", "boot", "pause", "resume", "partition", "shut", "heal", "clock"),
     *("weather", "full", "room", "disk", "rot", "wipe", "layout", "release"),
+    *("address", "narrow"),
 )
+OF_DATAGRAMS = ("address", "narrow")
+"""Faults that simulated links do not know."""
 _NEEDS_NODE = (
     "crash",
     "gone",
@@ -36,6 +40,7 @@ _NEEDS_NODE = (
     "wipe",
     "layout",
     "release",
+    "address",
 )
 
 
@@ -62,6 +67,8 @@ class Event:
     ``layout`` is an order, no fault: ``to`` is ``drain``, ``store``, ``zone NAME`` or ``weight TIMES``.
     ``release``: the node is stopped in good order and starts as of the release ``to``, ``next`` or ``present``.
     ``wipe``: the machine loses its disk with its key, and comes back after ``for_s`` as a new node.
+    ``address``: the machine comes into another network; ``to = "port"``: its NAT forgets it, others see another port.
+    ``narrow``: all paths, or those from ``source`` to ``target``, carry UDP payloads of up to ``size_bytes`` only.
     """
 
     at_s: float
@@ -84,15 +91,19 @@ class Event:
     torn: float = 0.0
     slow: float = 1.0
     bits: int = 1
+    size_bytes: int = 1252
 
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A story before it is told. ``clocks``: machines that boot with a wrong clock, ``1970`` or seconds ahead."""
+    """A story before it is told. ``clocks``: machines that boot with a wrong clock, ``1970`` or seconds ahead.
+    ``tier``: 1 has simulated links; 2 the real transport over simulated datagrams; ``path_bytes``: the
+    UDP payload that paths carry, None: Ethernet's."""
 
     name: str
     title: str
     nodes: int
+    tier: int = 1
     copies: int = 2
     away_after_s: float = 15.0
     trouble_s: float = 60.0
@@ -102,6 +113,7 @@ class Scenario:
     clocks: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     latency_ms: tuple[float, float] = (0.5, 3.0)
+    path_bytes: int | None = None
     loss: float = 0.0
     searching: bool = False
     """Whether people put pictures and search rather than do everything."""
@@ -114,8 +126,17 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.toml"))
 
 
-def load(name: str, seed: int, nodes: int | None = None) -> Scenario:
-    """Read a scenario by name or path, with its chances drawn from a seed; ``nodes`` overrides how many there are."""
+def fits(name: str, tier: int) -> bool:
+    """Tell whether a scenario that ships can be told in a tier."""
+    try:
+        load(name, 1, tier=tier)
+    except ScenarioError:
+        return False
+    return True
+
+
+def load(name: str, seed: int, nodes: int | None = None, tier: int | None = None) -> Scenario:
+    """Read a scenario by name or path, with its chances drawn from a seed; ``nodes`` and ``tier`` override its own."""
     path = Path(name) if name.endswith(".toml") else FOLDER / f"{name}.toml"
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -123,10 +144,12 @@ def load(name: str, seed: int, nodes: int | None = None) -> Scenario:
         raise ScenarioError(f"there is no scenario {name!r}; there are {', '.join(names())}") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ScenarioError(f"{path} cannot be read: {error}") from None
-    return read(path.stem, content, seed, nodes)
+    return read(path.stem, content, seed, nodes, tier)
 
 
-def read(name: str, content: Mapping[str, Any], seed: int, nodes: int | None = None) -> Scenario:
+def read(
+    name: str, content: Mapping[str, Any], seed: int, nodes: int | None = None, tier: int | None = None
+) -> Scenario:
     """Make a scenario of a file's content."""
     chance = SeededEntropy(seed, f"scenario {name}")
     known = {item.name for item in dataclasses.fields(Scenario)} - {"name", "cameras", "events"} | {"camera", "event"}
@@ -134,9 +157,8 @@ def read(name: str, content: Mapping[str, Any], seed: int, nodes: int | None = N
     if unknown:
         raise ScenarioError(f"{name}: there is no setting {unknown[0]!r}; there are {', '.join(sorted(known))}")
     plain = {key: value for key, value in content.items() if key not in ("camera", "event", "latency_ms", "roles")}
-    plain["nodes"] = count = nodes if nodes is not None else int(content.get("nodes", 5))
-    if not 1 <= count <= NODES_MAX:
-        raise ScenarioError(f"{name}: a world has 1 to {NODES_MAX} nodes, not {count}")
+    plain["nodes"] = nodes if nodes is not None else int(content.get("nodes", 5))
+    plain["tier"] = tier if tier is not None else content.get("tier", 1)
     plain.setdefault("title", name)
     if "latency_ms" in content:
         plain["latency_ms"] = tuple(float(one) for one in content["latency_ms"])
@@ -179,6 +201,11 @@ def _drawn(told: Any, chance: SeededEntropy) -> float:
 
 
 def _check(scenario: Scenario) -> None:
+    if scenario.tier not in NODES_MAX:
+        raise ScenarioError(f"{scenario.name}: a scenario is of tier 1 or 2, not {scenario.tier!r}")
+    most = NODES_MAX[scenario.tier]
+    if not 1 <= scenario.nodes <= most:
+        raise ScenarioError(f"{scenario.name}: a world of tier {scenario.tier} has 1 to {most} nodes")
     machines = {f"n{number}" for number in range(1, scenario.nodes + 1)}
 
     def there(node: str) -> None:
@@ -198,12 +225,16 @@ def _check(scenario: Scenario) -> None:
     for event in scenario.events:
         if event.do not in FAULTS:
             raise ScenarioError(f"{scenario.name}: nothing is called {event.do!r}; there are {', '.join(FAULTS)}")
+        if event.do in OF_DATAGRAMS and scenario.tier != 2:
+            raise ScenarioError(f"{scenario.name}: {event.do} happens to datagrams, which only tier 2 has")
         if event.do in _NEEDS_NODE and event.node != "any":
             there(event.node)
         if event.do == "layout" and event.to.partition(" ")[0] not in ("drain", "store", "zone", "weight"):
             raise ScenarioError(
                 f"{scenario.name}: an order is drain, store, zone NAME or weight TIMES, not {event.to!r}"
             )
+        if event.do == "address" and event.to not in ("", "port"):
+            raise ScenarioError(f'{scenario.name}: an address changes, or its "port", not {event.to!r}')
         if event.do == "release" and event.to not in ("next", "present"):
             raise ScenarioError(f"{scenario.name}: a release is next or present, not {event.to!r}")
         if event.do == "wipe" and event.node in {camera.on for camera in scenario.cameras}:

@@ -141,7 +141,7 @@ def _without(scenario: Scenario, number: int) -> Scenario | None:
             if event.do == "partition" and not groups:
                 continue
         source, target = names(event.source), names(event.target)
-        if event.do == "shut" and not (source and target):
+        if event.do in ("shut", "narrow") and event.target and not (source and target):
             continue
         node = name(event.node) if event.node.startswith("n") and event.node != "any" else event.node
         events.append(dataclasses.replace(event, node=node, groups=groups, source=source, target=target))

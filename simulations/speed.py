@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from simulations.scenario import read
+from simulations.scenario import NODES_MAX, read
 from simulations.story import Story
 from simulations.world.cores import CoreWorld
 
@@ -32,20 +32,12 @@ class Speed:
         return self.nodes * self.virtual_s / self.cpu_s
 
 
-WHOLE_NODES_MAX = 100
-"""Of more, only the cores are measured: tier 1 is for some 100 nodes."""
-
-
 def measure(nodes: Sequence[int], seconds: float) -> list[Speed]:
-    """Measure worlds in calm, with people and a camera: whole nodes (tier 1), and membership cores alone (tier 0)."""
+    """Measure worlds in calm, with people and a camera, in every tier that is for so many: whole nodes over simulated
+    links (1) and over the real transport (2), and membership cores alone (0)."""
     told = []
     for count in nodes:
-        content = {"nodes": count, "trouble_s": seconds, "camera": [{"on": "n1", "at_s": 1.0}]}
-        if count <= WHOLE_NODES_MAX:
-            began, began_cpu = time.perf_counter(), time.process_time()
-            verdict = Story(read("speed", content, 1), 1).tell()
-            real_s, cpu_s = time.perf_counter() - began, time.process_time() - began_cpu
-            told.append(Speed(1, count, verdict.virtual_s, real_s, cpu_s))
+        told += [_whole(tier, count, seconds) for tier in sorted(NODES_MAX) if count <= NODES_MAX[tier]]
         world = CoreWorld(1, count)
         began, began_cpu = time.perf_counter(), time.process_time()
         world.start()
@@ -54,9 +46,16 @@ def measure(nodes: Sequence[int], seconds: float) -> list[Speed]:
     return told
 
 
+def _whole(tier: int, count: int, seconds: float) -> Speed:
+    content = {"nodes": count, "tier": tier, "trouble_s": seconds, "camera": [{"on": "n1", "at_s": 1.0}]}
+    began, began_cpu = time.perf_counter(), time.process_time()
+    verdict = Story(read("speed", content, 1), 1).tell()
+    return Speed(tier, count, verdict.virtual_s, time.perf_counter() - began, time.process_time() - began_cpu)
+
+
 def line(one: Speed) -> str:
     """Tell it in a line."""
-    what = "whole nodes" if one.tier == 1 else "cores alone"
+    what = ("cores alone", "whole nodes", "whole nodes over QUIC")[one.tier]
     return (
         f"tier {one.tier}, {one.nodes:4} {what}: {one.node_seconds_a_second:9.1f} node-seconds a second of real time, "
         f"{one.node_seconds_a_cpu_second:9.1f} a second of processor time "

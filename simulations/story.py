@@ -78,7 +78,8 @@ class Story:
             collect_after_s=scenario.collect_after_s, collect_packed_after_s=scenario.collect_packed_after_s
         )
         setup = Setup(scenario.copies, scenario.away_after_s, scenario.roles, storage)
-        self.mesh = Mesh(seed, scenario.nodes, setup)
+        self.mesh = Mesh(seed, scenario.nodes, setup, scenario.tier)
+        self.mesh.datagrams.widen(scenario.path_bytes)
         low, high = scenario.latency_ms
         self.mesh.fabric.weather.latency_s = (low / 1000, high / 1000)
         self.mesh.fabric.weather.loss = scenario.loss

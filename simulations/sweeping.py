@@ -37,10 +37,10 @@ class Tally:
     broken: list[Outcome] = field(default_factory=list)
 
 
-def one(name: str, seed: int, record: Path | None = None) -> Outcome:
-    """Tell one scenario with one seed; a run that broke a promise goes to the folder ``record``."""
+def one(name: str, seed: int, record: Path | None = None, tier: int | None = None) -> Outcome:
+    """Tell one scenario with one seed, in its own tier or another; a run that broke a promise goes to ``record``."""
     began = time.perf_counter()
-    verdict = recorded.tell(scenarios.load(name, seed), seed)
+    verdict = recorded.tell(scenarios.load(name, seed, tier=tier), seed)
     if record is not None and not verdict.kept:
         recorded.save(recorded.record(verdict), record / f"{Path(name).stem}-{seed}.json")
     broken = tuple(f"{one.promise}: {one.why}" for one in verdict.broken)
@@ -54,6 +54,7 @@ def sweep(
     processes: int,
     tell: Callable[[str], None],
     record: Path | None = None,
+    tier: int | None = None,
 ) -> int:
     """Sweep until the time is over; every scenario is told at least once. Gives 1 when a promise was broken, else 0."""
     began = time.perf_counter()
@@ -67,14 +68,14 @@ def sweep(
     with ProcessPoolExecutor(at_once, get_context("spawn"), max_tasks_per_child=8) as pool:
         while True:
             while len(running) < at_once and (time.perf_counter() - began < seconds or started < len(names)):
-                running.add(pool.submit(one, *next(work), record))
+                running.add(pool.submit(one, *next(work), record, tier))
                 started += 1
             if not running:
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 _count(tallies, future.result(), tell)
-    _summary(tallies, time.perf_counter() - began, tell)
+    _summary(tallies, time.perf_counter() - began, tell, "" if tier is None else f" --tier {tier}")
     return 1 if any(tally.broken for tally in tallies.values()) else 0
 
 
@@ -91,7 +92,7 @@ def _count(tallies: dict[str, Tally], outcome: Outcome, tell: Callable[[str], No
         tally.broken.append(outcome)
 
 
-def _summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], None]) -> None:
+def _summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], None], how: str) -> None:
     tell("")
     tell(f"{'scenario':12} {'seeds':>6} {'broken':>7} {'virtual min':>12} {'slowest to agree':>17}")
     for name, tally in tallies.items():
@@ -101,4 +102,4 @@ def _summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], Non
     tell(f"{seeds} worlds in {took_s:.0f} s")
     for name, tally in tallies.items():
         for outcome in tally.broken:
-            tell(f"broken: thatdam sim run {name} --seed {outcome.seed}")
+            tell(f"broken: thatdam sim run {name} --seed {outcome.seed}{how}")

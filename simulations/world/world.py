@@ -1,4 +1,6 @@
-"""A world: machines with disks and clocks, the paths between them, and virtual time; tier 1 of the simulator.
+"""A world: machines with disks and clocks, the paths between them, and virtual time; tiers 1 and 2 of the simulator.
+
+In tier 1 machines have simulated links; in tier 2 a UDP socket each, for the real transport.
 
 Invariant: a seed decides everything that happens, and the trace's hash is equal for equal seeds.
 """
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -14,13 +17,15 @@ from mesh.core.identity import Authority, NodeIdentity, node_of_seed
 from mesh.ports import Host
 from proto.ids import MeshId, NodeId
 from simulations.world.clock import WORLD_BEGAN, FakeClock
+from simulations.world.datagrams import Datagrams, SimulatedSocket
 from simulations.world.disk import FakeDisk
 from simulations.world.entropy import SeededEntropy
 from simulations.world.executor import InlineExecutor
 from simulations.world.fabric import Fabric
 from simulations.world.forbidden import real_world_forbidden
 from simulations.world.links import WorldNetwork
-from simulations.world.loop import Stuck, VirtualLoop
+from simulations.world.loop import LIFE, Stuck, VirtualLoop
+from simulations.world.seeded_quic import seeded_quic
 from simulations.world.tables import FakeTables
 from simulations.world.trace import Trace
 from simulations.world.workers import Script, ScriptedWorkers
@@ -47,9 +52,11 @@ class Machine(Generic[N]):
     lives: int = 0
     keys: int = 0
     """How often it has lost its key with its disk."""
+    moves: int = 0
+    """How often it has come into another network."""
     state: str = "off"
     node: N | None = None
-    network: WorldNetwork | None = None
+    network: WorldNetwork | SimulatedSocket | None = None
     workers: ScriptedWorkers | None = None
     entropy: SeededEntropy = field(init=False)
     safe: dict[str, bytes] = field(default_factory=dict)
@@ -82,11 +89,17 @@ class World(Generic[N]):
         assemble: Callable[[Machine[N], World[N]], Awaitable[N]],
         scripts: Callable[[Machine[N]], Mapping[str, Script]] = lambda _: {},
         stop: Callable[[N], Coroutine[Any, Any, None]] | None = None,
+        *,
+        tier: int = 1,
     ) -> None:
         self.seed = seed
+        self.tier = tier
         self.loop = VirtualLoop()
         self.trace = Trace()
         self.fabric = Fabric(self.loop, seed, self.trace)
+        self.datagrams = Datagrams(self.fabric)
+        """UDP between the machines; nothing uses it in tier 1."""
+        self._quic_chance: dict[str, SeededEntropy] = {}
         self.chance = SeededEntropy(seed, "world")
         self.authority = Authority(SeededEntropy(seed, "authority").token(32))
         self.mesh: MeshId = self.authority.mesh
@@ -116,7 +129,8 @@ class World(Generic[N]):
         """Let a story happen, with the real world forbidden; the trace is closed when it ends."""
         self.loop.callbacks_max = callbacks_max
         self.loop.set_exception_handler(self._loop_error)
-        with real_world_forbidden(self.loop.time, self._log_error) as lines:
+        seeded = seeded_quic(self._quic_token, self._quic_wall) if self.tier == 2 else nullcontext()
+        with real_world_forbidden(self.loop.time, self._log_error) as lines, seeded:
             asyncio.set_event_loop(self.loop)
             try:
                 return self.loop.run_until_complete(story())
@@ -129,6 +143,16 @@ class World(Generic[N]):
                 self.trace = closed
                 asyncio.set_event_loop(None)
                 self.loop.close()
+
+    def _quic_token(self, size: int) -> bytes:
+        life = LIFE.get()
+        if life not in self._quic_chance:
+            self._quic_chance[life] = SeededEntropy(self.seed, f"quic {life}")
+        return self._quic_chance[life].token(size)
+
+    def _quic_wall(self) -> float:
+        name = LIFE.get().partition(".")[0]
+        return self.machine(name).clock.wall() if name else WORLD_BEGAN + self.loop.time()
 
     def _log_error(self, line: str) -> None:
         self.trace.add(self.loop.time(), "log-error", line)
@@ -161,7 +185,7 @@ class World(Generic[N]):
         machine.lives += 1
         machine.state = "booting"
         machine.entropy = SeededEntropy(self.seed, machine.life)
-        machine.network = WorldNetwork(self.fabric, machine.id, self.mesh, machine.host, machine.life)
+        machine.network = self._network_of(machine)
         machine.workers = ScriptedWorkers(self._scripts(machine))
         self.fabric.silence(machine.id, False)
         self.note("boot", machine.life)
@@ -179,6 +203,11 @@ class World(Generic[N]):
                 self.note("up", machine.life)
 
         return self.loop.create_task(begin(), context=context)
+
+    def _network_of(self, machine: Machine[N]) -> WorldNetwork | SimulatedSocket:
+        if self.tier == 2:
+            return SimulatedSocket(self.datagrams, machine.id, machine.host, machine.life)
+        return WorldNetwork(self.fabric, machine.id, self.mesh, machine.host, machine.life)
 
     def crash(self, machine: Machine[N]) -> None:
         """Kill a node at once: nothing of it runs again, peers hear nothing."""
@@ -244,6 +273,25 @@ class World(Generic[N]):
         """Let nothing pass one way."""
         self.note("shut", "+".join(m.name for m in sources), "+".join(m.name for m in targets))
         self.fabric.shut([machine.id for machine in sources], [machine.id for machine in targets])
+
+    def move(self, machine: Machine[N]) -> None:
+        """Have a machine come into another network while its node runs; tier 2 only."""
+        machine.moves += 1
+        machine.host = (f"10.0.{machine.moves}.{machine.number}", PORT)
+        self.note("move", machine.life, *machine.host)
+        if isinstance(machine.network, SimulatedSocket):
+            machine.network.move(machine.host)
+
+    def show(self, machine: Machine[N]) -> None:
+        """Have the NAT before a machine forget it, so that others see it at another port; tier 2 only."""
+        self.note("show", machine.life)
+        if isinstance(machine.network, SimulatedSocket):
+            self.datagrams.show(machine.network)
+
+    def narrow(self, size: int, sources: list[Machine[N]], targets: list[Machine[N]]) -> None:
+        """Let paths carry UDP payloads of up to ``size`` bytes: all of them, or those one way; tier 2 only."""
+        self.note("narrow", size, "+".join(m.name for m in sources), "+".join(m.name for m in targets))
+        self.datagrams.narrow(size, [machine.id for machine in sources], [machine.id for machine in targets])
 
     def heal(self) -> None:
         """Open every way, and end bad weather."""

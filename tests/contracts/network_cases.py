@@ -617,3 +617,18 @@ BESIDE: list[Callable[[World], Awaitable[None]]] = [
     streams_that_are_given_up_half_way_leave_the_way_free,
 ]
 """The cases in which bulk and record copies travel, which may go beside the rest."""
+
+LASTING: list[Callable[[World], Awaitable[None]]] = [
+    a_dial_gives_one_link_with_both_ends_named,
+    nodes_that_dial_each_other_at_once_have_one_link,
+    frames_of_a_channel_keep_their_order,
+    frames_go_both_ways_and_may_be_empty_or_large,
+    the_other_side_opens_streams_too,
+    a_finished_side_still_reads_what_the_other_writes,
+    a_dropped_link_is_down_on_both_sides_and_can_be_dialled_again,
+    closing_tells_every_peer,
+]
+"""The cases that hold however bad the paths are."""
+
+LARGE: list[Callable[[World], Awaitable[None]]] = [a_receiver_that_waits_makes_the_sender_wait]
+"""The cases that move tens of megabytes."""

@@ -1,5 +1,5 @@
-"""Every network keeps what ``ports.Network`` promises: QUIC, alone and with the bulk lane, the simulator's links, the
-plain one of actor tests."""
+"""Every network keeps what ``ports.Network`` promises: QUIC (alone, with the bulk lane, over simulated datagrams), the
+simulator's links, the plain one of actor tests."""
 
 import asyncio
 import itertools
@@ -22,9 +22,10 @@ from simulations.world.network import FakeFabric, FakeLink, FakeNetwork
 from simulations.world.streams import WorldStream
 from simulations.world.trace import Trace
 from tests.contracts.kinds import run
-from tests.contracts.network_cases import BESIDE
+from tests.contracts.network_cases import BESIDE, LARGE, LASTING
 from tests.contracts.network_cases import CASES as OWN
 from tests.contracts.relayed_cases import RELAYED
+from tests.mesh.adapters.paths_world import on_paths
 
 CASES = [*OWN, *RELAYED]
 PORTS = (Network, Link, LinkHandler, ByteStream)
@@ -163,6 +164,21 @@ def test_quic_with_the_bulk_lane(case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_simulated_links(case):
     tell("fake", SimulatedWorld, case)
+
+
+@pytest.mark.parametrize("case", [case for case in CASES if case not in LARGE], ids=lambda case: case.__name__)
+def test_quic_over_simulated_datagrams(case):
+    on_paths(case, path_bytes=9000)
+
+
+@pytest.mark.parametrize("case", LASTING, ids=lambda case: case.__name__)
+def test_quic_over_simulated_datagrams_in_bad_weather(case):
+    async def told(paths):
+        weather = paths.fabric.weather
+        weather.loss, weather.duplicate, weather.spike, weather.spike_s = 0.1, 0.05, 0.1, 0.05
+        await case(paths)
+
+    on_paths(told, settle_s=60.0)
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Callable
 from typing import Protocol
 
+from mesh.adapters.quic.addresses import interface_addresses, is_wildcard
 from mesh.adapters.quic.engine import Address
 from mesh.ports import Host, Unavailable
 
@@ -38,6 +39,9 @@ class DatagramSocket(Protocol):
     def port(self) -> int:
         """The UDP port bound."""
 
+    def hosts(self) -> list[Host]:
+        """Give the addresses others can try, as they are now, best first."""
+
     def send(self, data: bytes, address: Address) -> None:
         """Send one datagram, or lose it; never waits."""
 
@@ -53,6 +57,7 @@ class UdpSocket:
 
     def __init__(self) -> None:
         self._socket: socket.socket | None = None
+        self._bound = ""
         self.family = socket.AF_INET
         self.whole = False
         """The network never cuts what is sent into fragments: what is too large for a path is lost."""
@@ -77,7 +82,7 @@ class UdpSocket:
             made.close()
             taken = "; give another with --port, or 0 for a free one" if error.errno == errno.EADDRINUSE else ""
             raise Unavailable(f"cannot listen on UDP {bind[0]} port {bind[1]}: {error.strerror}{taken}") from error
-        self._socket = made
+        self._socket, self._bound = made, bind[0]
         self._receive = receive
         loop.add_reader(made, self._readable)
 
@@ -86,6 +91,11 @@ class UdpSocket:
         """The UDP port bound."""
         assert self._socket is not None
         return int(self._socket.getsockname()[1])
+
+    def hosts(self) -> list[Host]:
+        """Give the address bound, or those of this machine's interfaces."""
+        host, port = self._bound, self.port
+        return interface_addresses(port, with_v6=":" in host) if is_wildcard(host) else [(host, port)]
 
     def send(self, data: bytes, address: Address) -> None:
         """Send one datagram, or lose it."""
