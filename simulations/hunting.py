@@ -16,8 +16,8 @@ from simulations.histories import HISTORIES
 
 @dataclass(frozen=True, slots=True)
 class Hunted:
-    """What became of one bug: where it was hunted (tier 0: a history, tier 1: a scenario), with how many seeds it was
-    found, and by what. ``seeds`` without ``found``: it was not found with so many."""
+    """What became of one bug: where it was hunted (tier 0: a history, tiers 1 and 2: a scenario), with how many seeds
+    it was found, and by what. ``seeds`` without ``found``: it was not found with so many."""
 
     bug: str
     tier: int
@@ -32,7 +32,7 @@ class Hunted:
 def hunt_one(bug: str, seeds: int) -> Hunted:
     """Hunt one bug."""
     where = planted.WHERE[bug]
-    tier = 0 if where in HISTORIES else 1
+    tier = 0 if where in HISTORIES else scenarios.load(where, 1).tier
     began = time.perf_counter()
     for seed in range(1, seeds + 1):
         with planted.planted(bug):

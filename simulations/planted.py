@@ -17,6 +17,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.placement import LayoutView
 from mesh.actors.search import Search
+from mesh.adapters.quic.moving import Moving
 from mesh.core import pruning, replication, rows
 from mesh.core.hlc import HybridClock
 from mesh.core.identity import NodeIdentity
@@ -250,6 +251,15 @@ def _a_credit_is_lost() -> list[Undo]:
     return [_swap(WorldLink, "credit_came", credit_came)]
 
 
+def _moves_go_unseen() -> list[Undo]:
+    """The transport does not look whether addresses change: links that cannot stand are waited for."""
+
+    def look(self: Moving, hosts: Any, links: Any) -> None:
+        """See nothing."""
+
+    return [_swap(Moving, "look", look)]
+
+
 def _a_repair_is_doubled() -> list[Undo]:
     """A holder brings each missing chunk twice."""
     real = replication.plan_copies
@@ -339,6 +349,7 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "tombstone-forgotten-early": _a_tombstone_goes_too_soon,
     "unproven-frame-accepted": _an_unproven_frame_is_accepted,
     "credit-lost": _a_credit_is_lost,
+    "moves-go-unseen": _moves_go_unseen,
     "repair-doubled": _a_repair_is_doubled,
     "shards-always-whole": _shards_are_always_whole,
     "recorder-epoch-ignored": _a_recorder_s_epoch_is_ignored,
@@ -363,12 +374,13 @@ WHERE: dict[str, str] = {
     "tombstone-forgotten-early": "pruning",
     "unproven-frame-accepted": "proofs",
     "credit-lost": "calm",
+    "moves-go-unseen": "roaming",
     "repair-doubled": "repairs",
     "shards-always-whole": "pair",
     "recorder-epoch-ignored": "followed",
     "former-owner-skipped": "drained",
 }
-"""The smallest scenario (tier 1) or history (tier 0) in which a bug shows."""
+"""The smallest scenario (tiers 1 and 2) or history (tier 0) in which a bug shows."""
 
 
 @contextmanager

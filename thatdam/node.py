@@ -67,6 +67,8 @@ from thatdam.pulse import Pulse
 from thatdam.reports import Overview, Reporter
 from thatdam.world import Ports, Safe
 
+ADDRESSES_LOOK_S = 5.0
+"""How often this machine's addresses are looked at."""
 HAND_OVER_S, HAND_OVER_STUCK_S = 15.0, 2.0
 """How long a node that stops goes on copying what only it has, and how long without getting on."""
 
@@ -289,6 +291,7 @@ class Node:
             raise
         members.update(_reachable(info, network))
         await members.start()
+        system.supervisor.run("node/addresses", lambda: _keep_reachable(members, network))
         events.open(members.incarnation())
         await admission.open()
         door.open(admission)
@@ -431,6 +434,15 @@ class Node:
 
 def _reachable(info: NodeInfo, network: Network) -> NodeInfo:
     return dataclasses.replace(info, addresses=tuple(network.listening()))
+
+
+async def _keep_reachable(members: Members, network: Network) -> None:
+    """Tell the others when this machine's addresses change: where they dial it."""
+    while True:
+        await asyncio.sleep(ADDRESSES_LOOK_S)
+        now = _reachable(members.info, network)
+        if now != members.info:
+            members.update(now)
 
 
 def _counts_on(view: LayoutView, node: NodeId) -> bool:

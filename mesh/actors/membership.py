@@ -273,6 +273,11 @@ class Members:
             async with asyncio.timeout(LEAVE_TOLD_S):
                 await self._drained.wait()
 
+    @property
+    def info(self) -> NodeInfo:
+        """What this node says of itself."""
+        return self._info
+
     def update(self, info: NodeInfo) -> None:
         """Say something new of this node."""
         self._info = info

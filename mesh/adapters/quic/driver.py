@@ -32,6 +32,9 @@ class Lane(enum.IntEnum):
 
 BUDGET_BYTES = {Lane.MAIN: 512 << 10, Lane.RECORD: 128 << 10, Lane.BULK: 64 << 10}
 """Bytes that the connections of a class may send in one wake, together."""
+ANSWER_LOOK_S = 0.02
+TIMER_STEP_S = 1e-5
+"""A timer waits so long at least: one that is due but for a rounding error does not turn in circles until then."""
 _DATAGRAM_BYTES_LEAST = 4096
 _log = structlog.get_logger("quic")
 
@@ -59,6 +62,8 @@ class Carrier:
         self.lane = Lane.MAIN
         self.heard_s = 0.0
         """When the peer was last heard, monotonic."""
+        self.strayed = False
+        """Datagrams for it came from an address that is not the peer's."""
         self.routes: dict[bytes, None] = {}
         self.timer: asyncio.TimerHandle | None = None
         self.timer_s = 0.0
@@ -88,6 +93,19 @@ class Carrier:
         """End the connection; the peer sees the reason."""
         self.connection.close(code, reason)
         self.touch()
+
+    async def answers(self, within_s: float) -> bool:
+        """Tell whether the peer shows within some seconds that it still lives."""
+        before = self.connection.probes_answered
+        self.connection.probe()
+        self.touch()
+        loop = asyncio.get_running_loop()
+        until_s = loop.time() + within_s
+        while loop.time() < until_s and not self.gone:
+            if self.connection.probes_answered > before:
+                return True
+            await asyncio.sleep(ANSWER_LOOK_S)
+        return False
 
     async def room(self, stream: int, window_bytes: int) -> None:
         """Wait until fewer than half of ``window_bytes`` of a stream are unacknowledged, or the connection is gone."""
@@ -167,6 +185,7 @@ class Driver:
             except Exception as error:  # noqa: BLE001 - a peer's bytes end its connection, not the driver
                 self._broken(carrier, error)
                 continue
+            carrier.strayed = carrier.strayed or carrier.connection.address != address
             touched[carrier] = None
         for carrier in touched:
             if not carrier.gone:
@@ -271,7 +290,7 @@ class Driver:
                 return
             carrier.timer.cancel()
         carrier.timer_s = at_s
-        carrier.timer = asyncio.get_running_loop().call_later(max(0.0, at_s - now_s), self._fire, carrier)
+        carrier.timer = asyncio.get_running_loop().call_later(max(TIMER_STEP_S, at_s - now_s), self._fire, carrier)
 
     def _fire(self, carrier: Carrier) -> None:
         carrier.timer = None

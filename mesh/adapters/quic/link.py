@@ -42,7 +42,6 @@ WINDOWS = {
 """What a proven peer may have unread here, by lane."""
 LANES_MAX = 2
 """Connections of one class of a link: both sides may have dialled one at the same time."""
-ANSWER_LOOK_S = 0.02
 _LANE_OF = {Flow.CONTROL: Lane.MAIN, Flow.LIVE: Lane.MAIN, Flow.RECORD: Lane.RECORD, Flow.BULK: Lane.BULK}
 _READ_BYTES = 256 << 10
 _log = structlog.get_logger("quic")
@@ -267,19 +266,7 @@ class QuicLink:
 
     async def answers(self, within_s: float) -> bool:
         """Tell whether the peer shows within some seconds that it still lives."""
-        if self.down:
-            return False
-        carrier = self.main.carrier
-        before = carrier.connection.probes_answered
-        carrier.connection.probe()
-        carrier.touch()
-        loop = asyncio.get_running_loop()
-        until_s = loop.time() + within_s
-        while loop.time() < until_s and not self.down:
-            if carrier.connection.probes_answered > before:
-                return True
-            await asyncio.sleep(ANSWER_LOOK_S)
-        return False
+        return not self.down and await self.main.carrier.answers(within_s)
 
     def close(self, code: int, reason: str) -> None:
         """End every connection with a reason that the peer sees; streams are lost at once."""

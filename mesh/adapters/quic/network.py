@@ -24,7 +24,7 @@ import structlog
 
 from mesh.adapters.bulk.lane import BulkLane
 from mesh.adapters.bulk.pool import Pool
-from mesh.adapters.quic.addresses import interface_addresses, is_loopback, is_wildcard
+from mesh.adapters.quic.addresses import is_loopback
 from mesh.adapters.quic.aioquic_engine import AioquicEngine
 from mesh.adapters.quic.credentials import Credentials, Judge
 from mesh.adapters.quic.driver import Carrier, Driver, Lane
@@ -50,6 +50,7 @@ from mesh.adapters.quic.gate import (
     new_nonce,
 )
 from mesh.adapters.quic.link import WINDOWS, QuicLink
+from mesh.adapters.quic.moving import Moving
 from mesh.adapters.quic.path_size import BASE_BYTES
 from mesh.adapters.quic.tunnels import Tunnels, is_tunnel
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
@@ -220,6 +221,7 @@ class QuicNetwork:
         self._penalties = Penalties()
         self._life = Life(entropy.token(LIFE_BYTES), clock.monotonic())
         self._contending: dict[NodeId, asyncio.Task[None]] = {}
+        self._moving = Moving(lambda link, reason: self._down(link, reason, CODE_BYE))
         self.copied = ""
         """What to tell people while another process with this node's key is taken for this node; empty: none is."""
         self._copied_tell_s = 0.0
@@ -234,6 +236,7 @@ class QuicNetwork:
         self._handler = handler
         if self._bulk is not None:
             await self._bulk.start(self._bind[0], self)
+        self._moving.look(self._socket.hosts, ())
         self._keeper = asyncio.get_running_loop().create_task(self._keep())
 
     async def dial(self, host: Host, expect: NodeId | None = None, timeout_s: float = 5.0) -> Link:
@@ -307,12 +310,9 @@ class QuicNetwork:
     def listening(self) -> Sequence[Host]:
         """Give the addresses other nodes can try, best first."""
         self._check_started()
-        port = self._socket.port
         if self._advertise:
-            return [(host, told or port) for host, told in self._advertise]
-        if is_wildcard(self._bind[0]):
-            return interface_addresses(port, with_v6=":" in self._bind[0])
-        return [(self._bind[0], port)]
+            return [(host, told or self._socket.port) for host, told in self._advertise]
+        return self._socket.hosts()
 
     async def close(self) -> None:
         """Close every link with a reason the peers see, then stop listening."""
@@ -320,7 +320,7 @@ class QuicNetwork:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
             self._keeper = None
-        ending = [*self._redeeming, *self._contending.values()]
+        ending = [*self._redeeming, *self._contending.values(), *self._moving.tasks]
         for task in ending:
             task.cancel()
         if ending:
@@ -780,6 +780,7 @@ class QuicNetwork:
             await asyncio.sleep(KEEPALIVE_LOOK_S)
             now_s = self._clock.monotonic()
             wall_s = self._judge.wall()
+            self._moving.look(self._socket.hosts, self._links.values())
             if len(self._tunnels):
                 self._tunnels.tidy({carrier.connection.address for carrier in self._driver.carriers})
             for link in list(self._links.values()):

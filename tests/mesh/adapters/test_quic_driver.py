@@ -17,6 +17,8 @@ from mesh.adapters.quic.driver import BUDGET_BYTES, Driver, Lane
 from mesh.adapters.quic.link import WINDOWS
 from mesh.adapters.quic.udp import BUFFER_BYTES, DRAINED_MAX
 from mesh.ports import Channel, Flow, Unavailable
+from simulations.world.clock import FakeClock
+from tests.contracts.kinds import run as run_simulated
 from tests.contracts.network_cases import read_all
 from tests.mesh.adapters.quic_world import Mesh, identity, run, until
 
@@ -72,6 +74,29 @@ def driven(**waiting):
         carrier = driver.add(FakeConnection(name, waiting[name], sent))
         carrier.lane = Lane[name]
     return driver, sent
+
+
+def test_a_timer_that_is_due_but_for_a_rounding_error_does_not_turn_in_circles():
+    async def main():
+        loop = asyncio.get_running_loop()
+        clock = FakeClock(loop.time)
+        driver = Driver(FakeEngine(), FakeSocket(), clock, lambda *_: None)
+
+        class Paced(FakeConnection):
+            fired = 0
+
+            def timer(self):
+                return 1.0 if loop.time() <= 1.0 else None
+
+            def fire(self, now_s):
+                self.fired += 1
+
+        paced = Paced("paced", 0, [])
+        driver.add(paced)
+        await asyncio.sleep(2.0)
+        assert 1 <= paced.fired < 5
+
+    run_simulated("fake", main)
 
 
 def test_the_more_urgent_class_is_sent_first_whoever_came_first():
