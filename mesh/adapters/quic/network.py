@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import datetime
 import sys
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -52,6 +51,7 @@ from mesh.adapters.quic.gate import (
 from mesh.adapters.quic.link import WINDOWS, QuicLink
 from mesh.adapters.quic.moving import Moving
 from mesh.adapters.quic.path_size import BASE_BYTES
+from mesh.adapters.quic.strangers import Strangers
 from mesh.adapters.quic.tunnels import Tunnels, is_tunnel
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import DatagramSocket, UdpSocket, plain_host
@@ -81,24 +81,8 @@ UNPROBED_BYTES = 1350
 LOOPBACK_DATAGRAM_BYTES = 16000 if sys.platform == "linux" else 8900
 """UDP payload inside one machine, whose loopback carries more than any network (CPU a byte falls manifold); other
 systems' sockets send no more than some 9 KB at once."""
-UNPROVEN_MAX = 128
-"""Connections not proven yet; datagrams of further ones are ignored."""
-UNPROVEN_A_HOST_MAX = 32
-UNPROVEN_RETRY = 24
-"""From so many on, a dialler must first show that its address is its own (RFC 9000, section 8.1)."""
-HANDSHAKES_A_SECOND, HANDSHAKES_BURST = 20.0, 200.0
-"""Connections that one host may begin: each costs some milliseconds of a core, whoever it is. The burst is for many
-nodes of one machine that start at once; further ones are ignored, and their diallers try again by themselves."""
-ANSWERS_A_SECOND, ANSWERS_BURST = 8.0, 32.0
-"""Answers to the id question for one host."""
-REDEMPTIONS_A_SECOND, REDEMPTIONS_BURST = 0.5, 10.0
-"""Tickets that one host may try."""
 REDEEMING_MAX = 8
 """Tickets being redeemed at once: each waits for the disk."""
-WARNINGS_A_SECOND, WARNINGS_BURST = 0.2, 20.0
-"""Refusals of one host that are warned of; further ones are logged as details, so that nobody can fill the log."""
-ASKERS_MAX = 1024
-"""Hosts whose questions and refusals are counted; the longest silent is forgotten."""
 KEEPALIVE_S, KEEPALIVE_LOOK_S = 10.0, 2.5
 """A link that heard nothing for so long is asked for a sign, again at each look; after IDLE_TIMEOUT_S without one it
 is down. In a full mesh the probes of membership are signs enough on most links."""
@@ -108,34 +92,6 @@ OVER_BY_TLS = "no longer valid"
 COPY_TOLD_S = 60.0
 """How often at most the log of a copied node says that it is one."""
 _log = structlog.get_logger("quic")
-
-
-class _Allowances:
-    """A token bucket a host."""
-
-    def __init__(self) -> None:
-        self._hosts: OrderedDict[str, tuple[float, float]] = OrderedDict()
-
-    def __len__(self) -> int:
-        return len(self._hosts)
-
-    def take(self, carrier: Carrier, now_s: float, a_second: float, burst: float) -> bool:
-        """Take one from the carrier's host's; False when nothing is left."""
-        return self.take_of(plain_host(carrier.connection.address)[0], now_s, a_second, burst)
-
-    def has(self, host: str, now_s: float, a_second: float, burst: float) -> bool:
-        """Tell whether a host has one left, and take none."""
-        left, since_s = self._hosts.get(host, (burst, now_s))
-        return min(burst, left + (now_s - since_s) * a_second) >= 1.0
-
-    def take_of(self, host: str, now_s: float, a_second: float, burst: float) -> bool:
-        """Take one from a host's; False when nothing is left."""
-        left, since_s = self._hosts.pop(host, (burst, now_s))
-        left = min(burst, left + (now_s - since_s) * a_second)
-        self._hosts[host] = (max(0.0, left - 1.0), now_s) if left >= 1.0 else (left, now_s)
-        if len(self._hosts) > ASKERS_MAX:
-            self._hosts.popitem(last=False)
-        return left >= 1.0
 
 
 class MachineJudge:
@@ -203,7 +159,6 @@ class QuicNetwork:
         self.redeem = redeem
         """Takes a ticket (the message, the nonce it answers); Refused says why not. None: this node admits nobody."""
         self._redeeming: dict[asyncio.Task[None], None] = {}
-        self._redeemers = _Allowances()
         self._advertise = tuple(advertise)
         self._datagram_bytes = datagram_bytes
         self._loopback_datagram_bytes = max(datagram_bytes, loopback_datagram_bytes)
@@ -214,10 +169,7 @@ class QuicNetwork:
         self._driver = Driver(self._engine, self._tunnels, clock, self._unknown)
         self._links: dict[NodeId, QuicLink] = {}
         self._attempts: dict[NodeId, _Attempt] = {}
-        self._unproven: dict[Gate, str] = {}
-        self._askers = _Allowances()
-        self._refused = _Allowances()
-        self._begun = _Allowances()
+        self._strangers = Strangers(clock)
         self._penalties = Penalties()
         self._life = Life(entropy.token(LIFE_BYTES), clock.monotonic())
         self._contending: dict[NodeId, asyncio.Task[None]] = {}
@@ -508,13 +460,9 @@ class QuicNetwork:
 
     def _unknown(self, data: bytes, address: Address) -> Carrier | bytes | None:
         host = plain_host(address)[0]
-        if len(self._unproven) >= UNPROVEN_MAX:
-            return None
-        if sum(1 for other in self._unproven.values() if other == host) >= UNPROVEN_A_HOST_MAX:
+        if not self._strangers.may_come(host):
             return None
         now_s = self._clock.monotonic()
-        if not self._begun.has(host, now_s, HANDSHAKES_A_SECOND, HANDSHAKES_BURST):
-            return None
         made = self._engine.accept(
             data,
             address,
@@ -522,12 +470,12 @@ class QuicNetwork:
             self.identity,
             UNPROVEN_WINDOWS,
             self._size_for(address),
-            len(self._unproven) >= UNPROVEN_RETRY and not is_tunnel(address),
+            self._strangers.crowded and not is_tunnel(address),
             now_s,
         )
         if made is None or isinstance(made, bytes):
             return made
-        self._begun.take_of(host, now_s, HANDSHAKES_A_SECOND, HANDSHAKES_BURST)
+        self._strangers.begins(host)
         carrier = self._driver.add(made)
         gate = Gate(
             carrier,
@@ -542,7 +490,7 @@ class QuicNetwork:
             self._leave,
         )
         carrier.session = gate
-        self._unproven[gate] = host
+        self._strangers.gates[gate] = host
         return carrier
 
     def _accepts(self, peer: NodeId) -> str | None:
@@ -550,19 +498,19 @@ class QuicNetwork:
         return self._believes(peer) or self._penalties.refused(peer, self._clock.monotonic())
 
     def _leave(self, gate: Gate) -> None:
-        self._unproven.pop(gate, None)
+        self._strangers.gates.pop(gate, None)
 
     def _may_answer(self, carrier: Carrier) -> bool:
-        return self._askers.take(carrier, self._clock.monotonic(), ANSWERS_A_SECOND, ANSWERS_BURST)
+        return self._strangers.may_answer(_place(carrier)[0])
 
     def _may_warn(self, carrier: Carrier) -> bool:
-        return self._refused.take(carrier, self._clock.monotonic(), WARNINGS_A_SECOND, WARNINGS_BURST)
+        return self._strangers.may_warn(_place(carrier)[0])
 
     def _redeems(self, gate: Gate, said: Redeem, nonce: bytes) -> str:
         """Begin to take a newcomer's ticket; gives why not, or nothing."""
         if self.redeem is None:
             return "this node admits nobody"
-        if not self._redeemers.take(gate.carrier, self._clock.monotonic(), REDEMPTIONS_A_SECOND, REDEMPTIONS_BURST):
+        if not self._strangers.may_redeem(_place(gate.carrier)[0]):
             return "too many tickets were tried from there; wait a minute"
         if len(self._redeeming) >= REDEEMING_MAX:
             return "many others are joining just now; try again"
@@ -710,11 +658,11 @@ class QuicNetwork:
 
     def begins(self, host: str) -> bool:
         """Count a connection that a host begins; False when it may not."""
-        return self._begun.take_of(host, self._clock.monotonic(), HANDSHAKES_A_SECOND, HANDSHAKES_BURST)
+        return self._strangers.begins(host)
 
     def may_warn(self, host: str) -> bool:
         """Tell whether a refusal of a host is worth a warning."""
-        return self._refused.take_of(host, self._clock.monotonic(), WARNINGS_A_SECOND, WARNINGS_BURST)
+        return self._strangers.may_warn(host)
 
     def joins(self, peer: NodeId, proof: Proof) -> tuple[Pool, int] | str:
         """Give the connections of the link that a proven peer's connection is for, and the version; or why not."""

@@ -61,7 +61,7 @@ class Node:
 
     @property
     def gates(self):
-        return list(self.network._unproven)
+        return list(self.network._strangers.gates)
 
 
 class Mesh:

@@ -14,7 +14,7 @@ from mesh.adapters.bulk import frames, lane, pool, proof, stream, tls
 from mesh.adapters.bulk.frames import Cutter, Ended, Kind, Opened, Piece, WasReset
 from mesh.adapters.bulk.wire import set_options
 from mesh.adapters.clock import SystemEntropy
-from mesh.adapters.quic import network
+from mesh.adapters.quic import network, strangers
 from mesh.adapters.quic.driver import Lane
 from mesh.core.identity import VERSIONS, NodeIdentity
 from mesh.ports import Channel, Flow, StreamLost, Unavailable
@@ -449,8 +449,8 @@ def test_a_flood_of_strangers_is_bounded(monkeypatch):
         await until(lambda: not other.network._bulk._unproven)
         await carried(link)
         assert link.bulk.streams == 1
-        monkeypatch.setattr(network, "HANDSHAKES_A_SECOND", 0.0)
-        monkeypatch.setattr(network, "HANDSHAKES_BURST", 0.0)
+        monkeypatch.setattr(strangers, "HANDSHAKES_A_SECOND", 0.0)
+        monkeypatch.setattr(strangers, "HANDSHAKES_BURST", 0.0)
         with socket.create_connection(("127.0.0.1", port)) as raw:
             raw.setblocking(False)
             async with asyncio.timeout(SETTLE_S):

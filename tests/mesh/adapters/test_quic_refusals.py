@@ -12,7 +12,7 @@ from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
 from mesh.adapters.clock import SystemEntropy
-from mesh.adapters.quic import gate, link, network
+from mesh.adapters.quic import gate, link, strangers
 from mesh.adapters.quic.gate import ALPN_ID, CODE_MALFORMED, CODE_REFUSED, NONCE_LIFE_S, UNPROVEN_WINDOWS
 from mesh.core import identity as core_identity
 from mesh.core.identity import PROOF_LABEL, VERSIONS, NodeIdentity
@@ -448,8 +448,8 @@ def test_nothing_is_read_from_who_asks_for_the_id():
 
 
 def test_who_asks_for_the_id_too_often_is_not_answered(monkeypatch):
-    monkeypatch.setattr(network, "ANSWERS_A_SECOND", 0.0)
-    monkeypatch.setattr(network, "ANSWERS_BURST", 3.0)
+    monkeypatch.setattr(strangers, "ANSWERS_A_SECOND", 0.0)
+    monkeypatch.setattr(strangers, "ANSWERS_BURST", 3.0)
 
     async def case(mesh):
         node, other = await mesh.node(), await mesh.node()
@@ -467,7 +467,7 @@ def test_who_asks_for_the_id_too_often_is_not_answered(monkeypatch):
 
 
 def test_the_hosts_counted_are_bounded(monkeypatch):
-    monkeypatch.setattr(network, "ASKERS_MAX", 2)
+    monkeypatch.setattr(strangers, "ASKERS_MAX", 2)
 
     class Somewhere:
         def __init__(self, number):
@@ -477,14 +477,14 @@ def test_the_hosts_counted_are_bounded(monkeypatch):
     async def case(mesh):
         node = await mesh.node()
         assert all(node.network._may_answer(Somewhere(number)) for number in range(50))
-        assert len(node.network._askers) == 2
+        assert len(node.network._strangers.asked) == 2
 
     run(case)
 
 
 def test_a_host_that_is_refused_again_and_again_does_not_fill_the_log(monkeypatch):
-    monkeypatch.setattr(network, "WARNINGS_A_SECOND", 0.0)
-    monkeypatch.setattr(network, "WARNINGS_BURST", 2.0)
+    monkeypatch.setattr(strangers, "WARNINGS_A_SECOND", 0.0)
+    monkeypatch.setattr(strangers, "WARNINGS_BURST", 2.0)
 
     async def case(mesh):
         node = await mesh.node()
@@ -536,7 +536,7 @@ def test_a_flood_of_handshakes_is_bounded_and_passes(monkeypatch):
                 sending.sendto(first, node.host)
             await until(lambda: node.network._driver.received + node.network._driver.ignored >= len(sent))
             # From UNPROVEN_RETRY on, who does not show that its address is its own gets no state at all.
-            assert len(node.gates) == len(node.carriers) == network.UNPROVEN_RETRY
+            assert len(node.gates) == len(node.carriers) == strangers.UNPROVEN_RETRY
             await other.network.dial(node.host, node.id)
             for one in node.gates:
                 one._too_late()
@@ -546,7 +546,7 @@ def test_a_flood_of_handshakes_is_bounded_and_passes(monkeypatch):
 
 
 def test_one_host_cannot_hold_all_the_places(monkeypatch):
-    monkeypatch.setattr(network, "UNPROVEN_RETRY", 1 << 10)
+    monkeypatch.setattr(strangers, "UNPROVEN_RETRY", 1 << 10)
 
     async def case(mesh):
         node = await mesh.node()
@@ -555,7 +555,7 @@ def test_one_host_cannot_hold_all_the_places(monkeypatch):
             for first in sent:
                 sending.sendto(first, node.host)
             await until(lambda: node.network._driver.received + node.network._driver.ignored >= len(sent))
-        assert len(node.gates) == len(node.carriers) == network.UNPROVEN_A_HOST_MAX < network.UNPROVEN_MAX
+        assert len(node.gates) == len(node.carriers) == strangers.UNPROVEN_A_HOST_MAX < strangers.UNPROVEN_MAX
 
     run(case)
 

@@ -6,7 +6,7 @@ import pytest
 
 from mesh.actors.tickets import TicketBook
 from mesh.adapters.clock import SystemClock, SystemEntropy
-from mesh.adapters.quic import joining, network
+from mesh.adapters.quic import joining, strangers
 from mesh.adapters.quic.gate import ALPN_TICKET, CODE_MALFORMED, CODE_REFUSED
 from mesh.adapters.tables import SqliteTables
 from mesh.core.identity import Newcomer, NodeIdentity, check_redeeming, node_of_seed, redeeming
@@ -185,8 +185,8 @@ def test_a_proof_is_no_ticket(tmp_path):
 
 
 def test_one_host_tries_few_tickets(monkeypatch, tmp_path):
-    monkeypatch.setattr(network, "REDEMPTIONS_BURST", 3.0)
-    monkeypatch.setattr(network, "REDEMPTIONS_A_SECOND", 0.0)
+    monkeypatch.setattr(strangers, "REDEMPTIONS_BURST", 3.0)
+    monkeypatch.setattr(strangers, "REDEMPTIONS_A_SECOND", 0.0)
 
     async def case(mesh):
         admitting = await Admitting(mesh, tmp_path).open()
@@ -200,8 +200,8 @@ def test_one_host_tries_few_tickets(monkeypatch, tmp_path):
 
 
 def test_a_host_that_begins_connections_without_end_is_ignored_for_a_while(monkeypatch):
-    monkeypatch.setattr(network, "HANDSHAKES_BURST", 5.0)
-    monkeypatch.setattr(network, "HANDSHAKES_A_SECOND", 0.0)
+    monkeypatch.setattr(strangers, "HANDSHAKES_BURST", 5.0)
+    monkeypatch.setattr(strangers, "HANDSHAKES_A_SECOND", 0.0)
 
     async def case(mesh):
         node, other = await mesh.node(), await mesh.node()
@@ -209,7 +209,7 @@ def test_a_host_that_begins_connections_without_end_is_ignored_for_a_while(monke
             await (await mesh.stranger(node)).challenge()
         with pytest.raises(Unavailable):
             await other.network.dial(node.host, node.id, timeout_s=0.5)
-        node.network._begun = network._Allowances()
+        node.network._strangers.begun = strangers.Allowances()
         await other.network.dial(node.host, node.id)
 
     run(case)
