@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from mesh.actors.chunks import Lag
+from mesh.actors.chunks import Lag, Moving
 from mesh.actors.membership import Members
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.member import Member
@@ -47,6 +47,9 @@ class Lagging(Protocol):
 
     def lag(self) -> Lag:
         """Tell what on this node has not reached all that should hold it."""
+
+    def moving(self) -> Moving:
+        """Tell how far this node is in following the layout."""
 
 
 class Repairing(Protocol):
@@ -103,7 +106,7 @@ class Reporter:
         """Measure now."""
         usage = await self._disk.usage()
         count, size = await self._store.totals()
-        lag = self._chunks.lag()
+        lag, moving = self._chunks.lag(), self._chunks.moving()
         repair = await self._repair.report()
         idle = await self._collector.report()
         late_s = self._pulse.usual_s
@@ -133,6 +136,8 @@ class Reporter:
             repair.scrub.last_ended_ms,
             repair.scrub.found,
             repair.chunks_unfound,
+            moving.looked_at,
+            moving.moved_bytes,
         )
 
 

@@ -14,7 +14,7 @@ import structlog
 
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.chunkwire import ACTOR, fetch_chunk, give_chunk, read_framed, write_framed
-from mesh.actors.copier import Copier, Lag
+from mesh.actors.copier import Copier, Lag, Moving
 from mesh.actors.hedge import hedged
 from mesh.actors.placement import LayoutView, Peers
 from mesh.actors.system import ActorSystem
@@ -42,6 +42,7 @@ __all__ = [
     "CHUNK_BYTES_MAX",
     "Chunks",
     "Lag",
+    "Moving",
     "carry",
     "dereference",
     "read_framed",
@@ -285,6 +286,10 @@ class Chunks:
             return None
         told = [Told(*counts, tuple(map(ChunkId, damaged))) for counts, damaged in answer.assets]
         return told if len(told) == len(assets) else None
+
+    def moving(self) -> Moving:
+        """Tell how far this node is in bringing what it has to those that hold it by now."""
+        return self.copier.moving()
 
     def lag(self) -> Lag:
         """Tell what was kept on this node and is on no other yet."""

@@ -2,13 +2,14 @@
 
 New chunks are looked after first, in the order they came; when the layout changes, or a node goes away or comes back,
 every chunk is looked at again. Who brings what is ``mesh.core.replication``'s plan; a holder whose disk is full has the
-next node in the order hold its copy meanwhile. Invariant: a chunk leaves this disk only right after every owner has
-said that it is durable there.
+next node in the order hold its copy meanwhile. Invariants: a chunk leaves this disk only right after every owner has
+said that it is durable there; what is short of copies waits for nothing, what only moves goes at the rate that is set.
 """
 
 from __future__ import annotations
 
 import asyncio
+import enum
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -19,12 +20,17 @@ from mesh.actors.chunkwire import ACTOR, give_chunk
 from mesh.actors.placement import LayoutView, Peers
 from mesh.actors.system import ActorSystem
 from mesh.core.copies import Told, tell
-from mesh.core.replication import Share, may_drop, plan_copies
+from mesh.core.pacing import Bucket
+from mesh.core.replication import Share, left_behind, may_drop, plan_copies
 from mesh.ports import Clock, DiskFull, Flow, PortError
 from proto.ids import AssetId, ChunkId, NodeId, PartitionId
 from proto.messages.chunks import Have, HaveChunks
 
 BATCH = 256
+MOVED_AT_ONCE = 32
+"""Chunks looked at together while a rate is set: how far it is, and that others hold them now, is seen after each."""
+MOVE_LOOK_S = 1.0
+"""How long a chunk waits for its turn to move until it is looked whether it is to move still."""
 COPIES_AT_ONCE = 4
 FRESH_WAIT_S = 0.05
 AGAIN_S = 2.0
@@ -48,6 +54,26 @@ class Lag:
     chunks: int
     bytes: int
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """How far this node is in bringing what it has to those that hold it since others came to hold partitions.
+
+    ``looked_at``: the part of its chunks that was looked after, from 0 to 1; ``moved_bytes``: what it gave, since it
+    started, of chunks that had all their copies.
+    """
+
+    looked_at: float
+    moved_bytes: int
+
+
+class Turn(enum.Enum):
+    """When a chunk that only moves is given: as soon as the rate allows, now if it does, or not by this look."""
+
+    WAIT = "wait"
+    NOW = "now"
+    LATER = "later"
 
 
 class Copier:
@@ -74,8 +100,9 @@ class Copier:
         self._peers = peers
         self._clock = clock
         self._keep_s = keep_s
-        self._move_bytes_s = move_bytes_s
-        self._move_at = 0.0
+        self._pace = Bucket(move_bytes_s, AGAIN_S)
+        self._turn = asyncio.Lock()
+        self._moved_bytes = 0
         self._place: tuple[int, bytes] = (0, b"")
         self._again_at = 0.0
         self._drop_at = 0.0
@@ -114,6 +141,13 @@ class Copier:
         now_ms = self._clock.wall() * 1000
         age_s = max(0.0, now_ms - self._oldest_ms) / 1000 if self._oldest_ms else 0.0
         return Lag(chunks, max(0, size), age_s)
+
+    def moving(self) -> Moving:
+        """Tell how far it is in following the layout."""
+        looked = self._looked()
+        # Chunks are in the order of their hashes, which are spread evenly.
+        part = 1.0 if looked is None else int.from_bytes(looked[:4].ljust(4, b"\0"), "big") / (1 << 32)
+        return Moving(part, self._moved_bytes)
 
     # ------------------------------------------------------------ how many copies
 
@@ -182,14 +216,15 @@ class Copier:
         if not batch:
             return False
         self._place = (batch[-1].added_ms, batch[-1].chunk)
-        await self._look_after(batch)
+        await self._look_after(batch, Turn.NOW)
         return True
 
-    async def _look_after(self, batch: Sequence[Held]) -> list[ChunkId]:
-        """Copy what holders lack; gives the chunks somebody may still lack.
+    async def _look_after(self, batch: Sequence[Held], moving: Turn) -> list[ChunkId]:
+        """Copy what holders lack; gives the chunks somebody may still lack, but for those that may move later.
 
         What nobody needs any more is not copied; the collector has it looked after again should somebody.
         """
+        placed = self._view.placed()
         spent = await self._store.spent([one.chunk for one in batch])
         if spent:
             await self._store.mark(done=sorted(spent))
@@ -204,25 +239,30 @@ class Copier:
             chunk: len(_lacking(self._system.node_id, held[chunk].chunk, shares[held[chunk].partition], have))
             for chunk in plan.waiting
         }
+        moves = await self._only_move([held[chunk] for chunk in dict(plan.give)], shares, elsewhere)
+        later = frozenset(chunk for chunk in plan.waiting if chunk in moves or chunk not in dict(plan.give))
+        later = later if moving is Turn.LATER else frozenset()
+        gives = [(chunk, node) for chunk, node in plan.give if chunk not in later]
         given = await asyncio.gather(
             *(
-                self._give(node, held[chunk], moves=1 + elsewhere[chunk] >= self._view.copies())
-                for chunk, node in plan.give
+                self._move(node, held[chunk], moving, placed) if chunk in moves else self._give(node, held[chunk])
+                for chunk, node in gives
             )
         )
-        for (chunk, _), ok in zip(plan.give, given, strict=True):
+        for (chunk, _), ok in zip(gives, given, strict=True):
             if ok:
                 missing[chunk] -= 1
                 elsewhere[chunk] += 1
-        short = [chunk for chunk in dict(plan.give) if 1 + elsewhere[chunk] < self._view.copies()]
+        short = [chunk for chunk in dict(gives) if 1 + elsewhere[chunk] < self._view.copies()]
         for chunk in await self._spill([held[chunk] for chunk in short], shares):
             elsewhere[chunk] += 1
         done = [
             *plan.done,
             *(chunk for chunk, count in missing.items() if count == 0 and shares[held[chunk].partition].holders),
         ]
-        await self._store.mark(done=done, elsewhere=elsewhere)
-        return [chunk for chunk in plan.waiting if chunk not in set(done)]
+        looked = {chunk: count for chunk, count in elsewhere.items() if chunk not in later}
+        await self._store.mark(done=done, elsewhere=looked)
+        return [chunk for chunk in plan.waiting if chunk not in later and chunk not in set(done)]
 
     def _is_full(self, node: NodeId) -> bool:
         return self._full_until.get(node, 0.0) > self._clock.monotonic()
@@ -270,18 +310,46 @@ class Copier:
         answers = await asyncio.gather(*(self._have(node, chunks) for node, chunks in wanted.items()))
         return {node: there for node, there in zip(wanted, answers, strict=True) if there is not None}
 
-    async def _pace(self, size_bytes: int) -> None:
-        """Wait until that much may move; where nothing lacks a copy, moving has time."""
-        if self._move_bytes_s <= 0:
-            return
-        now = self._clock.monotonic()
-        wait_s = max(0.0, self._move_at - now)
-        self._move_at = now + wait_s + size_bytes / self._move_bytes_s
-        await asyncio.sleep(wait_s)
+    async def _only_move(
+        self, batch: Sequence[Held], shares: Mapping[PartitionId, Share], elsewhere: Mapping[ChunkId, int]
+    ) -> frozenset[ChunkId]:
+        """Give which of these have all their copies, if need be on nodes that should hold them no longer."""
+        wanted, me, alive = self._view.copies(), self._system.node_id, set(self._peers.alive_ids())
+        count = {one.chunk: 1 + elsewhere[one.chunk] for one in batch}
+        asked: dict[NodeId, list[ChunkId]] = {}
+        for one in batch:
+            # What is alone came just now, and waits for nobody.
+            if count[one.chunk] < wanted and not one.alone:
+                for node in left_behind(self._view.layout, one.partition, shares[one.partition].holders, wanted):
+                    if node != me and node in alive:
+                        asked.setdefault(node, []).append(one.chunk)
+        for there in await asyncio.gather(*(self._have(node, chunks) for node, chunks in asked.items())):
+            for chunk in there or ():
+                count[chunk] += 1
+        return frozenset(chunk for chunk, copies in count.items() if copies >= wanted)
 
-    async def _give(self, node: NodeId, held: Held, *, moves: bool = False) -> bool:
-        if moves:
-            await self._pace(held.size)
+    async def _move(self, node: NodeId, held: Held, turn: Turn, placed: str) -> bool:
+        """Give a chunk that has all its copies, in its turn; False when it is not there after that.
+
+        ``placed``: how things were placed when this was found out; what waits is given up when that has changed.
+        """
+        if self._pace.limited:
+            if turn is Turn.NOW and (self._turn.locked() or self._pace.wait_s(self._clock.monotonic()) > 0):
+                return False
+            async with self._turn:
+                while True:
+                    if self._view.placed() != placed or self._is_full(node):
+                        return False
+                    wait_s = self._pace.wait_s(self._clock.monotonic())
+                    if wait_s <= 0:
+                        break
+                    await asyncio.sleep(min(wait_s, MOVE_LOOK_S))
+                self._pace.spend(held.size)
+        given = await self._give(node, held)
+        self._moved_bytes += held.size if given else 0
+        return given
+
+    async def _give(self, node: NodeId, held: Held) -> bool:
         async with self._gate:
             if self._is_full(node):
                 return False
@@ -311,12 +379,26 @@ class Copier:
             await asyncio.sleep(1.0)
 
     async def sweep_once(self, token: str) -> bool:
-        """Look at every chunk once; what somebody may lack is tried again until they have it."""
+        """Look at every chunk once; what somebody may lack is tried again until they have it.
+
+        While a rate is set it is looked first for what has too few copies: that does not queue behind what only moves.
+        """
         after = self._swept_to = b""
+        if self._pace.limited and not await self._mend(token):
+            return False
+        while batch := await self._store.page(after, MOVED_AT_ONCE if self._pace.limited else BATCH):
+            after = batch[-1].chunk
+            await self._store.mark(pending=await self._look_after(batch, Turn.WAIT))
+            self._swept_to = after
+            if self._view.placed() != token:
+                return False
+        return True
+
+    async def _mend(self, token: str) -> bool:
+        after = b""
         while batch := await self._store.page(after, BATCH):
             after = batch[-1].chunk
-            await self._store.mark(pending=await self._look_after(batch))
-            self._swept_to = after
+            await self._store.mark(pending=await self._look_after(batch, Turn.LATER))
             if self._view.placed() != token:
                 return False
         return True

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from blake3 import blake3
 
 from mesh.core.layouts import History, Version
+from mesh.core.placement import Layout
 from proto.ids import ChunkId, NodeId, PartitionId
 
 
@@ -261,6 +262,17 @@ def plan_copies(
             if first == me:
                 give += [(chunk, node) for node in lacking if node in have]
     return CopyPlan(tuple(give), tuple(done), tuple(waiting))
+
+
+def left_behind(layout: Layout, partition: PartitionId, holders: Sequence[NodeId], copies: int) -> tuple[NodeId, ...]:
+    """Give the nodes that may have a partition's chunks from before though they hold it no longer.
+
+    Those being drained, and as many as there are copies of those that come next in the order: a newcomer pushes the
+    last of the holders there.
+    """
+    drained = [node for node, place in layout.places.items() if place.state == "draining"]
+    following = [node for node in layout.order(partition) if node not in holders][:copies]
+    return tuple(dict.fromkeys((*drained, *following)))
 
 
 def may_drop(

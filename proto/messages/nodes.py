@@ -28,7 +28,9 @@ class NodeReport:
     ``reclaimed_bytes`` what of it was deleted so far, ``held_up_by`` the nodes for whose word that waits;
     ``scrub_began_ms`` is when this round began, ``scrub_ended_ms`` when the last whole one ended (0: none yet),
     ``scrub_found`` how many damaged chunks were found, ``chunks_unfound`` how many of the damaged ones no node that can
-    be reached has. Times are UTC milliseconds since 1970.
+    be reached has; ``looked_at`` is the part of its chunks, from 0 to 1, that were looked after since others came to
+    hold partitions, ``moved_bytes`` what it gave since its start of chunks that only had to move. Times are UTC
+    milliseconds since 1970.
     """
 
     started_ms: int
@@ -56,6 +58,8 @@ class NodeReport:
     scrub_ended_ms: int = 0
     scrub_found: int = 0
     chunks_unfound: int = 0
+    looked_at: float | None = None
+    moved_bytes: int = 0
 
 
 @message(910)

@@ -107,6 +107,11 @@ def _moving(told: dict[str, Any]) -> str:
     if copying:
         parts.append(f"{copying} chunks are on their way")
     parts += [
+        f"{one['name'] or one['id'][:12]} has looked after {one['looked_at']:.0%} of what it has"
+        for one in told["nodes"]
+        if one["chunks"] and one["looked_at"] is not None and one["looked_at"] < 1
+    ]
+    parts += [
         f"{one['name'] or one['id'][:12]} holds {one['chunks']} chunks still"
         for one in told["nodes"]
         if one["state"] != "active" and one["chunks"]
@@ -206,13 +211,17 @@ def _do(body: dict[str, Any], data: str, *, yes: bool, as_json: bool) -> None:
 
 def _watch(client: Client) -> None:
     """Show how it gets on until all is where it belongs."""
-    said = ""
+    said, begun, before = "", time.monotonic(), 0
     try:
         while True:
             now = client.call("GET", "/api/v1/layout")
             text = _moving(now)
+            moved = sum(one["moved_bytes"] or 0 for one in now["nodes"])
+            before = before if said else moved
             if text != said:
-                out.print(text, highlight=False, soft_wrap=True)
+                rate = (moved - before) / max(1.0, time.monotonic() - begun)
+                told = f"{text}; {size_text(moved - before)} moved, {size_text(rate)}/s" if moved > before else text
+                out.print(told, highlight=False, soft_wrap=True)
                 said = text
             if text == "everything is where it belongs":
                 return

@@ -87,6 +87,8 @@ def _standing(node: Node, states: dict[NodeId, NodeState], one: NodeId, partitio
         chunks=report.chunks if report else None,
         partitions_behind=report.partitions_behind if report else None,
         chunks_to_copy=report.chunks_repairing if report else None,
+        looked_at=report.looked_at if report else None,
+        moved_bytes=report.moved_bytes if report else None,
         synced=not history.moving or history.synced.get(one) == history.now.id,
         present=report is not None,
     )
@@ -171,6 +173,7 @@ async def _told(node: Node, planned: _Planned, *, applied: bool) -> Plan:
             weight_bytes=places[one.node].capacity_bytes,
             partitions_before=one.before,
             partitions_after=one.after,
+            partitions_coming=one.comes,
             bytes_before=round(one.before * each),
             bytes_after=round(one.after * each),
             bytes_coming=round(one.comes * each),

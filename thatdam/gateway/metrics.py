@@ -141,6 +141,11 @@ class NodeCollector(Collector):
         yield _gauge(
             "thatdam_rows_to_pass_on", "Rows kept for owners that have not confirmed them", repair.rows_to_pass_on
         )
+        yield _counter(
+            "thatdam_moved_bytes",
+            "Bytes given to others only because they hold them by a changed layout",
+            self._node.chunks.moving().moved_bytes,
+        )
         packer = self._node.packer
         yield _gauge("thatdam_takes_to_pack", "Takes to be looked at for packing", packer.waiting if packer else None)
         yield _counter(

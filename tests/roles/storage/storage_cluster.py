@@ -80,6 +80,7 @@ async def start(
     admitted=(),
     capacity=1 << 30,
     zone="",
+    move_bytes_s=0.0,
 ):
     node = node_id_of(bytes([number + 1]) * 32)
     network = FakeNetwork(fabric, node, ("10.0.0.1", 8000 + number))
@@ -98,7 +99,7 @@ async def start(
     server = CatalogueServer(system, rows, view, clock)
     store = ChunkStore(disk, tables, executor, clock)
     await store.open()
-    chunks = Chunks(system, store, view, peers, clock, keep_confirmed_s=keep_confirmed_s)
+    chunks = Chunks(system, store, view, peers, clock, keep_confirmed_s=keep_confirmed_s, move_bytes_s=move_bytes_s)
     await network.start(system)
     clock.open(system, network)
     ChunkServer(system, store, chunks.copier, takes=stores, view=view)

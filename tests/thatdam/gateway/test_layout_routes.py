@@ -17,6 +17,10 @@ def test_the_layout_of_a_lone_node_is_told_planned_changed_and_taken_back(tmp_pa
             assert (one["id"], one["name"], one["state"], one["partitions"]) == (node.node_id, "attic", "active", 1024)
             body = {"zone": {"attic": "upstairs"}, "weight": {node.node_id[:8]: 5 * 10**12}}
             planned = (await http.post("/api/v1/layout/plan", json=body)).json()
+            [change] = planned["nodes"]
+            assert (change["partitions_before"], change["partitions_after"], change["partitions_coming"]) == (
+                1024,
+            ) * 2 + (0,)
             assert (planned["applied"], planned["bytes_to_move"], planned["base"]) == (False, 0, told["version"])
             assert (await http.get("/api/v1/layout")).json()["version"] == told["version"], "a plan does nothing"
             done = await http.post("/api/v1/layout/apply", json={**body, "base": planned["base"]})

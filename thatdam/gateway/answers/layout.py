@@ -69,6 +69,10 @@ class Standing(Answer):
     """Partitions of which it does not have everything yet."""
     chunks_to_copy: int | None
     """Chunks on it that are on their way to others."""
+    looked_at: float | None
+    """The part of its chunks, from 0 to 1, that it has brought to those that hold them by now; null: not known."""
+    moved_bytes: int | None
+    """Bytes it gave to others since it started only because they hold them now."""
     synced: bool
     """Whether it has all it owns by this version."""
     present: bool
@@ -113,6 +117,8 @@ class Change(Answer):
     """Partitions it owns now."""
     partitions_after: int
     """Partitions it will own."""
+    partitions_coming: int
+    """Partitions it will own that it does not own now."""
     bytes_before: int
     """Bytes it should hold now, about."""
     bytes_after: int
