@@ -25,6 +25,7 @@ def pages(site):
         "asset": (f"/asset/{site.clip}", "harbour at dawn.mp4"),
         "search": ("/search?q=harbour", "Search"),
         "nodes": ("/nodes", "Nodes"),
+        "layout": ("/layout", "Layout"),
         "add-camera": ("/nodes?add=camera", "Add camera"),
         "invite": ("/nodes?add=node", "Invite a machine"),
         "admin": ("/admin", "Admin"),

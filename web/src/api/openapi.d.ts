@@ -1057,6 +1057,8 @@ export interface components {
             poster: string | null;
             /** @description Seconds of a take that are kept, without the holes; null of a file. */
             recorded: number | null;
+            /** @description Who recorded which part of a take, in order: one stretch, unless its recorder changed while it ran. */
+            recorders: components["schemas"]["Recorded"][];
             /** @description In order; empty until it has been looked into. */
             scenes: components["schemas"]["Scene"][];
             /** @description Its bytes. */
@@ -1099,6 +1101,8 @@ export interface components {
         AssetPage: {
             /** @description In the order asked for. */
             assets: components["schemas"]["Asset"][];
+            /** @description Whether what did not answer is only catching up: every node that stores is there, and it is whole in a moment. */
+            catching_up: boolean;
             /** @description What to give as ``page`` for the next page; null at the last. */
             next: string | null;
             /** @description Partitions that answered. */
@@ -1350,6 +1354,8 @@ export interface components {
             partitions_after: number;
             /** @description Partitions it owns now. */
             partitions_before: number;
+            /** @description Partitions it will own that it does not own now. */
+            partitions_coming: number;
             /**
              * @description What it will be.
              * @enum {string}
@@ -1456,6 +1462,8 @@ export interface components {
         };
         /** @description What was found, and how much of the mesh was asked. */
         Found: {
+            /** @description Whether what did not answer is only catching up: every node that stores is there, and it is whole in a moment. */
+            catching_up: boolean;
             /** @description The best first. */
             hits: components["schemas"]["Hit"][];
             /** @description What part of the search is missing, and how to add it. */
@@ -1920,6 +1928,8 @@ export interface components {
         };
         /** @description How much of the mesh answered. */
         Partitions: {
+            /** @description Whether what did not answer is only catching up: every node that stores is there, and it is whole in a moment. */
+            catching_up: boolean;
             /** @description Partitions that answered. */
             ok: number;
             /** @description Partitions there are. */
@@ -2005,6 +2015,19 @@ export interface components {
              * @enum {string}
              */
             status: "ready" | "not ready";
+        };
+        /** @description A stretch of a take that one node recorded. */
+        Recorded: {
+            /** @description Seconds from the take's start. */
+            end: number;
+            /** @description Seconds of it of which nothing is kept. */
+            missing: number;
+            /** @description The node's id. */
+            node: string;
+            /** @description What people call it; null when that is not known here. */
+            node_name: string | null;
+            /** @description Seconds from the take's start. */
+            start: number;
         };
         /** @description A take that runs. Null inside: its recorder does not answer. */
         Recording: {
@@ -2144,6 +2167,10 @@ export interface components {
             chunks_to_copy: number | null;
             /** @description The node's id. */
             id: string;
+            /** @description The part of its chunks, from 0 to 1, that it has brought to those that hold them by now; null: not known. */
+            looked_at: number | null;
+            /** @description Bytes it gave to others since it started only because they hold them now. */
+            moved_bytes: number | null;
             /** @description What people call it; empty when it is not known here. */
             name: string;
             /** @description How many partitions it owns. */

@@ -13,12 +13,15 @@ import type {
   Ending,
   Found,
   Jobs,
+  Layout,
+  LayoutOrders,
   NewCamera,
   NewTicket,
   NewToken,
   NewTokenMade,
   NewUser,
   Nodes,
+  Plan,
   Revoked,
   Role,
   Session,
@@ -53,6 +56,10 @@ export const api = {
   revoke: (node: string, reason: string) =>
     ask<Revoked>("POST", `${V1}/nodes/${at(node)}/revoke`, { body: { reason } satisfies Ending }),
   letAdmit: (node: string) => ask<Admitting>("POST", `${V1}/nodes/${at(node)}/admit`),
+  layout: (signal?: Signal) => ask<Layout>("GET", `${V1}/layout`, { signal }),
+  planLayout: (orders: LayoutOrders, signal?: Signal) =>
+    ask<Plan>("POST", `${V1}/layout/plan`, { body: orders, signal }),
+  applyLayout: (orders: LayoutOrders) => ask<Plan>("POST", `${V1}/layout/apply`, { body: orders }),
   jobs: (signal?: Signal) => ask<Jobs>("GET", `${V1}/jobs`, { signal }),
   retryJobs: (asset: string) => ask<Jobs>("POST", `${V1}/jobs/retry`, { body: { asset } }),
 

@@ -21,6 +21,12 @@ export type NewTokenMade = Shapes["NewTokenMade"];
 
 export type Node = Shapes["Node"];
 export type Nodes = Shapes["Nodes"];
+export type Layout = Shapes["LayoutTold"];
+/** Where one node stands in it. */
+export type Seat = Shapes["Standing"];
+export type LayoutOrders = Shapes["Orders"];
+export type Plan = Shapes["Plan"];
+export type PlanChange = Shapes["Change"];
 export type NewTicket = Shapes["NewTicket"];
 export type TicketMade = Shapes["TicketMade"];
 export type Ending = Shapes["Ending"];
@@ -45,6 +51,7 @@ export type AssetChange = Shapes["AssetChange"];
 export type AssetKind = Asset["kind"];
 export type Scene = Shapes["Scene"];
 export type Gap = Shapes["Gap"];
+export type Recorded = Shapes["Recorded"];
 export type NotDeleted = Shapes["NotDeleted"];
 export type TrashEmptied = Shapes["TrashEmptied"];
 

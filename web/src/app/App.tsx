@@ -6,6 +6,7 @@ import { Feed } from "../api/useResource.ts";
 import { AdminPage } from "../pages/Admin.tsx";
 import { AssetPage } from "../pages/Asset.tsx";
 import { CameraPage } from "../pages/Camera.tsx";
+import { LayoutPage } from "../pages/Layout.tsx";
 import { LibraryPage } from "../pages/Library.tsx";
 import { NodesPage } from "../pages/Nodes.tsx";
 import { Nowhere } from "../pages/Nowhere.tsx";
@@ -59,6 +60,8 @@ function Page({ route }: { route: Route }) {
       return <SearchPage query={route.query} />;
     case "nodes":
       return <NodesPage query={route.query} />;
+    case "layout":
+      return <LayoutPage />;
     case "admin":
       return <AdminPage />;
     case "nowhere":

@@ -16,7 +16,7 @@ const PLACES: readonly Place[] = [
   { href: to.wall(), name: "Live", icon: "live", pages: ["wall", "camera"] },
   { href: to.library(), name: "Library", icon: "library", pages: ["library", "asset"] },
   { href: to.search(), name: "Search", icon: "search", pages: ["search"] },
-  { href: to.nodes(), name: "Nodes", icon: "nodes", pages: ["nodes"] },
+  { href: to.nodes(), name: "Nodes", icon: "nodes", pages: ["nodes", "layout"] },
 ];
 
 const TITLE: Record<Route["page"], string> = {
@@ -26,6 +26,7 @@ const TITLE: Record<Route["page"], string> = {
   asset: "Library",
   search: "Search",
   nodes: "Nodes",
+  layout: "Layout",
   admin: "Account",
   nowhere: "Not found",
 };

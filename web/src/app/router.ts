@@ -2,7 +2,7 @@
 import { useSyncExternalStore } from "react";
 
 export interface Route {
-  page: "wall" | "camera" | "library" | "asset" | "search" | "nodes" | "admin" | "nowhere";
+  page: "wall" | "camera" | "library" | "asset" | "search" | "nodes" | "layout" | "admin" | "nowhere";
   id: string;
   query: URLSearchParams;
 }
@@ -16,7 +16,7 @@ export function parseRoute(hash: string): Route {
   const [first = "", id = ""] = path.split("/").map(decoded);
   if (first === "") return { page: "wall", id: "", query };
   if ((first === "camera" || first === "asset") && id) return { page: first, id, query };
-  if (first === "library" || first === "search" || first === "nodes" || first === "admin") {
+  if (first === "library" || first === "search" || first === "nodes" || first === "layout" || first === "admin") {
     return { page: first, id: "", query };
   }
   return { page: "nowhere", id: "", query };
@@ -55,6 +55,7 @@ export const to = {
     }),
   search: (query: Record<string, string> = {}) => withQuery("#/search", query),
   nodes: (query: Record<string, string> = {}) => withQuery("#/nodes", query),
+  layout: () => "#/layout",
   admin: () => "#/admin",
 };
 

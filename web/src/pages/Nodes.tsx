@@ -8,6 +8,7 @@ import { useSession } from "../app/session.tsx";
 import { Icon } from "../ui/Icon.tsx";
 import { ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
+import { SOON, useAgainSoon } from "../ui/useAgainSoon.ts";
 import { bytes, counted, plain } from "../words/amounts.ts";
 import { lagTime } from "../words/lag.ts";
 import { AddCamera } from "./nodes/AddCamera.tsx";
@@ -20,6 +21,7 @@ import { AdmitWarning, RefusedNote, RevokedNodes } from "./nodes/Standing.tsx";
 export function NodesPage({ query }: { query: URLSearchParams }) {
   const { can } = useSession();
   const nodes = useResource("nodes", (signal) => api.nodes(signal), { topics: ["node.", "capture."], every_s: 5 });
+  useAgainSoon(nodes.data?.partitions.catching_up === true ? nodes.data : null, nodes.reload);
   const adding = can("admin") ? query.get("add") : null;
   const mesh = nodes.data;
   const list = mesh?.nodes ?? [];
@@ -37,6 +39,9 @@ export function NodesPage({ query }: { query: URLSearchParams }) {
         title="Nodes"
         {...(nodes.data ? { sub: `${counted(list.length, "node", "nodes")}${troubles}` } : {})}
       >
+        <a className="button" href={to.layout()}>
+          <Icon name="layout" /> Layout
+        </a>
         {can("admin") && (
           <>
             <a className="button" href={to.nodes({ add: "node" })}>
@@ -130,8 +135,10 @@ function Safety({ mesh }: { mesh: Nodes }) {
       )}
       {partitions.ok < partitions.total && (
         <WarningNote>
-          {partitions.total - partitions.ok} of {partitions.total} partitions cannot be reached, so lists and searches
-          are not complete. Start the nodes that do not answer.
+          {partitions.total - partitions.ok} of {partitions.total} partitions{" "}
+          {partitions.catching_up
+            ? `are being caught up with, as when a node joins. Lists and searches are complete again ${SOON}.`
+            : "cannot be reached, so lists and searches are not complete. Start the nodes that do not answer."}
         </WarningNote>
       )}
     </section>

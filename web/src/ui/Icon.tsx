@@ -28,6 +28,12 @@ const DRAWN = {
       <path d="M10.9 7.6 6.4 15.4M13.1 7.6l4.5 7.8M7.6 17.5h8.8" />
     </>
   ),
+  layout: (
+    <>
+      <rect x="3.5" y="4.5" width="17" height="15" rx="2" />
+      <path d="M7 9.2h6M7 12h10M7 14.8h3.5" />
+    </>
+  ),
   person: (
     <>
       <circle cx="12" cy="8.2" r="3.7" />
