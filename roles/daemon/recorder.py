@@ -51,6 +51,7 @@ from roles.daemon.backfill import ACTOR as KEEPER
 from roles.daemon.backfill import Place, refill_of
 from roles.daemon.take import Take
 from roles.media.cmaf import PartName, describe_part, name_of_part, timescale
+from roles.media.recorders import place_text
 from roles.media.timeline import Entry, Page, Placer, timeline
 from roles.media.units import MediaKind
 
@@ -519,14 +520,16 @@ class Recorder:
                 made.counter, made.granted, made.figures_known = message.counter, True, False
                 self._run(camera, made)
                 self._system.supervisor.run(f"take/{take}/put-back", lambda: self._restore(camera, made, before))
-            moved = f"{int(self._clock.wall() * 1000):014d} {message.before} {self._system.node_id}"
+            now_ms = int(self._clock.wall() * 1000)
+            moved = f"{now_ms:014d} {message.before} {self._system.node_id}"
+            place = place_text(now_ms, message.epoch, message.group)
             await self._catalogue.write(
                 Change("cameras", camera, set={"recorder": self._system.node_id}),
                 Change(
                     "assets",
                     take,
                     set={"node": self._system.node_id, "state": "recording"},
-                    add={"takeovers": (moved,)},
+                    add={"takeovers": (moved,), "took_over": (place,)},
                 ),
             )
             await self._note()

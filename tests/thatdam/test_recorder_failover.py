@@ -91,6 +91,15 @@ def test_a_killed_recorder_is_followed_by_another_and_the_take_misses_nothing(th
     asset, pictures = whole(third, take, tmp_path / "take.mp4")
     assert asset["state"] == "ready"
     assert [(one["before"], one["after"]) for one in asset["takeovers"]] == [(lost, home.node_id)]
+    before, after = asset["recorders"]
+    assert [before["node_name"], after["node_name"]] == ["n1", "n0"]
+    assert (before["start"], after["start"], after["end"]) == (0, before["end"], asset["duration"])
+    assert before["end"] > 3
+    assert (before["missing"], after["missing"]) == (0, 0)
+    said = third.run("show", take)
+    assert f"recorded by n1, 0:00.0 to {int(before['end'] // 60)}:{before['end'] % 60:04.1f}" in said
+    assert "then by     n0, " in said
+    assert "missing     nothing" in said
     assert pictures >= 10 * RATE
     assert abs(asset["duration"] - pictures / RATE) < 0.5
     until(lambda: recorder.get("/api/v1/nodes")["nodes"], 60, "the one that was killed is back")

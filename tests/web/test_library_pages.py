@@ -128,6 +128,30 @@ def test_a_take_with_holes_tells_both_lengths_and_why_each_hole_is_there(screen)
     expect(screen.page.get_by_test_id("gap-tip")).to_have_count(0)
 
 
+@pytest.mark.parametrize("given", ["screen", "phone"])
+def test_a_take_of_several_recorders_says_who_recorded_which_part_and_what_is_missing(request, given):
+    screen = request.getfixturevalue(given)
+    recorders = [
+        {"node": "a" * 52, "node_name": "attic", "start": 0.0, "end": 2.5, "missing": 0.0},
+        {"node": "b" * 52, "node_name": None, "start": 2.5, "end": 6.0, "missing": 1.2},
+    ]
+    path = f"**/api/v1/assets/{screen.site.clip}"
+    screen.page.route(path, lambda route: route.fulfill(json=route.fetch().json() | {"recorders": recorders}))
+    screen.sign_in().open(f"/asset/{screen.site.clip}")
+    told = screen.page.get_by_test_id("recorders")
+    expect(told).to_contain_text("1.2 s in all are missing")
+    expect(told.get_by_role("listitem").nth(0)).to_contain_text("attic, 2.5 s")
+    expect(told.get_by_role("listitem").nth(1)).to_contain_text("bbbbbbbb, 3.5 s, 1.2 s of it missing")
+    screen.page.screenshot(path=screen.pictures / f"{given}-asset-recorders.png", full_page=True)
+    told.get_by_role("button", name="Go to 0:02").click()
+    screen.video_at(2.5)
+    recorders.pop()
+    screen.page.reload()
+    expect(screen.page.get_by_test_id("facts")).to_be_visible()
+    expect(told).to_have_count(0)
+    assert screen.errors == []
+
+
 def test_an_asset_opens_at_the_moment_in_its_address(screen):
     screen.sign_in().open(f"/asset/{screen.site.clip}?t=4")
     expect(screen.page.get_by_role("heading", name="harbour at dawn.mp4")).to_be_visible()

@@ -10,7 +10,20 @@ import typer
 
 from thatdam import __version__
 from thatdam import config as settings
-from thatdam.cli import actors, admission, events, layout, library, mesh, people, search, sources, transfer, trash
+from thatdam.cli import (
+    actors,
+    admission,
+    details,
+    events,
+    layout,
+    library,
+    mesh,
+    people,
+    search,
+    sources,
+    transfer,
+    trash,
+)
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
@@ -80,6 +93,7 @@ def up(
 app.command()(sources.devices)
 app.command()(people.login)
 app.command("ls")(library.list_assets)
+app.command("show")(details.show)
 app.command("search")(search.search)
 app.command()(transfer.put)
 app.command()(transfer.ingest)

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import datetime
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from mesh.core.rows import Row
+from roles.media.recorders import Change, changes_of, stretches
 from roles.media.timeline import Gap as Missing
+from roles.media.timeline import Timeline
 from thatdam.gateway.answers import Kind
-from thatdam.gateway.answers.assets import Analysis, AssetState, Gap, LevelState, Scene, Takeover
+from thatdam.gateway.answers.assets import Analysis, AssetState, Gap, LevelState, Recorded, Scene, Takeover
 
 _KINDS: tuple[Kind, ...] = get_args(Kind)
 _STATES: tuple[AssetState, ...] = get_args(AssetState)
@@ -90,7 +92,9 @@ def asset(
         "trashed_at": moment(field("trashed_ms")),
         "error": text(field("error")),
         "waiting_for": text(field("waiting")) if field("state") == "recording" else None,
-        "takeovers": [told for one in row.sets.get("takeovers", ()) if (told := _takeover(one)) is not None],
+        "takeovers": [
+            Takeover(at=moment(one.at_ms), before=one.before or None, after=one.after) for one in takeovers(row)
+        ],
         "meta": {name: plain(value) for name, value in meta.items()} if isinstance(meta, Mapping) else {},
         "analysis": _analysis(row, jobs),
     }
@@ -111,13 +115,23 @@ def _analysis(row: Row, jobs: Sequence[Row]) -> Analysis:
     return Analysis(l0=told["l0"], l1=told["l1"], l2=told["l2"])
 
 
-def _takeover(told: str) -> Takeover | None:
-    """Read one change of a take's recorder, as ``roles.daemon.recorder`` writes it."""
-    match told.split(" "):
-        case [ms, before, after] if ms.isdecimal():
-            return Takeover(at=moment(int(ms)), before=before or None, after=after)
-        case _:
-            return None
+def takeovers(row: Row) -> tuple[Change, ...]:
+    """Give the changes of a take's recorder, the first first."""
+    return changes_of(row.sets.get("takeovers", ()), row.sets.get("took_over", ()))
+
+
+def recorded(row: Row, line: Timeline, gaps: Sequence[Missing], name: Callable[[str], str | None]) -> list[Recorded]:
+    """Give who recorded which part of a take; ``name``: what people call a node."""
+    return [
+        Recorded(
+            node=one.node,
+            node_name=name(one.node),
+            start=one.start_us / 1e6,
+            end=one.end_us / 1e6,
+            missing=one.missing_us / 1e6,
+        )
+        for one in stretches(line, gaps, takeovers(row), text(row.fields.get("node")) or "")
+    ]
 
 
 def plain(value: object) -> Any:

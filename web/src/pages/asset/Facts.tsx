@@ -3,6 +3,7 @@ import type { AssetDetails, Gap } from "../../api/types.ts";
 import { bytes, codecName, DASH, frameRate, nOfM, pictureSize } from "../../words/amounts.ts";
 import { inWords, moment, timecode } from "../../words/time.ts";
 import { workState } from "../../words/work.ts";
+import { Recorders } from "./Recorders.tsx";
 
 const KIND: Record<AssetDetails["kind"], string> = { take: "Take", video: "Video", image: "Picture", audio: "Sound", other: "File" };
 const META_MAX = 24;
@@ -41,6 +42,7 @@ export function AssetFacts({ asset, gaps, onSeek }: { asset: AssetDetails; gaps:
         {few && <p className="hint">Further copies are made by themselves as soon as enough nodes are there.</p>}
         {asset.analysis && <Analysis levels={asset.analysis} />}
       </section>
+      <Recorders recorders={asset.recorders} onSeek={onSeek} />
       {gaps.length > 0 && (
         <section className="panel" aria-label="Gaps">
           <h2>Gaps</h2>
