@@ -45,7 +45,7 @@ def _setting(default: Any, told: str) -> Any:
 class NodeConfig:
     """[node]: this machine."""
 
-    name: str = _setting("", "what people call this node; empty: the machine's name")
+    name: str = _setting("", "what people call this node; empty: as before, or the machine's name")
     data: str = _setting("", "the data folder; empty: the platform's place for it")
     roles: tuple[str, ...] = _setting((), "proxy, daemon, storage, encoder; empty: chosen from the machine")
     reserve_mb: int = _setting(512, "MiB of the disk that are left to others; recording stops safely there")

@@ -71,6 +71,7 @@ ADDRESSES_LOOK_S = 5.0
 """How often this machine's addresses are looked at."""
 HAND_OVER_S, HAND_OVER_STUCK_S = 15.0, 2.0
 """How long a node that stops goes on copying what only it has, and how long without getting on."""
+_NAME = "node.name"
 
 
 @dataclass
@@ -146,13 +147,13 @@ class Node:
         entropy, executor, disk, tables = ports.entropy, ports.executor, ports.disk, ports.tables
         standing = ports.standing
         node, mesh = standing.identity.node, standing.identity.mesh
-        name = config.node.name or ports.name or node[:8]
         roles = capabilities.granted(
             capabilities.choose(config.node.roles, ports.machine), config.node.roles, standing.granted
         )
         taken = tuple(role for role, (yes, _) in roles.items() if yes)
         rows = RowStore(tables)
         await rows.open()
+        name = await _named(config.node.name, rows) or ports.name or node[:8]
         records = Records(disk, tables, rows, executor, mesh, node)
         came_back = await records.open()
         judge = Judge(clock)
@@ -377,6 +378,11 @@ class Node:
         """Say what is wrong with this node's place in the mesh, a sentence each."""
         return [told for told in (self._copied(), self._clock.warning()) if told]
 
+    def all_there(self) -> bool:
+        """Tell whether every node that may keep something by the layout is there: what is missing is on its way."""
+        alive = self.members.alive()
+        return all(one in alive for one in self.view.layout.places if _counts_on(self.view, one))
+
     def now_ms(self) -> int:
         """Give this node's UTC milliseconds since 1970."""
         return int(self._clock.wall() * 1000)
@@ -430,6 +436,14 @@ class Node:
             elif asyncio.get_running_loop().time() - gave_at > HAND_OVER_STUCK_S:
                 return
             await asyncio.sleep(0.1)
+
+
+async def _named(said: str, rows: RowStore) -> str:
+    """Keep what people call this node, and give it; where nothing is said, what it was called before."""
+    kept = (await rows.meta(_NAME) or b"").decode(errors="replace")
+    if said and said != kept:
+        await rows.set_meta(_NAME, said.encode())
+    return said or kept
 
 
 def _reachable(info: NodeInfo, network: Network) -> NodeInfo:

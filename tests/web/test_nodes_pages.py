@@ -110,6 +110,19 @@ def test_what_can_be_given_back_is_told_with_who_holds_it_up(request, given):
     assert screen.errors == []
 
 
+def test_who_catches_up_is_waited_for_and_who_is_gone_is_to_be_started(screen):
+    told = {"ok": 1000, "total": 1024, "catching_up": True}
+    screen.page.route("**/api/v1/nodes", lambda route: route.fulfill(json=route.fetch().json() | {"partitions": told}))
+    screen.sign_in().open("/nodes")
+    expect(screen.page.get_by_text("24 of 1024 partitions are being caught up with")).to_be_visible()
+    expect(screen.page.get_by_text("Start the nodes that do not answer")).to_have_count(0)
+    told |= {"catching_up": False}
+    expect(screen.page.get_by_text("Start the nodes that do not answer")).to_be_visible()
+    told |= {"ok": 1024}
+    expect(screen.page.get_by_text("partitions cannot be reached")).to_have_count(0)
+    assert screen.errors == []
+
+
 def test_a_viewer_sees_the_machines_and_can_end_none(screen):
     screen.sign_in_as("vera")
     expect(screen.page.get_by_role("heading", name="Live")).to_be_visible()

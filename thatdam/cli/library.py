@@ -84,7 +84,11 @@ def list_assets(
     else:
         _show(rows)
     if answer["partitions_ok"] < answer["partitions_total"]:
-        errors.print(f"incomplete: {answer['partitions_ok']} of {answer['partitions_total']} partitions answered")
+        soon = (
+            "; the others catch up, as when a node joins: ask again in a few seconds" if answer["catching_up"] else ""
+        )
+        answered = f"{answer['partitions_ok']} of {answer['partitions_total']} partitions answered"
+        errors.print(f"incomplete: {answered}{soon}", soft_wrap=True)
     if answer["next"] and len(rows) >= limit and (answer["total"] > len(rows) or not answer["total_exact"]):
         # Not among the JSON: a program that reads a list must hear of it all the same.
         told = errors if as_json else out
@@ -110,7 +114,7 @@ def _show(rows: list[dict[str, Any]]) -> None:
             row["id"],
             row["kind"],
             escape(row["name"] or "-"),
-            _length(row["duration"]),
+            length_text(row["duration"]),
             size_text(row["size_bytes"]),
             f"{'?' if row['copies'] is None else row['copies']}/{row['copies_wanted']}",
             f"{told} (!)".strip() if row["error"] else told,
@@ -122,7 +126,8 @@ def _show(rows: list[dict[str, Any]]) -> None:
             out.print(f"(!) {row['id']}: {row['error']}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _length(seconds: float | None) -> str:
+def length_text(seconds: float | None) -> str:
+    """Give seconds as minutes and seconds, with hours where there are some."""
     if seconds is None:
         return "-"
     minutes, rest = divmod(seconds, 60)

@@ -58,7 +58,12 @@ def search(
     else:
         out.print("nothing found")
     if answer["shards_ok"] < answer["shards_total"]:
-        out.print(f"incomplete: {answer['shards_ok']} of {answer['shards_total']} shards answered")
+        soon = (
+            "; the others catch up, as when a node joins: ask again in a few seconds" if answer["catching_up"] else ""
+        )
+        out.print(
+            f"incomplete: {answer['shards_ok']} of {answer['shards_total']} shards answered{soon}", soft_wrap=True
+        )
     if told := pending(answer["pending"]):
         out.print(told)
     if answer["missing"]:

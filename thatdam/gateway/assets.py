@@ -17,7 +17,7 @@ from mesh.core.query import Where
 from mesh.core.rows import Change, Row
 from mesh.ports import NotFound, PortError
 from proto.codec import Malformed, Value
-from proto.ids import AssetId, is_short_id
+from proto.ids import AssetId, NodeId, is_short_id
 from roles.media.timeline import Loss, Timeline, explained
 from thatdam.gateway import shapes
 from thatdam.gateway.answers.assets import Asset, AssetChange, AssetDetails, AssetPage
@@ -91,7 +91,12 @@ class Assets:
             **told,
             scenes=[one for one in map(shapes.scene, scenes) if one is not None],
             gaps=[shapes.gap(one) for one in gaps],
+            recorders=shapes.recorded(row, line, gaps, self._node_name) if line is not None else [],
         )
+
+    def _node_name(self, node: str) -> str | None:
+        member = self._node.members.all().get(NodeId(node))
+        return member.info.name or None if member is not None else None
 
     async def shown_copied(self, asset: str) -> AssetDetails:
         """Give an asset that has just been taken in, once the copies it waited for are counted, or soon after."""
@@ -192,6 +197,7 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
             total_exact=found.exact,
             partitions_ok=found.partitions_ok,
             partitions_total=found.partitions_total,
+            catching_up=found.partitions_ok < found.partitions_total and node.all_there(),
             stale=found.stale,
         )
 

@@ -73,7 +73,11 @@ def install(app: FastAPI, node: ThisNode, guard: Guard) -> None:
                 held_up_by=[HoldsUp(id=one, name=names.get(one, "")) for one in holding],
             ),
             assets=page.total,
-            partitions=Partitions(ok=page.partitions_ok, total=page.partitions_total),
+            partitions=Partitions(
+                ok=page.partitions_ok,
+                total=page.partitions_total,
+                catching_up=page.partitions_ok < page.partitions_total and node.all_there(),
+            ),
         )
 
 

@@ -57,6 +57,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
             hits=[hit(one) for one in found.hits],
             shards_ok=found.shards_ok,
             shards_total=found.shards_total,
+            catching_up=found.shards_ok < found.shards_total and node.all_there(),
             model=found.model or None,
             missing=found.missing or None,
             pending=Pending(recording=found.recording, waiting=found.waiting),

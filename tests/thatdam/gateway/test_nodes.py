@@ -36,3 +36,18 @@ def test_only_an_address_that_a_browser_may_follow_is_passed_on(tmp_path, monkey
             assert one["http_url"] == shown
 
     asyncio.run(main())
+
+
+def test_a_node_keeps_the_name_it_was_given_until_it_is_given_another(tmp_path):
+    async def called(**flags):
+        async with running(tmp_path, **flags) as (node, _):
+            return node.name
+
+    async def main():
+        machine = await called()
+        assert await called(**{"node.name": "attic"}) == "attic" != machine
+        assert await called() == "attic"
+        assert await called(**{"node.name": "barn"}) == "barn"
+        assert await called() == "barn"
+
+    asyncio.run(main())

@@ -133,6 +133,21 @@ class Gap(Answer):
     """What happened, in words."""
 
 
+class Recorded(Answer):
+    """A stretch of a take that one node recorded."""
+
+    node: str
+    """The node's id."""
+    node_name: str | None
+    """What people call it; null when that is not known here."""
+    start: float
+    """Seconds from the take's start."""
+    end: float
+    """Seconds from the take's start."""
+    missing: float
+    """Seconds of it of which nothing is kept."""
+
+
 class AssetDetails(Asset):
     """An asset with all that is known of it."""
 
@@ -140,6 +155,8 @@ class AssetDetails(Asset):
     """In order; empty until it has been looked into."""
     gaps: list[Gap]
     """What is missing of a take, in order."""
+    recorders: list[Recorded]
+    """Who recorded which part of a take, in order: one stretch, unless its recorder changed while it ran."""
 
 
 class AssetPage(Answer):
@@ -157,5 +174,7 @@ class AssetPage(Answer):
     """Partitions that answered."""
     partitions_total: int
     """Partitions there are."""
+    catching_up: bool
+    """Whether what did not answer is only catching up: every node that stores is there, and it is whole in a moment."""
     stale: bool
     """Whether the write named by ``after`` is not in it yet."""

@@ -159,6 +159,8 @@ class Partitions(Answer):
     """Partitions that answered."""
     total: int
     """Partitions there are."""
+    catching_up: bool
+    """Whether what did not answer is only catching up: every node that stores is there, and it is whole in a moment."""
 
 
 class Nodes(Answer):

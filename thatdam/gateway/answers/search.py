@@ -46,6 +46,8 @@ class Found(Answer):
     """Shards of the index that answered and are up to date."""
     shards_total: int
     """Shards there are."""
+    catching_up: bool
+    """Whether what did not answer is only catching up: every node that stores is there, and it is whole in a moment."""
     model: str | None
     """The model that compared the words with pictures."""
     missing: str | None

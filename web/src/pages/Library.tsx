@@ -10,6 +10,7 @@ import { Icon } from "../ui/Icon.tsx";
 import { Empty, ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
 import { useSay } from "../ui/toasts.tsx";
+import { SOON, useAgainSoon } from "../ui/useAgainSoon.ts";
 import { useAction } from "../ui/useAction.ts";
 import { counted } from "../words/amounts.ts";
 import { AssetCard } from "./library/AssetCard.tsx";
@@ -43,6 +44,7 @@ function Shelf({ query }: { query: URLSearchParams }) {
     { topics: ["asset.", "capture."], every_s: 20 },
   );
   const { reload } = page;
+  useAgainSoon(page.data?.catching_up === true ? page.data : null, reload);
   useEffect(() => {
     if (arrived > 0) reload();
   }, [arrived, reload]);
@@ -75,7 +77,10 @@ function Shelf({ query }: { query: URLSearchParams }) {
       {page.data !== null && page.data.partitions_ok < page.data.partitions_total && (
         <WarningNote>
           Part of the library cannot be seen now: {page.data.partitions_ok} of {page.data.partitions_total} partitions
-          answered. Start the nodes that do not answer; the Nodes page names them.
+          answered.{" "}
+          {page.data.catching_up
+            ? `The others are being caught up with, as when a node joins; all is there again ${SOON}.`
+            : "Start the nodes that do not answer; the Nodes page names them."}
         </WarningNote>
       )}
       {page.data?.stale === true && (

@@ -8,6 +8,7 @@ import { go, to } from "../app/router.ts";
 import { Icon } from "../ui/Icon.tsx";
 import { Empty, ErrorNote, Loading, WarningNote } from "../ui/notes.tsx";
 import { PageHead } from "../ui/PageHead.tsx";
+import { SOON, useAgainSoon } from "../ui/useAgainSoon.ts";
 import { Poster } from "../ui/Poster.tsx";
 import { counted } from "../words/amounts.ts";
 import { notYetSeen } from "../words/work.ts";
@@ -37,6 +38,7 @@ export function SearchPage({ query }: { query: URLSearchParams }) {
       ),
     { every_s: 3600 },
   );
+  useAgainSoon(answer.data?.catching_up === true ? answer.data : null, answer.reload);
   const ask = (part: Partial<Asked>): void => go(to.search({ ...asked, ...part }), part.q === undefined);
   const names = new Map(cameras.data?.cameras.map((camera) => [camera.id, camera.name]));
 
@@ -121,8 +123,10 @@ function Answer({ answer, words, names }: { answer: Found; words: string; names:
     <>
       {partial && (
         <WarningNote>
-          Only {answer.shards_ok} of {answer.shards_total} shards answered, so some moments may be missing. Start the
-          nodes that do not answer; the Nodes page names them.
+          Only {answer.shards_ok} of {answer.shards_total} shards answered, so some moments may be missing.{" "}
+          {answer.catching_up
+            ? `The others are being caught up with, as when a node joins; it is asked again ${SOON}.`
+            : "Start the nodes that do not answer; the Nodes page names them."}
         </WarningNote>
       )}
       {answer.missing && <WarningNote>{sentence(answer.missing)}</WarningNote>}
