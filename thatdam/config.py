@@ -101,7 +101,9 @@ class StorageConfig:
     collect_after_s: float = _setting(1_209_600.0, "seconds that bytes nobody refers to stay on the disks (14 days)")
     collect_packed_after_s: float = _setting(3600.0, "the same for small parts whose bytes are in a packed chunk")
     trash_keep_s: float = _setting(2_592_000.0, "seconds until what is in the trash is deleted for good (30 days)")
-    move_mb_s: float = _setting(0.0, "MB a second this node gives to others when the layout changed; 0: no limit")
+    move_mb_s: float = _setting(
+        0.0, "MB a second this node gives of what only moves when the layout changed; 0: no limit"
+    )
     scrub_days: float = _setting(7.0, "days in which every chunk on the disk is read and checked once")
 
 
