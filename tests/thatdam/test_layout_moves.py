@@ -6,6 +6,7 @@ import os
 import sqlite3
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import httpx
@@ -178,8 +179,8 @@ def slow(tmp_path):
     try:
         apply(nodes[0], *(word for name in ("n0", "n1", "n2") for word in ("--weight", f"{name}=100GB")))
         settled(nodes[0])
-        for number in range(150):
-            upload(nodes[number % 3], f"{number}.bin", os.urandom(200_000))
+        with ThreadPoolExecutor(8) as several:  # each waits for its copies
+            list(several.map(lambda at: upload(nodes[at % 3], f"{at}.bin", os.urandom(200_000)), range(150)))
         until(lambda: nodes[0].get("/api/v1/nodes")["copies"]["waiting"] == 0, 60, "all have their copies")
         yield nodes
     finally:
@@ -223,7 +224,7 @@ def test_what_moves_keeps_to_its_rate_and_recording_does_not_wait_for_it(slow):
 
 
 def test_a_movement_that_is_cut_short_copies_nothing_again_that_had_arrived(slow):
-    first, giver, drained = slow
+    first, giver, _ = slow
     before = standing(first)
     apply(first, "--drain", "n2")
     until(lambda: moved(first, "n1") > 3 * MB, 120, "some of it has moved")
@@ -231,12 +232,13 @@ def test_a_movement_that_is_cut_short_copies_nothing_again_that_had_arrived(slow
     giver.kill()
     giver.start()
     settled(first)
+    until(lambda: first.get("/api/v1/nodes")["copies"]["at_risk"] == 0, 60, "all have their copies")
     after = standing(first)
-    came = sum(after[name]["bytes"] - before[name]["bytes"] for name in ("n0", "n1"))
+    came = after["n0"]["bytes"] - before["n0"]["bytes"]
     given = so_far + after["n1"]["moved_bytes"]
-    given += sum(after[name]["moved_bytes"] - before[name]["moved_bytes"] for name in ("n0", "n2"))
-    print(f"{came / MB:.1f} MB came, {given / MB:.1f} MB were given, {so_far / MB:.1f} of them before the crash")  # noqa: T201
-    assert so_far > 0.3 * came / 2
-    # What was under way as it was killed may have been given twice, and is not in the last figure heard of it.
-    assert given == pytest.approx(came, abs=1.5 * MB)
-    assert drained.node_id
+    # What was n1's to give went to n0. While n1 was gone, n2 gave for it without a limit: of that there was one copy.
+    told = f"{came / MB:.1f} MB came, n1 gave {given / MB:.1f} MB, {so_far / MB:.1f} of it before the crash"
+    print(told)  # noqa: T201 - of use
+    assert so_far > came / 4
+    # What was under way as it was killed may have gone twice.
+    assert given < came + 1.5 * MB
