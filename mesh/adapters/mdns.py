@@ -23,7 +23,8 @@ SERVICE = "_thatdam._udp.local."
 TOLD_AGAIN_S = 20.0
 """Who is known by mDNS is told again so often: a dial that failed gets fresh addresses."""
 TRY_AGAIN_S = 30.0
-RESOLVE_TIMEOUT_MS = 3000
+RESOLVE_TIMEOUT_MS, RESOLVE_AGAIN_S = 3000, 5.0
+"""How long it is asked where a name leads, and how often again when that was not answered."""
 NAMES_MAX = 512
 """Instances waiting to be resolved; further ones come with their next announcement."""
 
@@ -40,6 +41,7 @@ class MdnsDiscovery:
         self._hosts = hosts
         self._names: asyncio.Queue[str] = asyncio.Queue(NAMES_MAX)
         self._known: dict[NodeId, tuple[Host, ...]] = {}
+        self._unresolved: dict[str, None] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, found: Found) -> None:
@@ -95,27 +97,39 @@ class MdnsDiscovery:
         del zeroconf, service_type
         if state_change is ServiceStateChange.Removed:
             self._known.pop(NodeId(name.partition(".")[0]), None)
+            self._unresolved.pop(name, None)
             return
         with contextlib.suppress(asyncio.QueueFull):
             self._names.put_nowait(name)
 
     async def _resolve(self, zeroconf: Zeroconf, found: Found) -> None:
         loop = asyncio.get_running_loop()
-        again_at = loop.time() + TOLD_AGAIN_S
+        told_at = loop.time() + TOLD_AGAIN_S
+        resolved_at = loop.time() + RESOLVE_AGAIN_S
         while True:
             try:
-                async with asyncio.timeout_at(again_at):
+                async with asyncio.timeout_at(min(told_at, resolved_at)):
                     name = await self._names.get()
             except TimeoutError:
-                again_at = loop.time() + TOLD_AGAIN_S
-                for known, addresses in list(self._known.items()):
-                    found(known, addresses)
+                if loop.time() >= told_at:
+                    told_at = loop.time() + TOLD_AGAIN_S
+                    for known, addresses in list(self._known.items()):
+                        found(known, addresses)
+                if loop.time() >= resolved_at:
+                    # A name is told once: where it leads may have been lost on the way, as multicast is.
+                    resolved_at = loop.time() + RESOLVE_AGAIN_S
+                    again, self._unresolved = self._unresolved, {}
+                    for name in again:
+                        with contextlib.suppress(asyncio.QueueFull):
+                            self._names.put_nowait(name)
                 continue
             node = name.partition(".")[0]
             if not is_node_id(node) or node == self._node:
                 continue
             info = AsyncServiceInfo(SERVICE, name)
             if not await info.async_request(zeroconf, RESOLVE_TIMEOUT_MS):
+                if len(self._unresolved) < NAMES_MAX:
+                    self._unresolved[name] = None
                 continue
             if info.decoded_properties.get("mesh") != self._mesh or info.port is None:
                 continue

@@ -55,7 +55,7 @@ from mesh.adapters.quic.strangers import Strangers
 from mesh.adapters.quic.tunnels import Tunnels, is_tunnel
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import DatagramSocket, UdpSocket, plain_host
-from mesh.core.penalties import Penalties
+from mesh.adapters.quic.penalties import Penalties
 from mesh.ports import (
     TUNNEL_DATAGRAM_BYTES_MAX,
     Clock,

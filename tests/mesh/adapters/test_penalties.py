@@ -1,6 +1,6 @@
 """A peer that misbehaves is counted and has to wait, longer each time, but never long; and is forgiven."""
 
-from mesh.core.penalties import FORGIVEN_S, PEERS_MAX, WAIT_FIRST_S, WAIT_MAX_S, Penalties
+from mesh.adapters.quic.penalties import FORGIVEN_S, PEERS_MAX, WAIT_FIRST_S, WAIT_MAX_S, Penalties
 from proto.ids import NodeId
 
 BAD, GOOD = NodeId("b" * 52), NodeId("g" * 52)
