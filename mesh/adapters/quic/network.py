@@ -51,11 +51,11 @@ from mesh.adapters.quic.gate import (
 from mesh.adapters.quic.link import WINDOWS, QuicLink
 from mesh.adapters.quic.moving import Moving
 from mesh.adapters.quic.path_size import BASE_BYTES
+from mesh.adapters.quic.penalties import Penalties
 from mesh.adapters.quic.strangers import Strangers
 from mesh.adapters.quic.tunnels import Tunnels, is_tunnel
 from mesh.adapters.quic.twins import ANSWER_S, Life, is_elder, rivals, sentence, where
 from mesh.adapters.quic.udp import DatagramSocket, UdpSocket, plain_host
-from mesh.adapters.quic.penalties import Penalties
 from mesh.ports import (
     TUNNEL_DATAGRAM_BYTES_MAX,
     Clock,
