@@ -52,7 +52,7 @@ from roles.daemon.backfill import Place, refill_of
 from roles.daemon.take import Take
 from roles.media.cmaf import PartName, describe_part, name_of_part, timescale
 from roles.media.recorders import place_text
-from roles.media.timeline import Entry, Page, Placer, timeline
+from roles.media.timeline import UNTIL, Entry, Page, Placer, taken_until, timeline
 from roles.media.units import MediaKind
 
 ACTOR = "recorder"
@@ -183,11 +183,16 @@ class Recorder:
         """Take out of a take the pages whose every part was filmed after it was stopped."""
         rows = await self._catalogue.rows("pages", take)
         after_us = (stopped_ms + CLOCKS_APART_MS) * 1000
-        unwanted = [row for row in rows if all(entry.captured_us > after_us for entry in _page(row).entries)]
-        if not unwanted:
+        late = {row.sk: [entry.captured_us > after_us for entry in _page(row).entries] for row in rows}
+        if not any(map(any, late.values())):
             return
+        unwanted = [row for row in rows if all(late[row.sk])]
         _log.info("what was recorded after a take was stopped is dropped", take=take, pages=len(unwanted))
-        await self._catalogue.write(*(Change("pages", take, row.sk, delete=True) for row in unwanted))
+        # The row says it first: another node may be packing these parts into a page that comes after this one's look.
+        await self._catalogue.write(
+            Change("assets", take, set={UNTIL: after_us}),
+            *(Change("pages", take, row.sk, delete=True) for row in unwanted),
+        )
         # Only then may the chunks go that no other page names: a reference too many costs disk, one too few the take.
         kept = {entry.chunk for row in rows if row not in unwanted for entry in _page(row).entries}
         chunks = {entry.chunk for row in unwanted for entry in _page(row).entries} - kept
@@ -562,7 +567,9 @@ class Recorder:
         """Give what all who recorded a take made of it together, if their pages can be seen."""
         try:
             async with asyncio.timeout(FIGURES_WITHIN_S):
-                line = timeline([_page(row) for row in await self._catalogue.rows("pages", take)])
+                row = await self._catalogue.get("assets", take)
+                pages = [_page(page) for page in await self._catalogue.rows("pages", take)]
+                line = timeline(pages, None if row is None else taken_until(row.fields))
         except (PortError, TimeoutError, Malformed):
             return {}
         if not line.parts:

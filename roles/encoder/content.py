@@ -15,7 +15,7 @@ from mesh.core.rows import Row
 from mesh.ports import NotFound
 from proto.ids import ChunkId
 from roles.media.mp4 import VirtualMp4
-from roles.media.timeline import Page, Timeline, timeline
+from roles.media.timeline import Page, Timeline, taken_until, timeline
 
 PARTS_KEPT = 16
 
@@ -90,7 +90,8 @@ class Contents:
             body = row.fields.get("body")
             if isinstance(body, bytes):
                 pages.append(Page.unpack(body))
-        line = timeline(pages)
+        asset = await self._catalogue.get("assets", take)
+        line = timeline(pages, taken_until(asset.fields) if asset is not None else None)
         if not line.parts:
             raise NotFound("this asset has no bytes yet")
         return line

@@ -9,7 +9,7 @@ part, the one with more in it counts.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -25,6 +25,8 @@ GAP_US = 250_000
 """A hole shorter than this between two parts is the source's jitter, not a gap."""
 CLOCK_SET_US = 1_793_491_200_000_000
 """1 November 2026, UTC: a machine that shows an earlier time has lost it, and its times say nothing."""
+UNTIL = "until_us"
+"""The field of a take's row that ``taken_until`` reads."""
 MISSING = "parts are missing"
 DISK_FULL = "the disk was full"
 
@@ -139,12 +141,23 @@ def fuller(one: Entry, other: Entry) -> bool:
     return (one.samples, one.duration_us) > (other.samples, other.duration_us)
 
 
-def timeline(pages: Iterable[Page]) -> Timeline:
-    """Give the union of pages as one timeline."""
+def taken_until(fields: Mapping[str, object]) -> int | None:
+    """Give until when (UTC microseconds) what was filmed is of a take whose row has these fields; None: all of it is.
+
+    It is written where parts were found that were recorded after the take was stopped: a page of them may come late.
+    """
+    until = fields.get(UNTIL)
+    return until if isinstance(until, int) else None
+
+
+def timeline(pages: Iterable[Page], until: int | None = None) -> Timeline:
+    """Give the union of pages as one timeline; of what was filmed after ``until`` (UTC microseconds), nothing."""
     known: dict[tuple[int, int, int], tuple[Entry, Page]] = {}
     # A packed copy (in a chunk with others) and a single part hold the same bytes; the packed one will stay.
     for page in sorted(pages, key=lambda one: (len({e.chunk for e in one.entries}) == len(one.entries), one.pack())):
         for entry in page.entries:
+            if until is not None and entry.captured_us > until:
+                continue
             name = (entry.epoch, entry.group, entry.part)
             if name not in known or fuller(entry, known[name][0]):
                 known[name] = (entry, page)

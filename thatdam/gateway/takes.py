@@ -16,7 +16,7 @@ from mesh.ports import NotFound
 from proto.ids import ChunkId
 from roles.media.mp4 import VirtualMp4
 from roles.media.playlist import media_playlist, segments
-from roles.media.timeline import Page, Placed, Timeline, timeline
+from roles.media.timeline import Page, Placed, Timeline, taken_until, timeline
 from thatdam.gateway.problems import Problem
 
 LINES_MAX = 32
@@ -61,7 +61,7 @@ class Takes:
             body = page.fields.get("body")
             if isinstance(body, bytes):
                 pages.append(Page.unpack(body))
-        line = timeline(pages)
+        line = timeline(pages, taken_until(row.fields))
         if not line.parts:
             raise Problem(503, "this take has nothing recorded" + ("" if ended else " yet; ask again in a moment"))
         self._lines[take] = (now, ended, line)

@@ -38,6 +38,7 @@ from proto.messages.cameras import (
 )
 from roles.daemon import recorder
 from roles.daemon.recorder import Recorder
+from roles.encoder.content import Contents
 from roles.media.mp4 import VirtualMp4
 from roles.media.timeline import Loss, Page, explained, timeline
 from roles.proxy.cameras import CameraProxy
@@ -434,5 +435,30 @@ def test_what_is_recorded_after_a_stop_that_was_not_heard_of_is_not_in_the_take(
         kept = {placed.entry.chunk for placed in line.parts}
         assert await again.store.referred(sorted(kept)) == kept
         await again.stop()
+
+    asyncio.run(main())
+
+
+def test_late_parts_that_another_node_packed_meanwhile_are_not_in_the_take_either(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 6)
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        entries = [entry for page in await pages_of(one, take) for entry in page.entries]
+        until_us = sorted(entry.captured_us for entry in entries)[2]
+        stopped_ms = until_us // 1000 - recorder.CLOCKS_APART_MS
+        await one.catalogue.write(Change("assets", take, set={"stopped_ms": stopped_ms, "duration_s": 264.7}))
+        packer = Packer(one.system, one.rows, one.catalogue, one.chunks, one.view, one.clock)
+        assert await packer.pack(take) == 1  # one page now, with what is of the take and what is not
+        await one.recorder._as_stopped(take)
+        until_us = (stopped_ms + recorder.CLOCKS_APART_MS) * 1000
+        wanted = [entry.captured_us for entry in entries if entry.captured_us <= until_us]
+        assert 0 < len(wanted) < len(entries)
+        line = await Contents(one.catalogue, one.chunks, None).line(take)
+        assert sorted(placed.entry.captured_us for placed in line.parts) == sorted(wanted)
+        row = await one.catalogue.get("assets", take)
+        assert row.fields["duration_s"] == line.duration_us / 1e6
+        await one.stop()
 
     asyncio.run(main())
