@@ -315,6 +315,11 @@ class Network(Protocol):
         """Close the link to a peer, if any."""
 
     @property
+    def strangers_refused(self) -> int:
+        """Connections and datagrams of who has not proven itself that were ignored, because they were too many or
+        nothing that was waited for."""
+
+    @property
     def misbehaved(self) -> int:
         """How often since the start a peer was dropped for what it sent; one that goes on so has to wait."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -376,7 +376,17 @@ class Node:
 
     def warnings(self) -> list[str]:
         """Say what is wrong with this node's place in the mesh, a sentence each."""
-        return [told for told in (self._copied(), self._clock.warning()) if told]
+        return [told for told in (self._copied(), self._clock.warning(), *self._unreached()) if told]
+
+    def _unreached(self) -> Iterator[str]:
+        alive = self.members.alive()
+        for node, (relay, reason) in self.relay.why_not().items():
+            if node in alive and relay in alive and not self.members.crowd:
+                other, between = alive[node].info.name or node[:8], alive[relay].info.name or relay[:8]
+                yield (
+                    f"{other} lives, as others say, and is not reached from here, nor by way of {between}: {reason}. "
+                    "Open UDP between the two, or let a node that reaches both carry (mesh.relay_mb_s)"
+                )
 
     def all_there(self) -> bool:
         """Tell whether every node that may keep something by the layout is there: what is missing is on its way."""

@@ -192,7 +192,11 @@ class Admission:
             able = ", ".join(node[:8] for node in self._roster.admitting())
             raise Refused(
                 f"this node cannot {what}: it does not hold the mesh's authority. "
-                + (f"Ask one that does (`thatdam nodes` names them): {able}" if able else "No node is known that does")
+                + (
+                    f"Ask one that does (`thatdam authority` names them): {able}"
+                    if able
+                    else "No node is known that does"
+                )
             )
         return self._authority
 

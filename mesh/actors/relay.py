@@ -28,6 +28,8 @@ DIAL_TIMEOUT_S = 5.0
 ENTERED_MAX = 64
 """Tunnels that others have opened to this node, used or not yet."""
 REASON_MAX = 256
+WHY_NOT_MAX = 256
+"""Nodes of which it is known why they were not reached by way of another."""
 LEAST_PAUSE_S = 0.001
 _log = structlog.get_logger("relay")
 
@@ -56,6 +58,7 @@ class Relay:
         self._outlets: dict[Direction, StreamTunnel] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._entered = 0
+        self._why_not: dict[NodeId, tuple[NodeId, str]] = {}
         self.carried_bytes = 0
         """Bytes carried for others since the start."""
 
@@ -83,10 +86,21 @@ class Relay:
                 return standing
             try:
                 tunnel = await self._tunnel(relay, node)
-                return await self._network.dial_through(tunnel, DIAL_TIMEOUT_S)
+                link = await self._network.dial_through(tunnel, DIAL_TIMEOUT_S)
+                self._why_not.pop(node, None)
+                return link
             except PortError as error:
+                self._why_not.pop(node, None)
+                self._why_not[node] = (relay, str(error))
+                if len(self._why_not) > WHY_NOT_MAX:
+                    del self._why_not[next(iter(self._why_not))]
                 _log.debug("not reached by way of another node", peer=node[:8], relay=relay[:8], error=str(error))
         return None
+
+    def why_not(self) -> dict[NodeId, tuple[NodeId, str]]:
+        """Give the nodes that could not be reached by way of others: whom that was tried with last, and why not."""
+        links = self._network.links()
+        return {node: why for node, why in self._why_not.items() if node not in links}
 
     async def _tunnel(self, relay: NodeId, node: NodeId) -> StreamTunnel:
         link = self._network.links().get(relay)

@@ -47,6 +47,7 @@ class ProcessWorker:
         self._process = process
         self._module = module
         self._sending = asyncio.Lock()
+        self._receiving = asyncio.Lock()
         self._errors = asyncio.get_running_loop().create_task(self._log_errors())
 
     @property
@@ -70,12 +71,13 @@ class ProcessWorker:
         stdout = self._process.stdout
         assert stdout is not None
         try:
-            size = int.from_bytes(await stdout.readexactly(4), "big")
-            if size > WORKER_FRAME_BYTES_MAX:
-                _log.error("worker wrote a frame too large", module=self._module, size_bytes=size)
-                self._kill()
-                return None
-            return await stdout.readexactly(size)
+            async with self._receiving:
+                size = int.from_bytes(await stdout.readexactly(4), "big")
+                if size > WORKER_FRAME_BYTES_MAX:
+                    _log.error("worker wrote a frame too large", module=self._module, size_bytes=size)
+                    self._kill()
+                    return None
+                return await stdout.readexactly(size)
         except (asyncio.IncompleteReadError, ConnectionResetError):
             return None
 

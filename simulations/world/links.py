@@ -389,6 +389,8 @@ class WorldNetwork:
         self._entered: dict[NodeId, Tunnel] = {}
         self.misbehaved = 0
         """How often a peer was dropped for what it sent."""
+        self.strangers_refused = 0
+        """Nobody is a stranger here."""
         self.revoked: Callable[[NodeId], str | None] = lambda _: None
         self.copied = ""
         """What to tell while another machine has this node's key and is taken for it."""

@@ -212,6 +212,8 @@ class FakeNetwork:
         self._entered: dict[NodeId, Tunnel] = {}
         self.misbehaved = 0
         """How often a peer was dropped for what it sent."""
+        self.strangers_refused = 0
+        """Nobody is a stranger here."""
         self.handler: LinkHandler
 
     async def start(self, handler: LinkHandler) -> None:

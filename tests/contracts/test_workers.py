@@ -188,3 +188,16 @@ def test_a_frame_over_the_bound_is_its_end(running):
         assert await worker.wait() == -9
 
     running(case)
+
+
+def test_it_can_be_stopped_while_somebody_waits_for_its_next_frame(running):
+    async def case(spawn):
+        worker = await spawn("echo")
+        await worker.send(b"there?")
+        assert await worker.receive() == b"there?"
+        waiting = asyncio.create_task(worker.receive())
+        await asyncio.sleep(0.05)
+        await worker.stop()
+        assert await waiting is None
+
+    running(case)

@@ -120,6 +120,11 @@ class NodeCollector(Collector):
             "Links that were cut because of what the peer sent",
             self._node.network.misbehaved,
         )
+        yield _counter(
+            "thatdam_strangers_refused",
+            "Connections and datagrams of strangers that were ignored",
+            self._node.network.strangers_refused,
+        )
         relay = self._node.relay
         yield _gauge("thatdam_relay_links", "Pairs of nodes this node carries", len(relay.carrying))
         yield _counter("thatdam_relay_carried_bytes", "Bytes this node carried for others", relay.carried_bytes)

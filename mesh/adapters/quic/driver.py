@@ -140,7 +140,9 @@ class Driver:
         socket: Sender,
         clock: Clock,
         unknown: Callable[[bytes, Address], Carrier | bytes | None],
+        rubbish: Callable[[Address], None] = lambda _: None,
     ) -> None:
+        self._rubbish = rubbish
         self._engine = engine
         self._socket = socket
         self._clock = clock
@@ -195,6 +197,7 @@ class Driver:
     def _find(self, data: bytes, address: Address) -> Carrier | None:
         route = self._engine.route(data)
         if route is None:
+            self._rubbish(address)
             return None
         carrier = self._routes.get(route)
         if carrier is not None:

@@ -46,6 +46,8 @@ PROOF_STREAM = 1
 """The server's first two-way stream (RFC 9000, section 2.1)."""
 _ANSWER_STREAM = 3
 """The server's first one-way stream."""
+OF_ANOTHER_AUTHORITY = "local issuer certificate"
+"""How TLS says that it does not know who signed the other's certificate."""
 F = TypeVar("F")
 _log = structlog.get_logger("quic")
 
@@ -361,7 +363,12 @@ def _seen(future: asyncio.Future[F]) -> None:
 
 def _closed(code: int, reason: str, by_tls: bool) -> Exception:
     if by_tls:
-        return Refused(f"TLS does not accept the node: {reason or 'handshake refused'}")
+        hint = ""
+        if OF_ANOTHER_AUTHORITY in reason:
+            hint = (
+                "; the mesh has another authority than this node knows: it was revoked, or away while that was renewed"
+            )
+        return Refused(f"TLS does not accept the node: {reason or 'handshake refused'}{hint}")
     if code == CODE_TWIN:
         return Twin(reason)
     if code in (CODE_REFUSED, CODE_MALFORMED):

@@ -166,7 +166,7 @@ class QuicNetwork:
         self._bulk = bulk
         self._socket: DatagramSocket = socket or UdpSocket()
         self._tunnels = Tunnels(self._socket.send, clock)
-        self._driver = Driver(self._engine, self._tunnels, clock, self._unknown)
+        self._driver = Driver(self._engine, self._tunnels, clock, self._unknown, self._is_rubbish)
         self._links: dict[NodeId, QuicLink] = {}
         self._attempts: dict[NodeId, _Attempt] = {}
         self._strangers = Strangers(clock)
@@ -253,6 +253,11 @@ class QuicNetwork:
         link = self._links.get(peer)
         if link is not None:
             self._down(link, reason, CODE_BYE)
+
+    @property
+    def strangers_refused(self) -> int:
+        """Connections and datagrams of strangers that were ignored."""
+        return self._strangers.refused
 
     @property
     def misbehaved(self) -> int:
@@ -461,6 +466,7 @@ class QuicNetwork:
     def _unknown(self, data: bytes, address: Address) -> Carrier | bytes | None:
         host = plain_host(address)[0]
         if not self._strangers.may_come(host):
+            self._strangers.refuse(host)
             return None
         now_s = self._clock.monotonic()
         made = self._engine.accept(
@@ -473,6 +479,8 @@ class QuicNetwork:
             self._strangers.crowded and not is_tunnel(address),
             now_s,
         )
+        if made is None:
+            self._strangers.refuse(host)
         if made is None or isinstance(made, bytes):
             return made
         self._strangers.begins(host)
@@ -492,6 +500,9 @@ class QuicNetwork:
         carrier.session = gate
         self._strangers.gates[gate] = host
         return carrier
+
+    def _is_rubbish(self, address: Address) -> None:
+        self._strangers.refuse(plain_host(address)[0])
 
     def _accepts(self, peer: NodeId) -> str | None:
         """Give a reason not to be linked with a node; None: there is none."""
@@ -658,7 +669,10 @@ class QuicNetwork:
 
     def begins(self, host: str) -> bool:
         """Count a connection that a host begins; False when it may not."""
-        return self._strangers.begins(host)
+        if self._strangers.begins(host):
+            return True
+        self._strangers.refuse(host)
+        return False
 
     def may_warn(self, host: str) -> bool:
         """Tell whether a refusal of a host is worth a warning."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
+import structlog
+
 from mesh.adapters.quic.gate import Gate
 from mesh.ports import Clock
 
@@ -27,6 +29,11 @@ WARNINGS_A_SECOND, WARNINGS_BURST = 0.2, 20.0
 """Refusals of one host that are warned of; further ones are logged as details, so that nobody can fill the log."""
 ASKERS_MAX = 1024
 """Hosts whose questions and refusals are counted; the longest silent is forgotten."""
+
+
+NAMED_FROM, TOLD_AGAIN_S = 200, 60.0
+"""Of so many in so long a host is named in the log; fewer are what was on its way when a connection ended."""
+_log = structlog.get_logger("quic")
 
 
 class Allowances:
@@ -62,6 +69,9 @@ class Strangers:
         """Connections that are not proven, and the host each came from."""
         self.asked = Allowances()
         self.begun = Allowances()
+        self.refused = 0
+        """Connections and datagrams of strangers that were ignored."""
+        self._vain: OrderedDict[str, tuple[float, int]] = OrderedDict()
         self._redeemed = Allowances()
         self._warned = Allowances()
 
@@ -81,6 +91,19 @@ class Strangers:
     def begins(self, host: str) -> bool:
         """Count a connection that a host begins; False when it may not."""
         return self.begun.take(host, self._clock.monotonic(), HANDSHAKES_A_SECOND, HANDSHAKES_BURST)
+
+    def refuse(self, host: str) -> None:
+        """Count what a host sent in vain, and name it in the log now and then."""
+        self.refused += 1
+        now_s = self._clock.monotonic()
+        since_s, count = self._vain.pop(host, (now_s, 0))
+        if now_s - since_s > TOLD_AGAIN_S:
+            since_s, count = now_s, 0
+        self._vain[host] = (since_s, count + 1)
+        if len(self._vain) > ASKERS_MAX:
+            self._vain.popitem(last=False)
+        if count + 1 == NAMED_FROM:
+            _log.warning("a host sends much that nobody here waits for; it is ignored", host=host, count=count + 1)
 
     def may_answer(self, host: str) -> bool:
         """Count an answer to the id question."""

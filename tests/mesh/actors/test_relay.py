@@ -114,6 +114,8 @@ def test_a_node_that_does_not_carry_says_why_and_both_stay_parted(bytes_s, links
                 await one.relay._asked(between.id, CarryTo(other.id))
             await asyncio.sleep(60.0)
             assert carried(one, other) is False
+            relay, reason = one.relay.why_not()[other.id]
+            assert (relay, said in reason) == (between.id, True)
 
     run("fake", main)
 

@@ -700,3 +700,25 @@ def test_a_member_that_goes_on_misbehaving_is_counted_made_to_wait_and_named():
         await other.network.dial(good.host, good.id)
 
     run(case)
+
+
+def test_a_host_that_floods_is_counted_and_named_once_and_a_few_late_datagrams_are_not():
+    async def case(mesh):
+        node = await mesh.node()
+        flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        try:
+            with structlog.testing.capture_logs() as logs:
+                for number in range(3 * strangers.NAMED_FROM):
+                    flood.sendto(os.urandom(60) if number % 2 else b"\x40" + os.urandom(60), node.host)
+                    if number == strangers.NAMED_FROM // 2:
+                        await until(lambda: node.network.strangers_refused > strangers.NAMED_FROM // 4)
+                        assert not logs
+                    if number % 50 == 0:
+                        await asyncio.sleep(0.01)
+                await until(lambda: node.network.strangers_refused >= 2 * strangers.NAMED_FROM)
+        finally:
+            flood.close()
+        told = warned(logs, "a host sends much that nobody here waits for; it is ignored")
+        assert [entry["host"] for entry in told] == ["127.0.0.1"]
+
+    run(case)
