@@ -47,8 +47,6 @@ FEW_PARTITIONS = 64
 """Of so many the digests are told at once when something differs."""
 STEP_S = 1.0
 PASS_S_MIN = 0.05
-LINKED_S = 0.1
-"""How long after a link came up two nodes compare: most of what one lacks is passed on to it meanwhile."""
 CALM_S, STIR_S_MAX = 0.3, 2.0
 """How long the layout must have been the same before everybody is compared with because it changed, and how long that
 waits for it at most: while a mesh forms every node that comes changes it, and comparing tells nothing before both know
@@ -94,9 +92,7 @@ class Comparer:
     def _on_link(self, peer: NodeId, up: bool) -> None:
         if up:
             self._linked[peer] = None
-            linked_s = self._clock.monotonic() + LINKED_S
-            self._due[peer] = min(self._due.get(peer, linked_s), linked_s)
-            self._wake.set()
+            self.soon(peer)  # until then a node that was away answers for nothing
         else:
             self._linked.pop(peer, None)
 

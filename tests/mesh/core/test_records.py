@@ -31,7 +31,8 @@ def test_damage_costs_records_and_never_makes_one(data):
     packed = packed[: data.draw(st.integers(len(packed) - 200, len(packed)))]
     read = read_segment(MESH, bytes(packed))
     assert set(read.records) <= set(SOME)
-    assert read.damaged or read.foreign or read.records == tuple(SOME)
+    # What was cut off where a record ends looks like a segment that is shorter.
+    assert read.damaged or read.foreign or read.records == tuple(SOME)[: len(read.records)]
 
 
 @given(st.binary(max_size=300))
