@@ -47,8 +47,6 @@ class Passing:
         self._clock = clock
         self._token = ""
         self._confirmed: dict[NodeId, int] = {}
-        self._confirmed_mesh: dict[NodeId, int] = {}
-        """The same for rows of mesh tables, which are everybody's by every layout."""
         self._held: dict[NodeId, set[int]] = {}
         self._held_since = 0.0
         self._again_at: dict[NodeId, float] = {}
@@ -99,10 +97,6 @@ class Passing:
         offered_again = bool(self._held) and now - self._held_since > HELD_AGAIN_S
         if token != self._token or offered_again:
             self._token = token
-            for peer, place in self._confirmed.items():
-                self._confirmed_mesh[peer] = max(place, self._confirmed_mesh.get(peer, 0))
-            for peer in self._held:
-                self._confirmed_mesh.pop(peer, None)
             self._confirmed.clear()
             self._held.clear()
 
@@ -122,14 +116,7 @@ class Passing:
                 rows = await self._store.journal(place, PUSH_ROWS_MAX, PUSH_BYTES_MAX)
                 if not rows or self._view.token() != token:
                     return  # others hold the rows now: what is this peer's is found from the front again
-                known = self._confirmed_mesh.get(peer, 0)
-                theirs = [
-                    row
-                    for row in rows
-                    if (
-                        row.seq > known if row.partition == MESH_PARTITION else peer in self._view.takers(row.partition)
-                    )
-                ]
+                theirs = [row for row in rows if peer in self._view.takers(row.partition)]
                 if theirs and not await self._give(peer, theirs):
                     return
                 if token != self._token:

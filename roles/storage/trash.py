@@ -23,8 +23,8 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
 from mesh.core.query import Query, Where
+from mesh.core.replication import Share
 from mesh.core.rows import Change, Row
-from mesh.core.sharing import Share
 from mesh.ports import Clock, PortError, Refused
 from proto.codec import Malformed
 from proto.ids import AssetId, ChunkId, PartitionId
