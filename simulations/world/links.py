@@ -24,6 +24,7 @@ from proto.frames import FRAME_BYTES_MAX
 from proto.ids import MeshId, NodeId
 from simulations.world.fabric import LINK_TIMEOUT_S, Fabric
 from simulations.world.streams import Lane, WorldStream
+from simulations.world.tunnels import Doorway
 
 CREDIT_FRAMES = 64
 """Frames under way or unhandled on a channel; a sender waits at one more."""
@@ -386,7 +387,7 @@ class WorldNetwork:
         self.host = host
         self.life = life
         self.standing: dict[NodeId, WorldLink] = {}
-        self._entered: dict[NodeId, Tunnel] = {}
+        self.doorway = Doorway(node_id, self._way_lost)
         self.misbehaved = 0
         """How often a peer was dropped for what it sent."""
         self.strangers_refused = 0
@@ -435,24 +436,14 @@ class WorldNetwork:
 
     async def dial_through(self, tunnel: Tunnel, timeout_s: float = 5.0) -> WorldLink:
         """Reach a node by way of another."""
-        answered: asyncio.Future[NodeId] = asyncio.get_running_loop().create_future()
-
-        def heard(data: bytes) -> None:
-            if not answered.done():
-                answered.set_result(NodeId(data.decode()))
-
         way = f"by way of {tunnel.relay[:8]}"
-        tunnel.listen(heard, lambda: self._way_lost(tunnel))
-        tunnel.send(self.node_id.encode())
         try:
             async with asyncio.timeout(timeout_s):
-                answers = await answered
-                if answers != tunnel.peer:
-                    raise Refused(f"{way} answers {answers[:8]}, not {tunnel.peer[:8]}")
-                there = next((one for one in self.fabric.networks.values() if one.node_id == answers), None)
-                theirs = there._entered.pop(self.node_id, None) if there is not None else None  # noqa: SLF001 - ours
+                await self.doorway.knock(tunnel, timeout_s)
+                there = next((one for one in self.fabric.networks.values() if one.node_id == tunnel.peer), None)
+                theirs = there.doorway.take(self.node_id) if there is not None else None
                 if there is None or theirs is None:
-                    raise Unavailable(f"{answers[:8]} went away")
+                    raise Unavailable(f"{tunnel.peer[:8]} went away")
                 link = await self._stand(there, way, (tunnel, theirs))
         except TimeoutError as error:
             tunnel.close()
@@ -466,12 +457,7 @@ class WorldNetwork:
 
     def enter(self, tunnel: Tunnel) -> None:
         """Listen to a tunnel that leads here."""
-
-        def heard(data: bytes) -> None:
-            self._entered[NodeId(data.decode())] = tunnel
-            tunnel.send(self.node_id.encode())
-
-        tunnel.listen(heard, lambda: self._way_lost(tunnel))
+        self.doorway.enter(tunnel)
 
     def _way_lost(self, tunnel: Tunnel) -> None:
         for link in list(self.standing.values()):

@@ -27,6 +27,7 @@ from mesh.ports import (
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import NodeId
+from simulations.world.tunnels import Doorway
 
 WAITING_FRAMES_MAX = 64
 """Frames on their way on one channel; a sender waits for room."""
@@ -209,7 +210,7 @@ class FakeNetwork:
         self._fabric = fabric
         self._host = host
         self._links: dict[NodeId, FakeLink] = {}
-        self._entered: dict[NodeId, Tunnel] = {}
+        self.doorway = Doorway(node_id, self._way_lost)
         self.misbehaved = 0
         """How often a peer was dropped for what it sent."""
         self.strangers_refused = 0
@@ -241,26 +242,12 @@ class FakeNetwork:
 
     async def dial_through(self, tunnel: Tunnel, timeout_s: float = 5.0) -> FakeLink:
         """Reach a node by way of another."""
-        answered: asyncio.Future[NodeId] = asyncio.get_running_loop().create_future()
-
-        def heard(data: bytes) -> None:
-            if not answered.done():
-                answered.set_result(NodeId(data.decode()))
-
-        tunnel.listen(heard, lambda: self._way_lost(tunnel))
-        tunnel.send(self.node_id.encode())
         try:
-            async with asyncio.timeout(timeout_s):
-                there = await answered
-            if there != tunnel.peer:
-                raise Refused("another node answers there")
-            standing = self._links.get(there)
+            await self.doorway.knock(tunnel, timeout_s)
+            standing = self._links.get(tunnel.peer)
             if standing is None:
-                other = next(one for one in self._fabric.nodes.values() if one.node_id == there)
-                return self._join(other, tunnel, other._entered.pop(self.node_id))  # noqa: SLF001 - both ends are ours
-        except TimeoutError as error:
-            tunnel.close()
-            raise Unavailable(f"nobody answers by way of {tunnel.relay[:8]}") from error
+                other = next(one for one in self._fabric.nodes.values() if one.node_id == tunnel.peer)
+                return self._join(other, tunnel, other.doorway.take(self.node_id))
         except BaseException:
             tunnel.close()
             raise
@@ -269,12 +256,7 @@ class FakeNetwork:
 
     def enter(self, tunnel: Tunnel) -> None:
         """Listen to a tunnel that leads here."""
-
-        def heard(data: bytes) -> None:
-            self._entered[NodeId(data.decode())] = tunnel
-            tunnel.send(self.node_id.encode())
-
-        tunnel.listen(heard, lambda: self._way_lost(tunnel))
+        self.doorway.enter(tunnel)
 
     def _way_lost(self, tunnel: Tunnel) -> None:
         for peer, link in list(self._links.items()):

@@ -1,9 +1,5 @@
 """Whole simulated meshes: the promises hold over faults, a seed decides everything, and planted bugs are caught."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from simulations import scenario as scenarios
@@ -11,6 +7,7 @@ from simulations.histories import HISTORIES
 from simulations.hunting import hunt_one
 from simulations.planted import BUGS, WHERE
 from simulations.story import Story
+from tests.simulations.hash_seeds import told_twice
 
 
 def tell(name, seed):
@@ -82,26 +79,9 @@ def test_a_drained_node_that_comes_back_while_it_lets_its_rows_go_does_not_pass_
     assert verdict.kept, told(verdict)
 
 
-PROGRAM = """
-from tests.simulations.test_promises import tell_short
-verdict = tell_short(5)
-print(verdict.trace, verdict.trace_events, verdict.kept)
-"""
-
-
 def test_the_same_seed_under_two_hash_seeds_is_the_same_world_and_another_seed_another():
-    def run(hash_seed):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=110
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
-
-    one, other = run("1"), run("2")
-    assert one == other
-    assert one[2] == "True"
-    assert tell_short(6).trace != one[0]
+    trace, _ = told_twice("tests.simulations.test_promises", "tell_short", 5)
+    assert tell_short(6).trace != trace
 
 
 IN_SCENARIOS = [bug for bug, where in WHERE.items() if where not in HISTORIES]

@@ -1,13 +1,10 @@
 """Tier 2: whole meshes over the real transport and simulated datagrams keep their promises, and a seed decides all."""
 
-import os
-import subprocess
-import sys
-
 import pytest
 
 from simulations import scenario as scenarios
 from simulations.story import Story
+from tests.simulations.hash_seeds import told_twice
 
 
 def tell(name, seed, nodes=None, tier=None):
@@ -38,27 +35,10 @@ def tell_small(seed):
     return Story(scenarios.read("small", SMALL, seed), seed).tell()
 
 
-PROGRAM = """
-from tests.simulations.test_transport_worlds import tell_small
-verdict = tell_small(5)
-print(verdict.trace, verdict.trace_events, verdict.kept)
-"""
-
-
 def test_the_same_seed_under_two_hash_seeds_is_the_same_to_the_last_byte_on_the_wire():
-    def run(hash_seed):
-        environment = os.environ | {"PYTHONHASHSEED": hash_seed}
-        done = subprocess.run(
-            [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, timeout=110
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.split()
-
-    one, other = run("1"), run("2")
-    assert one == other
-    assert one[2] == "True"
-    assert int(one[1]) > 1000
-    assert tell_small(6).trace != one[0]
+    trace, events = told_twice("tests.simulations.test_transport_worlds", "tell_small", 5)
+    assert events > 1000
+    assert tell_small(6).trace != trace
 
 
 def test_what_happens_to_datagrams_is_refused_where_there_are_none():

@@ -71,7 +71,7 @@ class Assets:
         """Give an asset's row; NotFound when there is none, whatever the id looks like."""
         row = await self._node.catalogue.get("assets", asset) if is_short_id(asset) else None
         if row is None:
-            raise NotFound(f"there is no asset {asset[:80]}")
+            raise NotFound(f"there is no asset {asset[:80]}; `thatdam ls` lists them")
         return row
 
     async def shown(self, asset: str) -> AssetDetails:

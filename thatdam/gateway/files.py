@@ -86,7 +86,7 @@ def install(app: FastAPI, node: Node, guard: Guard) -> None:
     async def row_of(asset: str) -> Row:
         row = await node.catalogue.get("assets", asset)
         if row is None:
-            raise NotFound(f"there is no asset {asset[:80]}")
+            raise NotFound(f"there is no asset {asset[:80]}; `thatdam ls` lists them")
         return row
 
     @app.head(

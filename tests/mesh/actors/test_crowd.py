@@ -18,6 +18,7 @@ from simulations.world.cores import Marks
 from simulations.world.entropy import SeededEntropy
 from simulations.world.loop import VirtualLoop
 from simulations.world.network import FakeFabric, FakeNetwork
+from tests.mesh.actors.forgetful import Forgetful
 
 COUNT = 14
 
@@ -28,17 +29,6 @@ class LoopClock:
 
     def wall(self):
         return 1_795_000_000.0 + self.monotonic()
-
-
-class Memory:
-    async def load(self):
-        return 0, ()
-
-    async def save_incarnation(self, incarnation):
-        pass
-
-    async def save_book(self, book):
-        pass
 
 
 class Slow:
@@ -63,7 +53,7 @@ class Machine:
         info = NodeInfo(f"n{number}", (host,))
         timing = Timing(full_mesh_max=6)
         self.members = Members(
-            self.system, self.network, clock, entropy, seeds, info, Memory(), Marks(self.id), timing=timing
+            self.system, self.network, clock, entropy, seeds, info, Forgetful(), Marks(self.id), timing=timing
         )
         self.heard = []
 

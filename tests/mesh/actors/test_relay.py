@@ -16,17 +16,7 @@ from simulations.world.clock import FakeClock
 from simulations.world.cores import Marks
 from simulations.world.network import FakeFabric, FakeNetwork
 from tests.contracts.kinds import run, until
-
-
-class Memory:
-    async def load(self):
-        return 0, ()
-
-    async def save_incarnation(self, incarnation):
-        pass
-
-    async def save_book(self, book):
-        pass
+from tests.mesh.actors.forgetful import Forgetful
 
 
 class Node:
@@ -37,7 +27,7 @@ class Node:
         clock, entropy = FakeClock(asyncio.get_running_loop().time), SystemEntropy()
         self.system = ActorSystem(self.id, self.network, clock, entropy)
         info = NodeInfo(f"n{number}", (self.host,))
-        self.members = Members(self.system, self.network, clock, entropy, (), info, Memory(), Marks(self.id))
+        self.members = Members(self.system, self.network, clock, entropy, (), info, Forgetful(), Marks(self.id))
         self.relay = Relay(self.system, self.network, clock, self.members.reach_itself, bytes_s, links)
 
     async def start(self):
