@@ -77,7 +77,7 @@ def run(
     if as_json:
         print(json.dumps(as_data(verdict, took_s), indent=2))
     else:
-        _show(verdict, took_s, verdict.lines if trace else [], verdict.log if log else [])
+        _show(verdict, plant, took_s, verdict.lines if trace else [], verdict.log if log else [])
     if record is not None:
         recorded.save(recorded.record(verdict, plant), record)
     raise typer.Exit(0 if verdict.kept else BROKEN)
@@ -101,7 +101,7 @@ def replay(
     if as_json:
         print(json.dumps({**as_data(verdict, took_s), "same_trace": same}, indent=2))
     else:
-        _show(verdict, took_s, verdict.lines if trace else [], verdict.log if log else [])
+        _show(verdict, one.plant, took_s, verdict.lines if trace else [], verdict.log if log else [])
         print(
             "again     the same to the last event"
             if same
@@ -235,7 +235,7 @@ def as_data(verdict: Verdict, took_s: float) -> dict[str, object]:
     }
 
 
-def _show(verdict: Verdict, took_s: float, lines: list[str], log: list[str]) -> None:
+def _show(verdict: Verdict, plant: str, took_s: float, lines: list[str], log: list[str]) -> None:
     print(f"scenario  {verdict.scenario.name}: {verdict.scenario.title}")
     print(f"seed      {verdict.seed}, {verdict.scenario.nodes} nodes, tier {verdict.scenario.tier}")
     for line in lines:
@@ -252,6 +252,7 @@ def _show(verdict: Verdict, took_s: float, lines: list[str], log: list[str]) -> 
         print(f"BROKEN    {one.promise}: {one.why}")
     told = verdict.scenario
     again = f"thatdam sim run {told.name} --seed {verdict.seed} --nodes {told.nodes} --tier {told.tier}"
+    again += f" --plant {plant}" if plant else ""
     print("verdict   every promise was kept" if verdict.kept else f"verdict   broken; the same again: {again}")
 
 

@@ -30,13 +30,16 @@ class Hunted:
 
 
 def hunt_one(bug: str, seeds: int) -> Hunted:
-    """Hunt one bug."""
+    """Hunt one bug. ``RuntimeError``: it no longer fits the code it is put into, so that finding it says nothing."""
     where = planted.WHERE[bug]
     tier = 0 if where in HISTORIES else scenarios.load(where, 1).tier
     began = time.perf_counter()
     for seed in range(1, seeds + 1):
         with planted.planted(bug):
             broken = HISTORIES[where](seed) if tier == 0 else recorded.tell(scenarios.load(where, seed), seed).broken
+        unfit = next((one.why for one in broken if "<locals>" in one.why), None)
+        if unfit is not None:
+            raise RuntimeError(f"the planted bug {bug} does not fit the code it is put into: {unfit}")
         if broken:
             took_s = round(time.perf_counter() - began, 2)
             return Hunted(

@@ -108,8 +108,8 @@ def _holes_are_not_stated() -> list[Undo]:
     """The timeline joins what lies on both sides of a hole."""
     real = timeline.timeline
 
-    def silent(pages: Any) -> timeline.Timeline:
-        return timeline.Timeline(real(pages).parts, ())
+    def silent(*pages: Any, **named: Any) -> timeline.Timeline:
+        return timeline.Timeline(real(*pages, **named).parts, ())
 
     return [*_everywhere("timeline", real, silent), _swap(keeping, "timeline", silent)]
 
