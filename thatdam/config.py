@@ -17,16 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import platformdirs
-
 from mesh.core.tickets import is_ticket
 from mesh.ports import Host
+from thatdam.places import default_data_folder, settings_file
 
 ROLES = ("proxy", "daemon", "storage", "encoder")
 DEFAULT_PORT = 8326
 DEFAULT_BULK_PORT = 8327
-ACCESS_FILE = "cli.json"
-"""In the data folder: how the verbs of this machine reach the node."""
 SECONDS_MAX = 3_200_000_000.0
 """A hundred years: who writes more means never."""
 
@@ -152,11 +149,6 @@ class Config:
         return Path(self.node.data).expanduser() if self.node.data else default_data_folder()
 
 
-def default_data_folder() -> Path:
-    """Give the platform's place for a node's data."""
-    return Path(platformdirs.user_data_dir("thatdam", appauthor=False))
-
-
 def settings() -> list[tuple[str, str, Any, str]]:
     """Give every setting as (key, type, default, what it is), for the reference."""
     rows: list[tuple[str, str, Any, str]] = []
@@ -243,7 +235,7 @@ def _type_name(kind: Any) -> str:
 
 
 def _take_file(said: dict[str, dict[str, tuple[Any, str]]], file: Path | None) -> None:
-    path = file or Path(platformdirs.user_config_dir("thatdam", appauthor=False)) / "thatdam.toml"
+    path = file or settings_file()
     if file is None and not path.is_file():
         return
     try:

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from prometheus_client.metrics_core import Metric
 
 from thatdam import config
-from thatdam.cli.main import app as command_line
+from thatdam.cli import main
 from thatdam.gateway import openapi
 from thatdam.gateway.app import application
 from thatdam.gateway.metrics import NodeCollector, gather
@@ -76,7 +76,7 @@ def configuration() -> str:
 def verbs() -> str:
     """Give ``docs/CLI.md``."""
     lines = ["# Command line", "", MADE.format("`thatdam.cli`"), ""]
-    for name, verb in _verbs(typer.main.get_command(command_line), "thatdam"):
+    for name, verb in _verbs(typer.main.get_command(main.application()), "thatdam"):
         if not verb.help:
             raise Undocumented(f"the verb `{name}` has no docstring")
         lines += [f"## {name}", "", inspect.cleandoc(verb.help), ""]

@@ -12,8 +12,7 @@ def call(*words):
 
 
 def test_the_verb_is_found_by_its_entry_point():
-    command._add_installed_verbs()
-    assert "sim" in {group.name for group in command.app.registered_groups}
+    assert "sim" in {group.name for group in command.application().registered_groups}
 
 
 def test_the_scenarios_are_listed_with_what_they_tell():

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode, urlsplit
 
 import typer
 from rich.console import Console
 
 from proto.ids import is_short_id
-from thatdam.config import ACCESS_FILE, default_data_folder
-
-if TYPE_CHECKING:
-    import httpx
+from thatdam.places import ACCESS_FILE, default_data_folder
 
 TIMEOUT_S = 30.0
 errors = Console(stderr=True)
@@ -48,20 +48,57 @@ def access_file(data: str) -> Path:
     return (Path(data).expanduser() if data else default_data_folder()) / ACCESS_FILE
 
 
+class Answer:
+    """What a node answers, its body not read yet."""
+
+    def __init__(self, made: http.client.HTTPResponse) -> None:
+        self._made = made
+        self.status = made.status
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """The headers; case does not matter."""
+        return self._made.headers  # type: ignore[return-value]
+
+    @property
+    def is_error(self) -> bool:
+        """The node said no."""
+        return self.status >= 400
+
+    def json(self) -> Any:
+        """Read the body, which is JSON."""
+        return json.loads(self._made.read())
+
+    def blocks(self, size_bytes: int) -> Iterator[bytes]:
+        """Read the body in blocks; ``http.client.IncompleteRead`` when it ends before its end."""
+        while block := self._made.read(size_bytes):
+            yield block
+        if self._made.length:
+            raise http.client.IncompleteRead(b"", self._made.length)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A body that is sent as it comes. ``write_s``, ``answer_s``: how long a block, and the answer, may take."""
+
+    size_bytes: int
+    blocks: Iterable[bytes]
+    write_s: float
+    answer_s: float
+
+
 class Client:
-    """A node's API, as the verbs use it."""
+    """A node's API, as the verbs use it. Threads may share it."""
 
     def __init__(self, data: str) -> None:
-        import httpx  # here and below: whoever calls no node, as a node itself, does without it
-
         file = access_file(data)
         folder = self.folder = file.parent
         try:
             access = json.loads(file.read_text(encoding="utf-8"))
             self.base = str(access["url"])
             self.headers = {"Authorization": f"Bearer {access['token']}"}
-            self._http = httpx.Client(base_url=self.base, headers=self.headers, timeout=TIMEOUT_S)
-        except (OSError, ValueError, KeyError):
+            self._host, self._port = urlsplit(self.base).hostname or "", urlsplit(self.base).port
+        except (OSError, ValueError, KeyError, TypeError):
             raise fail(f"no node has run in {folder}; start one with `thatdam up`, or say --data") from None
 
     @property
@@ -76,33 +113,60 @@ class Client:
         except NodeError as error:
             raise fail(str(error)) from None
 
-    def ask(self, method: str, path: str, **more: Any) -> Any:
+    def ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        upload: Upload | None = None,
+    ) -> Any:
         """Ask the node and give its JSON; NodeError with the sentence it answered."""
-        import httpx
-
-        try:
-            answer = self._http.request(method, path, **more)
-        except httpx.TransportError as error:
-            raise self._gone(error) from error
-        if answer.status_code == 204:
-            return None
-        if answer.is_error:
-            raise _refused(answer)
-        return answer.json()
+        with self._asked(method, path, {}, params, json, upload) as answer:
+            if answer.is_error:
+                raise _refused(answer)
+            return None if answer.status == 204 else answer.json()
 
     @contextmanager
-    def stream(self, path: str, headers: dict[str, str]) -> Iterator[httpx.Response]:
+    def stream(self, path: str, headers: dict[str, str]) -> Iterator[Answer]:
         """Open a download; NodeError also for what goes wrong while it is read."""
-        import httpx
+        with self._asked("GET", path, headers) as answer:
+            if answer.is_error:
+                raise _refused(answer)
+            yield answer
 
-        try:
-            with self._http.stream("GET", path, headers=headers) as answer:
-                if answer.is_error:
-                    answer.read()
-                    raise _refused(answer)
-                yield answer
-        except httpx.TransportError as error:
-            raise self._gone(error) from error
+    @contextmanager
+    def _asked(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        params: Mapping[str, Any] | None = None,
+        told: Any = None,
+        upload: Upload | None = None,
+    ) -> Iterator[Answer]:
+        sent = {**self.headers, **headers}
+        body: bytes | Iterable[bytes] | None = None
+        if upload is not None:
+            body = upload.blocks
+            sent |= {"Content-Length": str(upload.size_bytes), "Content-Type": "application/octet-stream"}
+        elif told is not None:
+            body = json.dumps(told).encode()
+            sent["Content-Type"] = "application/json"
+        wait_s = upload.write_s if upload is not None else TIMEOUT_S
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=wait_s)
+        with contextlib.closing(connection):
+            try:
+                connection.connect()
+                # Who has no room for a body says so before it has come, and hears no more of it.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    connection.request(method, path + _query(params), body, sent)
+                if upload is not None:
+                    connection.sock.settimeout(upload.answer_s)
+                yield Answer(connection.getresponse())
+            except (OSError, http.client.HTTPException) as error:
+                raise self._gone(error) from error
 
     def camera(self, wanted: str) -> str:
         """Give the id of a camera said by id or name; also an id of one that is no more."""
@@ -119,26 +183,35 @@ class Client:
         called = ", ".join(sorted(repr(one["name"]) for one in cameras)) or "there is none yet"
         raise fail(f"no camera is called {wanted!r}; the cameras: {called}")
 
-    def head(self, path: str) -> httpx.Headers:
+    def head(self, path: str) -> Mapping[str, str]:
         """Give the headers of a resource."""
-        import httpx
+        with self._asked("HEAD", path, {}) as answer:
+            if answer.is_error:
+                raise NodeError(f"the node answered {answer.status} for {path}", answer.status)
+            return answer.headers
 
-        try:
-            answer = self._http.head(path)
-        except httpx.TransportError as error:
-            raise self._gone(error) from error
-        if answer.is_error:
-            raise NodeError(f"the node answered {answer.status_code} for {path}", answer.status_code)
-        return answer.headers
-
-    def _gone(self, error: httpx.TransportError) -> NodeError:
-        return NodeError(f"the node does not answer at {self.base}; is `thatdam up` running? ({error})", None)
+    def _gone(self, error: OSError | http.client.HTTPException) -> NodeError:
+        why = "it hung up" if isinstance(error, http.client.HTTPException) else error.strerror or str(error)
+        return NodeError(f"the node does not answer at {self.base}; is `thatdam up` running? ({why})", None)
 
 
-def _refused(answer: httpx.Response) -> NodeError:
+def _query(params: Mapping[str, Any] | None) -> str:
+    """Give parameters as the API takes them: several values of one name, true and false."""
+    if not params:
+        return ""
+    pairs: list[tuple[str, str]] = []
+    for name, value in params.items():
+        values: Sequence[Any] = value if isinstance(value, list | tuple) else (value,)
+        pairs += [
+            (name, str(one).lower() if isinstance(one, bool) else "" if one is None else str(one)) for one in values
+        ]
+    return f"?{urlencode(pairs)}"
+
+
+def _refused(answer: Answer) -> NodeError:
     try:
         # Where a parameter stands in the request is of no use to who typed a verb.
         text = str(answer.json()["detail"]).removeprefix("query.").removeprefix("body.")
     except (ValueError, KeyError, TypeError):
-        text = f"the node answered {answer.status_code}"
-    return NodeError(text, answer.status_code)
+        text = f"the node answered {answer.status}"
+    return NodeError(text, answer.status)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from importlib import import_module
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated
@@ -9,34 +11,41 @@ from typing import Annotated
 import typer
 
 from thatdam import __version__
-from thatdam import config as settings
-from thatdam.cli import (
-    actors,
-    admission,
-    details,
-    events,
-    layout,
-    library,
-    mesh,
-    people,
-    search,
-    sources,
-    transfer,
-    trash,
-)
 from thatdam.cli.client import fail
 from thatdam.cli.show import Data
 
 VERBS_GROUP = "thatdam.verbs"
-
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
-app.add_typer(sources.source, name="source")
-app.add_typer(sources.record, name="record")
-app.add_typer(people.user, name="user")
-app.add_typer(people.token, name="token")
-app.add_typer(trash.trash, name="trash")
-app.add_typer(search.job_verbs, name="jobs")
-app.add_typer(layout.layout, name="layout")
+VERBS = {
+    "up": "main:up",
+    "devices": "sources:devices",
+    "login": "people:login",
+    "ls": "library:list_assets",
+    "show": "details:show",
+    "search": "search:search",
+    "put": "transfer:put",
+    "ingest": "transfer:ingest",
+    "get": "transfer:get",
+    "tag": "library:tag",
+    "rm": "library:rm",
+    "restore": "library:restore",
+    "secret": "mesh:secret",
+    "invite": "admission:invite",
+    "admit": "admission:admit",
+    "revoke": "admission:revoke",
+    "authority": "admission:authority",
+    "nodes": "mesh:nodes",
+    "status": "mesh:status",
+    "actors": "actors:actors",
+    "events": "events:events",
+    "source": "sources:source",
+    "record": "sources:record",
+    "user": "people:user",
+    "token": "people:token",
+    "trash": "trash:trash",
+    "jobs": "search:job_verbs",
+    "layout": "layout:layout",
+}
+"""Each verb and where in ``thatdam.cli`` it lies: only the one that is said is read from the disk."""
 
 
 def _tell_version(wanted: bool) -> None:
@@ -45,7 +54,6 @@ def _tell_version(wanted: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def about(
     version: Annotated[
         bool, typer.Option("--version", help="say which release this is", callback=_tell_version, is_eager=True)
@@ -54,7 +62,6 @@ def about(
     """Capture, keep, understand and find video on a mesh of equal nodes."""
 
 
-@app.command()
 def up(
     data: Data = "",
     port: Annotated[
@@ -81,44 +88,36 @@ def up(
         "http.lan": lan or None,
         "proxy.file_folders": tuple(file_folder or ()),
     }
+    from thatdam import config as settings  # these, and the node's libraries, take a second to load
+
     try:
         config = settings.load(settings_file, None, flags)
     except settings.ConfigError as error:
         raise fail(str(error), 2) from None
-    from thatdam.cli import serve  # the node's libraries take a second to load; other verbs need none
+    from thatdam.cli import serve
 
     raise typer.Exit(serve.run(config))
 
 
-app.command()(sources.devices)
-app.command()(people.login)
-app.command("ls")(library.list_assets)
-app.command("show")(details.show)
-app.command("search")(search.search)
-app.command()(transfer.put)
-app.command()(transfer.ingest)
-app.command()(transfer.get)
-app.command()(library.tag)
-app.command()(library.rm)
-app.command()(library.restore)
-app.command()(mesh.secret)
-app.command()(admission.invite)
-app.command()(admission.admit)
-app.command()(admission.revoke)
-app.command()(admission.authority)
-app.command()(mesh.nodes)
-app.command()(mesh.status)
-app.command()(actors.actors)
-app.command()(events.events)
-
-
-def _add_installed_verbs() -> None:
-    """Add the verbs that installed packages bring: Typer applications in the entry point group ``thatdam.verbs``."""
-    for point in entry_points(group=VERBS_GROUP):
-        app.add_typer(point.load(), name=point.name)
+def application(verb: str = "") -> typer.Typer:
+    """Give the command line: all of it, with the verbs of installed packages, or with one of VERBS."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+    app.callback()(about)
+    for name in [verb] if verb else VERBS:
+        module, _, attribute = VERBS[name].partition(":")
+        made = getattr(import_module(f"thatdam.cli.{module}"), attribute)
+        if isinstance(made, typer.Typer):
+            app.add_typer(made, name=name)
+        else:
+            app.command(name)(made)
+    if not verb:
+        # Typer applications in the entry point group of this name.
+        for point in entry_points(group=VERBS_GROUP):
+            app.add_typer(point.load(), name=point.name)
+    return app
 
 
 def main() -> None:
     """Run the command line."""
-    _add_installed_verbs()
-    app()
+    said = next(iter(sys.argv[1:]), "")
+    application(said if said in VERBS else "")()

@@ -19,9 +19,10 @@ from mesh.ports import PortError, Unavailable
 from proto.ids import NodeId
 from thatdam import lan, logs
 from thatdam.cli.people import login_url
-from thatdam.config import ACCESS_FILE, Config
+from thatdam.config import Config
 from thatdam.gateway.app import application
 from thatdam.node import Node
+from thatdam.places import ACCESS_FILE
 
 TOKEN_DAYS = 365.0
 

@@ -23,15 +23,15 @@ from blake3 import blake3
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from mesh.core.names import NAME_CHARS_MAX, safe_file_name
-from thatdam.cli.client import Client, NodeError, errors, fail
+from thatdam.cli.client import Client, NodeError, Upload, errors, fail
 from thatdam.cli.library import asset_path, size_text
 from thatdam.cli.seen import Seen
 from thatdam.cli.show import AsJson, Data
 
 BLOCK_BYTES = 1 << 20
 UPLOADS_AT_ONCE = 3
-UPLOAD_TIMEOUT = (60.0, 180.0, 60.0, 60.0)
-"""Seconds to connect, to read, to write, and to wait for a connection."""
+UPLOAD_WRITE_S, UPLOAD_ANSWER_S = 60.0, 180.0
+"""How long a block of an upload, and its answer, may take."""
 INTERRUPTED = 130
 
 
@@ -106,11 +106,9 @@ class _Bringer:
                 raise FileTroubleError("it became shorter while it was read; try again when it is finished")
 
         params = {"name": name, "tags": ",".join(self._tags)}
-        headers = {"Content-Length": str(file.size), "Content-Type": "application/octet-stream"}
+        upload = Upload(file.size, body(), UPLOAD_WRITE_S, UPLOAD_ANSWER_S)
         try:
-            asset: dict[str, Any] = self._client.ask(
-                "PUT", "/api/v1/uploads", params=params, content=body(), headers=headers, timeout=UPLOAD_TIMEOUT
-            )
+            asset: dict[str, Any] = self._client.ask("PUT", "/api/v1/uploads", params=params, upload=upload)
         finally:
             self._progress.advance(self.task, file.size - sent)
         if asset["meta"].get("blake3") != whole.hexdigest():
@@ -405,11 +403,11 @@ def _download(client: Client, url: str, path: Path, expected: str | None, *, sho
         if have < size:
             asked = {"Range": f"bytes={have}-", "If-Range": tag} if have else {}
             with client.stream(url, asked) as answer:
-                if have and answer.status_code != HTTPStatus.PARTIAL_CONTENT:
+                if have and answer.status != HTTPStatus.PARTIAL_CONTENT:
                     _from_start(out)
                     whole = blake3()
                     progress.update(task, completed=0)
-                for block in answer.iter_bytes(BLOCK_BYTES):
+                for block in answer.blocks(BLOCK_BYTES):
                     out.write(block)
                     whole.update(block)
                     progress.advance(task, len(block))

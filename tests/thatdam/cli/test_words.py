@@ -2,6 +2,8 @@
 
 import io
 import json
+import subprocess
+import sys
 
 import pytest
 import typer
@@ -45,7 +47,35 @@ def test_every_verb_that_asks_a_node_can_answer_in_json():
         if not getattr(command, "commands", {}) and not any("--json" in one.opts for one in command.params):
             bare.append(" ".join(words))
 
-    walk(typer.main.get_command(main.app), [])
+    walk(typer.main.get_command(main.application()), [])
     assert [words for words in bare if not words.startswith("sim ")] == ["up"]  # the simulator asks no node
-    secret = json.loads(CliRunner().invoke(main.app, ["secret", "--json"]).stdout)["secret"]
+    secret = json.loads(CliRunner().invoke(main.application("secret"), ["secret", "--json"]).stdout)["secret"]
     assert secret.startswith("tds-")
+
+
+def test_a_verb_read_alone_is_what_it_is_among_all():
+    whole = typer.main.get_command(main.application())
+    for verb in main.VERBS:
+        alone = typer.main.get_command(main.application(verb))
+        assert list(alone.commands) == [verb]
+        shown = [
+            CliRunner().invoke(app, [verb, "--help"]).stdout for app in (main.application(verb), main.application())
+        ]
+        assert shown[0] == shown[1] != ""
+        assert type(alone.commands[verb]) is type(whole.commands[verb])
+
+
+def test_a_verb_reads_nothing_that_it_does_not_need():
+    """Every verb starts a Python of its own, and people wait for it."""
+    heavy = ("httpx", "cryptography", "aioquic", "numpy", "fastapi", "uvicorn", "simulations")
+    check = f"""
+import sys
+sys.argv = ["thatdam", "status", "--data", "nowhere"]
+from thatdam.cli.entry import main
+try:
+    main()
+except SystemExit:
+    print([name for name in {heavy!r} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
