@@ -310,7 +310,7 @@ class Node:
                 rows,
                 executor,
                 ports.make_index,
-                view.counting,
+                view.counting_by,
                 view.held,
                 lambda writer: grants.wrote(writer, "encoder"),
             )

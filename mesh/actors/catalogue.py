@@ -220,7 +220,8 @@ class Catalogue:
     ) -> dict[str, list[Row]]:
         """Ask one node for the rows of several keys, with what is known here over them; only what it surely knows."""
         try:
-            answer = await self._system.ask(node, ACTOR, GetRowsOf(table, tuple(pks)), RowsOf, timeout_s=READ_HEDGE_S)
+            message = GetRowsOf(table, tuple(pks), self._view.bases())
+            answer = await self._system.ask(node, ACTOR, message, RowsOf, timeout_s=READ_HEDGE_S)
         except PortError:
             return {}
         if not answer.counts:
@@ -299,9 +300,9 @@ class Catalogue:
     async def _fetch(self, node: NodeId, table: str, pk: str, sk: str | None) -> tuple[list[Entry], bool]:
         """Give a node's rows of a key, and whether none can be missing."""
         found: list[Entry] = []
-        counts, after = True, ""
+        counts, after, bases = True, "", self._view.bases()
         while True:
-            message = GetRows(table, pk, sk, after)
+            message = GetRows(table, pk, sk, after, bases)
             answer = await self._system.ask(node, ACTOR, message, Rows, timeout_s=READ_TIMEOUT_S)
             found += [unpack(data) for data in answer.rows]
             counts = counts and answer.counts

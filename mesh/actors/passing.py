@@ -3,13 +3,18 @@
 Each peer has a place in the journal up to which it has confirmed; a slow or dead one holds up nobody else. Rows in the
 journal are own writes, and rows of partitions this node no longer holds.
 
-Invariant: a row leaves the journal only once every taker of its partition has confirmed it, durably: the holders by
-every version of the layout that is live.
+Who takes a partition's rows is what the layout says, and a peer may know another one than this node. One that knows
+more may have brought a newcomer up to date before the row came, one that knows less may do so with others than those
+this node gives it to: what it took counts once both know the same, for then both give what they have to the same.
+
+Invariant: a row leaves the journal only once every taker of its partition has confirmed it, durably, and known the
+same layout: the holders by every version that is live.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +38,8 @@ HELD_AGAIN_S = 30.0
 """How long until rows that a peer held for their stamps are offered to it again."""
 CONFIRM_ROWS = 512
 READABLE_WAIT_S = 1.0
+UNLIKE_AGAIN_S = 0.2
+"""How long until a peer that took rows while it knew another layout is asked whether it knows this one."""
 
 _log = structlog.get_logger("catalogue.passing")
 
@@ -46,7 +53,12 @@ class Passing:
         self._view = view
         self._clock = clock
         self._token = ""
+        self._taken: dict[NodeId, int] = {}
+        """Up to which place in the journal each peer has its rows, durably."""
         self._confirmed: dict[NodeId, int] = {}
+        """The same for those that know the layout as it is known here."""
+        self._unlike: dict[NodeId, float] = {}
+        """Peers that took rows while they knew another layout, and when to ask them again."""
         self._held: dict[NodeId, set[int]] = {}
         self._held_since = 0.0
         self._again_at: dict[NodeId, float] = {}
@@ -85,8 +97,10 @@ class Passing:
             if end:
                 self._start(end)
                 waits = await self._confirm()
+            now = self._clock.monotonic()
+            again_s = UNLIKE_AGAIN_S if any(at > now for at in self._unlike.values()) else PUSH_AGAIN_S
             try:
-                async with asyncio.timeout(PUSH_AGAIN_S if waits else None):
+                async with asyncio.timeout(again_s if waits else None):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -97,7 +111,9 @@ class Passing:
         offered_again = bool(self._held) and now - self._held_since > HELD_AGAIN_S
         if token != self._token or offered_again:
             self._token = token
+            self._taken.clear()
             self._confirmed.clear()
+            self._unlike.clear()
             self._held.clear()
 
     def _start(self, end: int) -> None:
@@ -105,23 +121,28 @@ class Passing:
         for peer in self._view.holders(MESH_PARTITION):
             if peer == self._system.node_id or peer in self._running or self._confirmed.get(peer, 0) >= end:
                 continue
-            if self._again_at.get(peer, 0.0) > now:
+            again_at = self._again_at if self._taken.get(peer, 0) < end else self._unlike
+            if again_at.get(peer, 0.0) > now:
                 continue
             self._running[peer] = self._system.supervisor.once(f"catalogue/to/{peer[:8]}", self._push_to(peer))
 
     async def _push_to(self, peer: NodeId) -> None:
         try:
             while True:
-                token, place = self._token, self._confirmed.get(peer, 0)
+                token, place = self._token, self._taken.get(peer, 0)
                 rows = await self._store.journal(place, PUSH_ROWS_MAX, PUSH_BYTES_MAX)
-                if not rows or self._view.token() != token:
+                if self._view.token() != token:
                     return  # others hold the rows now: what is this peer's is found from the front again
+                if not rows and self._unlike.get(peer, math.inf) > self._clock.monotonic():
+                    return
                 theirs = [row for row in rows if peer in self._view.takers(row.partition)]
-                if theirs and not await self._give(peer, theirs):
+                if (theirs or not rows) and not await self._give(peer, theirs):
                     return
                 if token != self._token:
                     return
-                self._confirmed[peer] = rows[-1].seq
+                self._taken[peer] = place = rows[-1].seq if rows else place
+                if peer not in self._unlike:
+                    self._confirmed[peer] = place
                 self._advanced()
         finally:
             self._running.pop(peer, None)
@@ -133,8 +154,13 @@ class Passing:
             taken = await self._system.ask(peer, CATALOGUE, message, RowsTaken, timeout_s=PUSH_TIMEOUT_S)
         except PortError as error:
             _log.debug("rows not taken", peer=peer[:8], error=str(error))
-            self._again_at[peer] = self._clock.monotonic() + PUSH_AGAIN_S
+            again_at = self._again_at if rows else self._unlike
+            again_at[peer] = self._clock.monotonic() + PUSH_AGAIN_S
             return False
+        if taken.layout in ("", message.layout):
+            self._unlike.pop(peer, None)
+        elif peer in self._unlike or any(row.partition != MESH_PARTITION for row in rows):
+            self._unlike[peer] = self._clock.monotonic() + UNLIKE_AGAIN_S
         for place in taken.held:
             if not self._held:
                 self._held_since = self._clock.monotonic()
@@ -149,12 +175,15 @@ class Passing:
 
     def _everybody_has(self, row: Journaled) -> bool:
         takers = self._view.takers(row.partition)
-        return bool(takers) and all(self.has(node, row.seq) for node in takers if node != self._system.node_id)
+        return bool(takers) and all(self.has(node, row) for node in takers if node != self._system.node_id)
 
-    def has(self, node: NodeId, seq: int) -> bool:
-        """Tell whether a peer has confirmed what stands at a place of the journal, if it is the peer's to hold."""
-        known = self._view.token() == self._token
-        return known and self._confirmed.get(node, 0) >= seq and seq not in self._held.get(node, ())
+    def has(self, node: NodeId, row: Journaled) -> bool:
+        """Tell whether a peer has confirmed a row of the journal, if it is the peer's to hold."""
+        if self._view.token() != self._token or row.seq in self._held.get(node, ()):
+            return False
+        # Mesh tables are everybody's by every layout.
+        places = self._taken if row.partition == MESH_PARTITION else self._confirmed
+        return places.get(node, 0) >= row.seq
 
     async def oldest_waiting_ms(self, table: str | None, peer: NodeId) -> int | None:
         """Give when the oldest row of a table, or of any, was written (UTC) that a peer is to hold and lacks."""
@@ -168,7 +197,7 @@ class Passing:
         ):
             place = rows[-1].seq
             for row in rows:
-                if peer in self._view.takers(row.partition) and not self.has(peer, row.seq):
+                if peer in self._view.takers(row.partition) and not self.has(peer, row):
                     written_ms = stamp_ms(row.stamp)
                     oldest = written_ms if oldest is None else min(oldest, written_ms)
         return oldest
@@ -211,6 +240,6 @@ class Passing:
                 if row.stamp > stamp:
                     continue
                 present = [node for node in self._view.present(row.partition) if node != self._system.node_id]
-                if not all(self.has(node, row.seq) for node in present):
+                if not all(self.has(node, row) for node in present):
                     return False
         return True

@@ -7,7 +7,7 @@ its nodes are away, so that stand-ins come in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import structlog
@@ -193,6 +193,17 @@ class LayoutView:
     def counting(self) -> frozenset[PartitionId]:
         """Give the partitions for which this node's replica may answer."""
         return self.sync.counting()
+
+    def bases(self) -> tuple[str, ...]:
+        """Name the versions of the layout whose owners have all there was when this node last heard of a new one."""
+        return tuple(base.id for base in self.history.bases)
+
+    def counting_by(self, bases: Iterable[str]) -> frozenset[PartitionId]:
+        """Give the partitions this node may answer for to one who goes by these versions of the layout.
+
+        None when one of them is not known here: its owners have rows that this node never heard of.
+        """
+        return self.counting() if self.history.known.issuperset(bases) else frozenset()
 
     def held(self) -> frozenset[PartitionId]:
         """Give the partitions whose rows this node takes now (mesh tables left out)."""

@@ -41,8 +41,8 @@ FETCH_MAX = 256
 _log = structlog.get_logger("catalogue.scan")
 
 Choices = Mapping[PartitionId, list[NodeId]]
-Has = Callable[[NodeId, int], bool]
-"""Whether a node has confirmed what stands at a place of this node's journal."""
+Has = Callable[[NodeId, Journaled], bool]
+"""Whether a node has confirmed a row of this node's journal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,8 @@ class _Shown:
 
 @dataclass(slots=True)
 class _Gathered:
+    bases: tuple[str, ...]
+    """The versions of the layout by which those who are asked were chosen."""
     answers: list[Iterator[_Shown]] = field(default_factory=list)
     """Of each answer the rows, read as they are wanted: a page needs few of what all nodes sent."""
     total: int = 0
@@ -79,8 +81,8 @@ class Scatter:
     async def scan(self, query: Query) -> Page:
         """Answer a query. What no replica answers for is missing, and counted."""
         checked(query)
-        gathered = _Gathered()
         presence = self._view.presence()
+        gathered = _Gathered(self._view.bases())
         own, all_own = await self._own(query.table, presence)
         if self._view.layout.places:
             await self._gather(query, gathered, presence)
@@ -112,7 +114,7 @@ class Scatter:
         for _ in range(ROUNDS_MAX):
             groups = _grouped(todo, choices)
             answers = await asyncio.gather(
-                *(self._group(node, parts, choices, query) for node, parts in groups.items())
+                *(self._group(node, parts, choices, query, gathered.bases) for node, parts in groups.items())
             )
             todo = []
             for answer in answers:
@@ -133,7 +135,9 @@ class Scatter:
         if missing:
             # No replica of these counts: what there is is shown, but not counted as an answer.
             groups = _grouped(missing, presence)
-            late = await asyncio.gather(*(self._ask(node, parts, query, behind=True) for node, parts in groups.items()))
+            late = await asyncio.gather(
+                *(self._ask(node, parts, query, gathered.bases, behind=True) for node, parts in groups.items())
+            )
             for (node, parts), scanned in zip(groups.items(), late, strict=True):
                 if scanned is not None:
                     self._add(query, gathered, node, parts, scanned)
@@ -153,10 +157,10 @@ class Scatter:
                 gathered.bound = last
 
     async def _group(
-        self, node: NodeId, parts: list[PartitionId], choices: Choices, query: Query
+        self, node: NodeId, parts: list[PartitionId], choices: Choices, query: Query, bases: tuple[str, ...]
     ) -> list[tuple[NodeId, list[PartitionId], Scanned | None]]:
         """Ask a node; once it is slow, ask the next replicas of the same partitions too and take who is first."""
-        first = asyncio.ensure_future(self._ask(node, parts, query))
+        first = asyncio.ensure_future(self._ask(node, parts, query, bases))
         second: asyncio.Future[list[Scanned | None]] | None = None
         try:
             await asyncio.wait([first], timeout=HEDGE_S)
@@ -165,7 +169,7 @@ class Scatter:
             nexts = _grouped(parts, {part: [other for other in choices[part] if other != node] for part in parts})
             if sum(len(those) for those in nexts.values()) < len(parts):
                 return [(node, parts, await first)]
-            second = asyncio.ensure_future(self._ask_each(nexts, query))
+            second = asyncio.ensure_future(self._ask_each(nexts, query, bases))
             either: list[asyncio.Future[Any]] = [first, second]
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             if first.done() and first.result() is not None:
@@ -179,12 +183,20 @@ class Scatter:
                 if task is not None and not task.done():
                     task.cancel()
 
-    async def _ask_each(self, parts: Mapping[NodeId, list[PartitionId]], query: Query) -> list[Scanned | None]:
+    async def _ask_each(
+        self, parts: Mapping[NodeId, list[PartitionId]], query: Query, bases: tuple[str, ...]
+    ) -> list[Scanned | None]:
         """Ask several nodes at once. A task of its own: a bare gather that is cancelled logs an error."""
-        return await asyncio.gather(*(self._ask(node, those, query) for node, those in parts.items()))
+        return await asyncio.gather(*(self._ask(node, those, query, bases) for node, those in parts.items()))
 
     async def _ask(
-        self, node: NodeId, partitions: Sequence[PartitionId], query: Query, *, behind: bool = False
+        self,
+        node: NodeId,
+        partitions: Sequence[PartitionId],
+        query: Query,
+        bases: tuple[str, ...],
+        *,
+        behind: bool = False,
     ) -> Scanned | None:
         message = Scan(
             query.table,
@@ -196,6 +208,7 @@ class Scatter:
             query.limit,
             query.page,
             behind,
+            bases,
         )
         try:
             return await self._system.ask(node, ACTOR, message, Scanned, timeout_s=SCAN_TIMEOUT_S)
@@ -214,7 +227,7 @@ class Scatter:
             place = rows[-1].seq
             for row in rows:
                 present = presence.get(row.partition)
-                if present and all(node == me or self._has(node, row.seq) for node in present):
+                if present and all(node == me or self._has(node, row) for node in present):
                     continue
                 if len(found) >= OVERLAY_ROWS_MAX or size > OVERLAY_BYTES_MAX:
                     return found, False

@@ -246,8 +246,9 @@ class Search:
             running: dict[asyncio.Task[ShardHits | None], list[int]] = {}
 
             def start(wanted: Mapping[NodeId, list[int]]) -> None:
+                bases = self._view.bases()
                 for node, partitions in wanted.items():
-                    task = group.create_task(self._ask(node, vector, asked, k, partitions))
+                    task = group.create_task(self._ask(node, vector, asked, k, partitions, bases))
                     running[task] = partitions
 
             start(gathered.next(range(PARTITIONS)))
@@ -268,7 +269,7 @@ class Search:
         return moments(frames), gathered.answered if stores else PARTITIONS
 
     async def _ask(
-        self, node: NodeId, vector: Embedded, asked: _Asked, k: int, partitions: list[int]
+        self, node: NodeId, vector: Embedded, asked: _Asked, k: int, partitions: list[int], bases: tuple[str, ...]
     ) -> ShardHits | None:
         message = SearchShard(
             vector.model,
@@ -279,6 +280,7 @@ class Search:
             asked.kind,
             asked.since_ms,
             asked.until_ms,
+            bases,
         )
         try:
             return await self._system.ask(node, SHARD_ACTOR, message, ShardHits, timeout_s=SHARD_TIMEOUT_S)

@@ -322,6 +322,7 @@ class History:
         put(self, "now", merged(heads).without(self.barred) if heads else Version((), {}))
         put(self, "live", live)
         put(self, "bases", tuple(bases))
+        put(self, "known", frozenset({*usable, *self.pruned, *over}))
 
     heads: tuple[Version, ...] = field(init=False, repr=False, compare=False)
     now: Version = field(init=False, repr=False, compare=False)
@@ -329,6 +330,8 @@ class History:
     live: Mapping[str, Version] = field(init=False, repr=False, compare=False)
     bases: tuple[Version, ...] = field(init=False, repr=False, compare=False)
     """The live versions that come of no live one."""
+    known: frozenset[str] = field(init=False, repr=False, compare=False)
+    """The versions whose rows are reckoned with here, over or not."""
 
     @cached_property
     def token(self) -> str:

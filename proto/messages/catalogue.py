@@ -11,6 +11,8 @@ Bits = Annotated[bytes, Exactly(128)]
 """Partitions, a bit each, the lowest first."""
 RowKey = tuple[Annotated[str, Max(32)], Annotated[str, Max(256)], Annotated[str, Max(256)]]
 """Table, partition key, sort key."""
+Bases = Annotated[tuple[Annotated[str, Max(64)], ...], Max(4096)]
+"""The oldest versions of the layout that the asker goes by: who does not know one of them may lack rows."""
 
 
 @message(300)
@@ -23,10 +25,15 @@ class PutRows:
 
 @message(301)
 class RowsTaken:
-    """They are durable here, but those at the places in ``held``, whose stamps cannot be believed yet."""
+    """They are durable here, but those at the places in ``held``, whose stamps cannot be believed yet.
+
+    ``layout``: the versions of the layout known here once they were; another than the giver's when others may have to
+    have them too.
+    """
 
     count: int
     held: Annotated[tuple[int, ...], Max(512)] = ()
+    layout: Annotated[str, Max(64)] = ""
 
 
 @message(302)
@@ -37,6 +44,7 @@ class GetRows:
     pk: Annotated[str, Max(256)]
     sk: Annotated[str, Max(256)] | None = None
     after: Annotated[str, Max(256)] = ""
+    bases: Bases = ()
 
 
 @message(303)
@@ -54,6 +62,7 @@ class GetRowsOf:
 
     table: Annotated[str, Max(32)]
     pks: Annotated[tuple[Annotated[str, Max(256)], ...], Max(256)]
+    bases: Bases = ()
 
 
 @message(305)
@@ -81,6 +90,7 @@ class Scan:
     limit: Annotated[int, Max(1000)]
     page: Annotated[str, Max(4096)]
     behind: bool = False
+    bases: Bases = ()
 
 
 @message(311)

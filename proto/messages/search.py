@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from proto.codec import Exactly, Max, message
+from proto.messages.catalogue import Bases
 
 Id = Annotated[str, Max(64)]
 Text = Annotated[str, Max(512)]
@@ -23,6 +24,7 @@ class SearchShard:
     kind: Id = ""
     since_ms: int | None = None
     until_ms: int | None = None
+    bases: Bases = ()
 
 
 @message(801)

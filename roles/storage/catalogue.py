@@ -74,7 +74,7 @@ class CatalogueServer:
                 taken = await self._store.take(message.rows, now_ms=now_ms, sender=context.sender)
                 if message.layout != self._view.history.token:
                     await self._pass_on(taken.keys)
-                return RowsTaken(len(message.rows) - len(taken.held), taken.held)
+                return RowsTaken(len(message.rows) - len(taken.held), taken.held, self._view.history.token)
             case GetRows():
                 return await self._get(message)
             case GetRowsOf():
@@ -115,19 +115,20 @@ class CatalogueServer:
         )
         more = message.sk is None and sum(map(len, packed)) > ANSWER_BYTES_MAX
         partition = partition_for(message.table, message.pk)
-        counts = message.table in MESH_TABLES or self._view.sync.counts(partition)
+        counts = message.table in MESH_TABLES or partition in self._view.counting_by(message.bases)
         return Rows(tuple(packed), more, counts)
 
     async def _get_several(self, message: GetRowsOf) -> RowsOf:
         several = await self._store.get_several(message.table, message.pks, ANSWER_BYTES_MAX)
+        counting = self._view.counting_by(message.bases)
         counts = message.table in MESH_TABLES or all(
-            self._view.sync.counts(partition_for(message.table, pk)) for pk in message.pks[: len(several)]
+            partition_for(message.table, pk) in counting for pk in message.pks[: len(several)]
         )
         return RowsOf(tuple(packed for rows in several for packed in rows), len(several), counts)
 
     async def _scan(self, message: Scan) -> Scanned:
         asked = [PartitionId(part) for part in partitions_in(message.partitions)]
-        counting = self._view.counting()
+        counting = self._view.counting_by(message.bases)
         unsynced = [part for part in asked if part not in counting]
         left_out = frozenset() if message.behind else frozenset(unsynced)
         query = Query(

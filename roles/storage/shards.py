@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from bisect import bisect_right
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Any
@@ -77,7 +77,7 @@ class Shards:
         store: RowStore,
         executor: Executor,
         make_index: MakeIndex,
-        synced: Callable[[], AbstractSet[PartitionId]],
+        counting_by: Callable[[Sequence[str]], AbstractSet[PartitionId]],
         held: Callable[[], AbstractSet[PartitionId]],
         embeds: Callable[[str], bool] = lambda _: True,
     ) -> None:
@@ -85,7 +85,7 @@ class Shards:
         self._store = store
         self._executor = executor
         self._make_index = make_index
-        self._synced = synced
+        self._counting_by = counting_by
         self._held = held
         self._embeds = embeds
         self._loaded: set[PartitionId] = set()
@@ -323,7 +323,7 @@ class Shards:
 
     async def _search(self, message: SearchShard) -> ShardHits:
         asked = partitions_in(message.partitions)
-        synced = self._synced()
+        synced = self._counting_by(message.bases)
         unready = bits_of(number for number in asked if number not in self._loaded or number not in synced)
         model = self._models.get(message.model)
         if model is None:

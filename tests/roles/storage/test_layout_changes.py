@@ -5,10 +5,12 @@ import asyncio
 import pytest
 from storage_cluster import assets, join, mesh, settled, start, stop, until
 
+from mesh.actors.rowstore import partition_for
 from mesh.core.layouts import Order, replacing
 from mesh.core.query import Query
-from mesh.ports import Refused
+from mesh.ports import Refused, Unavailable
 from proto.ids import AssetId
+from proto.messages.catalogue import Compare, PutRows
 
 ASSET = AssetId("a" * 26)
 ALL = 1024
@@ -72,6 +74,92 @@ def test_when_the_only_owner_of_every_partition_changes_no_answer_passes_for_who
 
             await until(moved)
             assert (len((await listed(one)).rows), (await listed(other)).partitions_ok) == (200, ALL)
+
+    asyncio.run(main())
+
+
+def holding(one, kind, sender, free):
+    """What ``one`` is told or asked of a kind by a sender waits until it is let go."""
+    answer = one.server.receive
+
+    async def receive(message, context):
+        if isinstance(message, kind) and context.sender == sender.node:
+            await free.wait()
+        return await answer(message, context)
+
+    one.server.receive = receive
+
+
+def test_one_who_does_not_know_the_mesh_yet_is_not_believed_to_have_all_its_rows(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 3) as (fabric, nodes):
+            await nodes[0].catalogue.write(*assets(50))
+            await until(lambda: settled(nodes))
+            old, free = list(nodes), asyncio.Event()
+            new = await start(fabric, tmp_path, 3)
+            nodes.append(new)
+            for one in old:
+                holding(one, Compare, new, free)  # it is heard of, and hears nothing
+            await join(new, old)
+
+            async def heard_of():
+                return all(new.node in one.view.layout.places for one in old)
+
+            await until(heard_of)
+            for one in old:
+                page = await listed(one)
+                assert page.partitions_ok < ALL or len(page.rows) == 50
+                for change in assets(10):
+                    try:
+                        assert await one.catalogue.surely("assets", change.pk) is not None
+                    except Unavailable:
+                        assert one.view.history.moving
+            found = await old[0].catalogue.rows_of_several("assets", [change.pk for change in assets(50)])
+            assert all(found.values())
+            free.set()
+            await until(lambda: settled(nodes))
+            for one in nodes:
+                page = await listed(one)
+                assert (len(page.rows), page.partitions_ok) == (50, ALL)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("passed_on", [False, True])
+def test_what_one_writes_who_does_not_know_the_new_layout_is_not_said_to_be_readable_before_its_owners_have_it(
+    tmp_path, passed_on
+):
+    async def main():
+        async with mesh(tmp_path, 3, copies=1) as (_, nodes):
+            writer, former, owner = nodes
+            deaf, slow = asyncio.Event(), asyncio.Event()
+            for one in (former, owner):
+                holding(writer, PutRows, one, deaf)
+                holding(one, Compare, writer, deaf)
+            before = {part: share.owners for part, share in owner.view.shares().items()}
+            await change(owner, Order(former.node, state="draining"))
+
+            async def synced():
+                return owner.view.history.token == former.view.history.token and owner.view.synced()
+
+            await until(synced)
+            assert writer.view.history.token != owner.view.history.token
+            if not passed_on:
+                holding(owner, PutRows, former, slow)
+            rows = [
+                row
+                for row in assets(200)
+                if before[part := partition_for("assets", row.pk)] == (former.node,)
+                and owner.view.owners(part) == (owner.node,)
+            ]
+            cursor = await writer.catalogue.write(*rows)
+            page = await owner.catalogue.scan(Query("assets", limit=1000, after=cursor))
+            assert page.stale or page.partitions_ok < ALL or len(page.rows) == len(rows)
+            deaf.set()
+            slow.set()
+            await until(lambda: settled(nodes))
+            page = await owner.catalogue.scan(Query("assets", limit=1000, after=cursor))
+            assert (page.stale, page.partitions_ok, len(page.rows)) == (False, ALL, len(rows))
 
     asyncio.run(main())
 

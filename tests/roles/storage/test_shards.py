@@ -62,7 +62,7 @@ def rows_of(number, frames, **fields):
 
 
 async def with_search(one, make_index=best_index):
-    one.shards = Shards(one.system, one.rows, one.executor, make_index, one.view.counting, one.view.held)
+    one.shards = Shards(one.system, one.rows, one.executor, make_index, one.view.counting_by, one.view.held)
     await one.shards.open()
     one.embedder, one.models = Embedder(), Models()
     one.search = Search(one.system, one.catalogue, one.view, one.models, lambda: one.embedder)
