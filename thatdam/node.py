@@ -44,7 +44,7 @@ from roles.encoder.content import Contents
 from roles.encoder.embedding import Choice
 from roles.encoder.encoder import Encoder, MeshModels
 from roles.encoder.ingest import Ingest
-from roles.encoder.media_work import MediaWork
+from roles.encoder.media_work import KEPT_S, MediaWork
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.proxy.recordings import Recordings
@@ -257,7 +257,7 @@ class Node:
         recorder = Recorder(system, catalogue, chunks, store, live, clock, entropy)
         contents = Contents(catalogue, chunks, files)
         upload_max = int(config.http.upload_max_gb * 2**30)
-        work = MediaWork(ports.workers)
+        work = MediaWork(ports.workers, KEPT_S)
         ingest = Ingest(system, catalogue, files, contents, work, clock, entropy, upload_max, view)
         models = MeshModels(members)
         encoder, runner = None, None
@@ -419,6 +419,7 @@ class Node:
             await close()
         if self.encoder is not None:
             await self.encoder.close()
+        await self.ingest.close()
         for camera in self.recorder.running():
             if not await self.recorder.leave(camera):
                 await self.recorder.stop(camera)

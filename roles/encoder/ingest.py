@@ -99,6 +99,10 @@ class Ingest:
             self._system.supervisor.run(f"ingest/look/{number}", self._run)
         self._system.supervisor.run("ingest/sweep", self._sweep)
 
+    async def close(self) -> None:
+        """Let go of the workers that wait for something to look into."""
+        await self._work.close()
+
     # ------------------------------------------------------------ in
 
     async def take_in(

@@ -1,12 +1,20 @@
 """A worker's end of the pipes: frames in and out, and the file it works on, read from its node block by block.
 
-Invariant: a worker opens no path. What it reads came through the pipe, and libav sees only a handle.
+A worker takes one task after another. Where processes can fork safely (Linux) each is done by a child, which has the
+worker's limits for itself alone and of which nothing is left for the next; elsewhere by the worker itself, as long as
+it has used little of its time.
+
+Invariant: a worker opens no path. What it reads came through the pipe, and libav sees only a handle. A worker whose
+child ended badly ends as the child did.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
+import signal
 import sys
+import time
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -16,6 +24,9 @@ from roles.libav.policy import CannotOpenError
 BLOCK_BYTES = 1 << 20
 BLOCKS_MAX = 8
 FAILED_STATUS = 3
+USED_S_MAX = 10.0
+"""Processor time after which a worker without children takes no other task."""
+_PR_SET_PDEATHSIG = 1
 
 
 def read_frame() -> bytes | None:
@@ -35,19 +46,49 @@ def write_frame(frame: bytes) -> None:
 
 
 def serve(work: Callable[[bytes], None]) -> None:
-    """Run a worker: its first frame is its task; a sentence says why it failed. Ends the process."""
+    """Run a worker: its frames are its tasks, one at a time; a sentence says why one failed. Ends the process."""
     try:
-        first = read_frame()
-        if first is not None:
-            try:
-                work(first)
-                write_frame(DONE)
-            except CannotOpenError as error:
-                write_frame(FAILED + str(error)[:2000].encode())
-        sys.stdout.flush()
+        while (task := read_frame()) is not None:
+            if sys.platform == "linux":
+                _apart(work, task)
+            else:
+                _do(work, task)
+                if time.process_time() > USED_S_MAX:
+                    break
     except BrokenPipeError:
         pass
     os._exit(0)  # libav and the models have threads of their own; nothing here needs an orderly end
+
+
+def _do(work: Callable[[bytes], None], task: bytes) -> None:
+    try:
+        work(task)
+        write_frame(DONE)
+    except CannotOpenError as error:
+        write_frame(FAILED + str(error)[:2000].encode())
+
+
+def _apart(work: Callable[[bytes], None], task: bytes) -> None:
+    """Do a task in a child; end as it did when that was not well: what the node sent it last may be unread."""
+    child = os.fork()
+    if child == 0:
+        try:
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+            _do(work, task)
+        except BrokenPipeError:
+            pass
+        except Exception as error:  # noqa: BLE001 - the child ends here, and its trouble is told as Python tells it
+            sys.excepthook(type(error), error, error.__traceback__)
+            sys.stderr.flush()
+            os._exit(1)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if status < 0:
+        if -status != signal.SIGKILL:
+            signal.signal(-status, signal.SIG_DFL)
+        os.kill(os.getpid(), -status)
+    if status:
+        os._exit(status)
 
 
 class RemoteFile:

@@ -1,6 +1,8 @@
 """What a worker tells of real files, and that no file harms more than its worker."""
 
 import asyncio
+import os
+import signal
 
 import pytest
 from made_media import jpeg_size, movie, picture, speech
@@ -174,3 +176,66 @@ def test_a_long_file_is_read_in_small_steps_and_not_whole(tmp_path):
     told = asyncio.run(MediaWork(ProcessWorkers()).probe(content, "a.mp4"))
     assert told.kind == "video"
     assert content.most <= 1 << 20
+
+
+class Counted(ProcessWorkers):
+    """Real workers, which are counted."""
+
+    def __init__(self):
+        self.made = []
+
+    async def spawn(self, spec):
+        self.made.append(await super().spawn(spec))
+        return self.made[-1]
+
+
+def test_a_worker_takes_file_after_file_and_a_bad_one_changes_nothing_for_the_next(tmp_path):
+    clip, still = movie(tmp_path / "a.mp4").read_bytes(), picture(tmp_path / "b.png", (64, 48)).read_bytes()
+
+    async def run():
+        workers = Counted()
+        work = MediaWork(workers, 60.0)
+        kinds = []
+        for data in (clip, b"a text", still, clip):
+            try:
+                kinds.append((await work.probe(Bytes(data), "a")).kind)
+            except UnreadableError:
+                kinds.append("none")
+        await work.close()
+        return kinds, [await worker.wait() for worker in workers.made]
+
+    kinds, ended = asyncio.run(run())
+    assert kinds == ["video", "none", "image", "video"]
+    assert ended == [0]
+
+
+def test_a_worker_that_died_between_two_files_is_replaced(tmp_path):
+    still = picture(tmp_path / "b.png", (64, 48)).read_bytes()
+
+    async def run():
+        workers = Counted()
+        work = MediaWork(workers, 60.0)
+        told = [await work.probe(Bytes(still), "a")]
+        os.kill(workers.made[0].pid, signal.SIGKILL)
+        told.append(await work.probe(Bytes(still), "a"))
+        with pytest.raises(UnreadableError, match=r"longer than 0\.01 s"):
+            await work.probe(Bytes(still), "a", Limits(60, 0.01, 1 << 30))
+        told.append(await work.probe(Bytes(still), "a"))
+        await work.close()
+        return told, len(workers.made)
+
+    told, made = asyncio.run(run())
+    assert [one.kind for one in told] == ["image"] * 3
+    assert made == 3
+
+
+def test_a_worker_that_has_no_task_for_long_goes(tmp_path):
+    still = picture(tmp_path / "b.png", (64, 48)).read_bytes()
+
+    async def run():
+        workers = Counted()
+        work = MediaWork(workers, 0.05)
+        await work.probe(Bytes(still), "a")
+        return await workers.made[0].wait()
+
+    assert asyncio.run(run()) == 0
