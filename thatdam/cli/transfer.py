@@ -6,11 +6,13 @@ Ctrl-C leaves nothing half: an upload that breaks off leaves no asset, and a dow
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import stat
 import threading
+from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -87,6 +89,15 @@ class _Bringer:
         self.task = progress.add_task("", total=0)
         self.stop = threading.Event()
 
+    def expect(self, files: list[Path]) -> None:
+        """Show how far these are."""
+        size = 0
+        for path in files:
+            with contextlib.suppress(FileTroubleError):
+                size += _look(path).size
+        shown = _name_of(files[0]) if len(files) == 1 else f"{len(files)} files"
+        self._progress.update(self.task, description=shown, total=size)
+
     def upload(self, file: Found, name: str) -> dict[str, Any]:
         """Bring one file; FileTroubleError or NodeError says why not."""
         whole = blake3()
@@ -153,29 +164,52 @@ def put(
     failed: list[tuple[Path, str]] = []
     with _progress(not as_json) as progress:
         bringer = _Bringer(client, tags or [], progress)
-        for path in files:
-            try:
-                file = _look(path)
-                progress.update(bringer.task, description=_name_of(path), total=file.size, completed=0)
-                asset = bringer.upload(file, name or _name_of(path))
-            except (FileTroubleError, NodeError) as error:
-                failed.append((path, str(error)))
+        bringer.expect(files)
+        for path, told in _in_order(bringer, files, name):
+            if isinstance(told, Exception):
+                failed.append((path, str(told)))
                 continue
-            except KeyboardInterrupt:
-                raise fail("stopped; the file that was on its way is not kept", INTERRUPTED) from None
-            kept.append(asset)
+            kept.append(told)
             if not as_json:
-                print(f"{asset['id']}  {size_text(asset['size_bytes'])}  {_copies(asset)}  {asset['name']}", flush=True)
-                if asset["error"]:
-                    errors.print(
-                        f"  kept as it is, but {asset['error']}", markup=False, highlight=False, soft_wrap=True
-                    )
+                print(f"{told['id']}  {size_text(told['size_bytes'])}  {_copies(told)}  {told['name']}", flush=True)
+                if told["error"]:
+                    errors.print(f"  kept as it is, but {told['error']}", markup=False, highlight=False, soft_wrap=True)
     if as_json:
         print(json.dumps({"kept": kept, "failed": _told(failed)}, indent=2))
     for path, why in failed:
         fail(f"{path}: {why}")
     if failed:
         raise typer.Exit(1)
+
+
+def _in_order(
+    bringer: _Bringer, files: list[Path], name: str
+) -> Iterator[tuple[Path, dict[str, Any] | FileTroubleError | NodeError]]:
+    """Bring files, a few at once, and give what became of each in the order they were said."""
+
+    def bring(path: Path) -> dict[str, Any]:
+        return bringer.upload(_look(path), name or _name_of(path))
+
+    running: deque[tuple[Path, Future[dict[str, Any]]]] = deque()
+    waiting = iter(files)
+    pool = ThreadPoolExecutor(UPLOADS_AT_ONCE)
+    try:
+        while True:
+            while len(running) < UPLOADS_AT_ONCE and (path := next(waiting, None)) is not None:
+                running.append((path, pool.submit(bring, path)))
+            if not running:
+                return
+            path, future = running.popleft()
+            try:
+                yield path, future.result()
+            except (FileTroubleError, NodeError) as error:
+                yield path, error
+    except KeyboardInterrupt:
+        bringer.stop.set()
+        raise fail("stopped; what was on its way is not kept", INTERRUPTED) from None
+    finally:
+        bringer.stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _copies(asset: dict[str, Any]) -> str:
