@@ -1,5 +1,5 @@
 """Put and get of 256 MiB with two copies over three nodes, on loopback and between hosts at MTU 1500: with the bulk
-lane as nodes have it, and by QUIC alone.
+lane as nodes have it, and by QUIC alone. Between hosts a put of 1 GiB and of 100 files of 1 MiB too.
 
 Baselines: the same bytes written to two files with fsync, and read again, in this process; the same bytes copied once
 between two Python processes by plain TLS over TCP, into a file with fsync; and where the program ``weed`` is on the
@@ -21,6 +21,8 @@ from simulations.hosts.lan import Lan, lan
 from simulations.hosts.processes import Process, end, mesh, on_hosts
 
 SIZE_BYTES = 256 << 20
+LARGE_BYTES = 1 << 30
+FILES, FILE_BYTES = 100, 1 << 20
 RUNS = 3
 _MIB, _GB = SIZE_BYTES / 2**20, SIZE_BYTES / 1e9
 _ALONE = {"THATDAM_MESH_BULK_LANE": "false"}
@@ -82,6 +84,47 @@ def _seaweed(folder: Path, network: Lan) -> str:
     return f"; SeaweedFS without fsync {_MIB / put_s:.0f} MiB/s, {put_cpu / _GB:.1f} CPU s/GB"
 
 
+def _rate(rows: Sequence[tuple[float, float]], size_bytes: int) -> str:
+    seconds, cpu = (median([row[at] for row in rows]) for at in range(2))
+    return f"{size_bytes / 2**20 / seconds:.0f} MiB/s, {cpu / (size_bytes / 1e9):.1f} CPU s/GB"
+
+
+def _fresh(folder: Path, count: int, size_bytes: int) -> list[Path]:
+    files = [folder / f"fresh-{number}" for number in range(count)]
+    for file in files:
+        file.write_bytes(os.urandom(size_bytes))
+    return files
+
+
+def _others(folder: Path, network: Lan, nodes: Sequence[Process]) -> list[Figure]:
+    """Put 1 GiB, and many small files, beside SeaweedFS where that is."""
+    figures = []
+    for what, count, size_bytes in (("1 GiB", 1, LARGE_BYTES), (f"{FILES} x 1 MiB", FILES, FILE_BYTES)):
+        baseline = "SeaweedFS is not here"
+        if seaweed.there():
+            rows = []
+            with tempfile.TemporaryDirectory(dir=folder) as text, seaweed.seaweed(network, Path(text)) as store:
+                for _ in range(RUNS):
+                    files = _fresh(folder, count, size_bytes)
+                    cpu = sum(cpu_s(pid) for pid in store.pids)
+                    seconds = store.put(*files)
+                    rows.append((seconds, sum(cpu_s(pid) for pid in store.pids) - cpu))
+            baseline = f"SeaweedFS without fsync {_rate(rows, count * size_bytes)}"
+        rows = []
+        pids = [node.process.pid for node in nodes if node.process]
+        for _ in range(RUNS):
+            files = _fresh(folder, count, size_bytes)
+            cpu, began = sum(cpu_s(pid) for pid in pids), time.monotonic()
+            nodes[0].json("put", *map(str, files))
+            seconds = time.monotonic() - began
+            rows.append((seconds, sum(cpu_s(pid) for pid in pids) - cpu))
+        name = f"put of {what}, 2 copies, hosts at MTU 1500"
+        figures.append(Figure(name, _rate(rows, count * size_bytes), baseline, "its speed", RUNS))
+        for file in files:
+            file.unlink()
+    return figures
+
+
 def _once(nodes: Sequence[Process], file: Path, back: Path) -> tuple[float, float, float, float]:
     """Give seconds and CPU seconds of a put at the first node, and of a get from the last."""
     pids = [node.process.pid for node in nodes if node.process]
@@ -139,6 +182,8 @@ def run() -> list[Figure]:
                 hosts = on_hosts(network, folder / f"lan{len(settings)}", "--copies", "2", settings=settings)
                 try:
                     figures += _figures(f"hosts at MTU 1500{way}", hosts, folder, plain)
+                    if not settings:
+                        figures += _others(folder, network, hosts)
                 finally:
                     end(hosts)
     return figures

@@ -132,7 +132,7 @@ class Process:
     def run(self, *words: str, code: int = 0) -> str:
         """Run a verb against it; the exit status must be ``code``. Gives what was printed."""
         command = [*self.prefix, THATDAM, *words, "--data", str(self.data)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=90, env=self.environment, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=self.environment, check=False)
         assert done.returncode == code, f"{words}: {done.stdout}{done.stderr}"
         return done.stdout if code == 0 else done.stderr
 

@@ -41,12 +41,14 @@ class Seaweed:
         )
         return asked.stdout.count(f':{VOLUME_PORT}"') >= len(self.pids) - 1
 
-    def put(self, file: Path) -> float:
-        """Store a file; gives the seconds it took."""
+    def put(self, *files: Path) -> float:
+        """Store files; gives the seconds it took."""
         began = time.monotonic()
-        words = ("weed", "upload", f"-master={self._master}", "-replication=010", "-maxMB=4", str(file))
-        done = subprocess.run((*self._inside, *words), capture_output=True, text=True, check=True, timeout=120)
-        assert json.loads(done.stdout)[0]["fid"], done.stdout
+        words = ("weed", "upload", f"-master={self._master}", "-replication=010", "-maxMB=4", *map(str, files))
+        done = subprocess.run((*self._inside, *words), capture_output=True, text=True, check=True, timeout=300)
+        told = json.loads(done.stdout)
+        assert len(told) == len(files), done.stdout
+        assert all(one["fid"] for one in told), done.stdout
         return time.monotonic() - began
 
 
