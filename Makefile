@@ -7,6 +7,8 @@ MEDIA ?=
 TORCH ?= torch==2.13.0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export UV_NATIVE_TLS := 1
+# Without compiled files every process that tests and benchmarks start compiles some thousand sources first.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help demo sim soak test test-clip web check docs fmt lock venv system clean
 
