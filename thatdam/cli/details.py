@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thatdam.cli.client import Client
+from thatdam.cli.client import Client, errors
 from thatdam.cli.library import asset_path, length_text, size_text
 from thatdam.cli.show import AsJson, Data, out
 
@@ -26,6 +26,8 @@ def show(
     if as_json:
         print(json.dumps(told, indent=2))
         return
+    if not told["complete"]:
+        errors.print("incomplete: who holds its scenes, gaps and recorders is not reached now", soft_wrap=True)
     for label, text in _facts(told):
         _line(label, text)
     recorders = told["recorders"]

@@ -75,11 +75,16 @@ class Assets:
         return row
 
     async def shown(self, asset: str) -> AssetDetails:
-        """Give one asset with its scenes and gaps."""
+        """Give one asset with its scenes and gaps, as far as they can be read now."""
         row = await self.row(asset)
         line = await self._line(row)
         copies = await self._copies([row])
-        scenes = await self._node.catalogue.rows("scenes", asset)
+        complete = line is not None or row.fields.get("kind") != "take"
+        try:
+            scenes = await self._node.catalogue.rows("scenes", asset)
+        except PortError:
+            # This node's own write is here also when all who hold its partition are out of reach.
+            scenes, complete = [], False
         gaps = explained(line, filter(None, map(Loss.read, row.sets.get("lost", ())))) if line is not None else ()
         told = shapes.asset(
             row, copies[0], self._node.view.copies(), await self._jobs(row), await self._camera_names([row])
@@ -89,6 +94,7 @@ class Assets:
             told |= {"duration": line.duration_us / 1e6, "recorded": line.recorded_us / 1e6}
         return AssetDetails(
             **told,
+            complete=complete,
             scenes=[one for one in map(shapes.scene, scenes) if one is not None],
             gaps=[shapes.gap(one) for one in gaps],
             recorders=shapes.recorded(row, line, gaps, self._node_name) if line is not None else [],

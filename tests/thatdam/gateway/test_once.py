@@ -5,6 +5,7 @@ import asyncio
 from lone_node import as_role, running
 
 from mesh.core.rows import Row
+from mesh.ports import Unavailable
 from thatdam.gateway import once
 from thatdam.gateway.once import KEPT_S, asset_of
 
@@ -43,6 +44,25 @@ def test_an_upload_sent_again_is_the_same_asset(tmp_path):
             bare = await http.put("/api/v1/uploads", params={"name": "note.txt"}, content=b"a note")
             assert bare.status_code == 201
             assert await count(http) == 3
+
+    run(work, tmp_path)
+
+
+def test_an_upload_is_answered_while_nobody_who_holds_its_partition_is_reached(tmp_path):
+    async def work(node, app):
+        known = node.catalogue.rows
+
+        async def rows(table, pk):
+            if table == "scenes":
+                raise Unavailable("no node that holds partition 349 is reachable")
+            return await known(table, pk)
+
+        node.catalogue.rows = rows
+        async with await as_role(node, app, "operator") as http:
+            told = await put(http)
+            assert (told.status_code, told.json()["complete"], told.json()["scenes"]) == (201, False, [])
+            node.catalogue.rows = known
+            assert (await http.get(f"/api/v1/assets/{told.json()['id']}")).json()["complete"] is True
 
     run(work, tmp_path)
 

@@ -151,6 +151,8 @@ class Recorded(Answer):
 class AssetDetails(Asset):
     """An asset with all that is known of it."""
 
+    complete: bool
+    """Whether all of it could be read; else scenes, gaps or recorders are missing: who holds them is not reached."""
     scenes: list[Scene]
     """In order; empty until it has been looked into."""
     gaps: list[Gap]

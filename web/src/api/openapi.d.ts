@@ -1018,6 +1018,8 @@ export interface components {
             camera_name: string | null;
             /** @description How FFmpeg calls the video's codec. */
             codec: string | null;
+            /** @description Whether all of it could be read; else scenes, gaps or recorders are missing: who holds them is not reached. */
+            complete: boolean;
             /** @description Copies of the part of it that has fewest. */
             copies: number | null;
             /** @description How many there should be. */
