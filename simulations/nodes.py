@@ -141,7 +141,7 @@ class Mesh(World[Node]):
         return Ports(
             machine.name,
             Path("/") / machine.name,
-            Standing(machine.identity, self.authority_at(machine), shared=True),
+            Standing(machine.identity, self.authority_at(machine), company=True),
             Capabilities(2, 4 * gib, 1024 * gib, analysis=True, scenes=True),
             machine.clock,
             machine.entropy,

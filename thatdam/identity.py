@@ -48,23 +48,22 @@ _log = structlog.get_logger("identity")
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A node's place in its mesh. ``authority`` where it can admit nodes; ``shared`` when that came of a secret.
+    """A node's place in its mesh. ``authority`` where it can admit nodes.
 
-    ``company``: it joined with a ticket, or has invited others. ``granted``: the only roles it may take; None: any.
-    ``met``: where the mesh was found that it has joined just now.
+    ``company``: its mesh came of a secret or a ticket, or it has invited others.
+    ``granted``: the only roles it may take; None: any. ``met``: where the mesh was found that it has joined just now.
     """
 
     identity: NodeIdentity
     authority: Authority | None
-    shared: bool
-    company: bool = False
+    company: bool
     granted: tuple[str, ...] | None = None
     met: tuple[Host, ...] = ()
 
     @property
     def alone(self) -> bool:
         """Whether this mesh was born here, and nobody else could be of it."""
-        return self.authority is not None and not self.shared and not self.company
+        return self.authority is not None and not self.company
 
 
 async def settle(
@@ -78,9 +77,8 @@ async def settle(
         folder.write_secret(AUTHORITY, kept)
     assert kept is not None
     identity = _identity(folder, kept, authority, now_s)
-    shared = bool(secret) and authority is not None
-    company = folder.read_secret(COMPANY) is not None
-    return Standing(identity, authority, shared, company, _granted(folder, kept, identity), met)
+    company = folder.read_secret(COMPANY) is not None or not _born_here(folder, identity.mesh)
+    return Standing(identity, authority, company, _granted(folder, kept, identity), met)
 
 
 async def _authority(
@@ -119,6 +117,12 @@ def _held(folder: DataFolder, ca: bytes) -> Authority | None:
             if authority.certificate() == ca:
                 return authority
     return None
+
+
+def _born_here(folder: DataFolder, mesh: MeshId) -> bool:
+    """Tell whether a mesh is of this node's own chance: no secret and no ticket, whichever authority it has by now."""
+    seed = folder.read_secret(AUTHORITY_KEY)
+    return seed is not None and _from_file(folder, AUTHORITY_KEY, seed, None).mesh == mesh
 
 
 def _from_file(folder: DataFolder, name: str, seed: bytes, mesh: MeshId | None) -> Authority:
