@@ -6,11 +6,13 @@ import json
 import re
 import sys
 import time
+from collections import Counter
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from mesh.core.layouts import CAPACITY_MAX, ZONE_MAX
 from thatdam.cli.client import Client, fail
 from thatdam.cli.library import size_text
 from thatdam.cli.show import AsJson, Data, out
@@ -38,7 +40,10 @@ def bytes_of(text: str) -> int:
     found = _SIZE.match(text.strip().lower())
     if not found or found[2] not in (*_UNITS, "tib"):
         raise fail(f"--weight: {text!r} is no size; write for example 2TB or 500GB", 2)
-    return int(float(found[1]) * (1 << 40 if found[2] == "tib" else _UNITS[found[2]]))
+    size = int(float(found[1]) * (1 << 40 if found[2] == "tib" else _UNITS[found[2]]))
+    if not 0 < size <= CAPACITY_MAX:
+        raise fail(f"--weight: {text!r}; a node weighs more than nothing and at most {size_text(CAPACITY_MAX)}", 2)
+    return size
 
 
 def _pairs(said: Nodes, option: str) -> list[tuple[str, str]]:
@@ -46,6 +51,11 @@ def _pairs(said: Nodes, option: str) -> list[tuple[str, str]]:
     for name, equals, value in pairs:
         if not name or not equals:
             raise fail(f"{option}: {name + equals + value!r} is not of the form NODE=WHAT", 2)
+        if option == "--zone" and len(value) > ZONE_MAX:
+            raise fail(f"{option}: a zone's name has at most {ZONE_MAX} characters", 2)
+    twice = next((name for name, times in Counter(name for name, _, _ in pairs).items() if times > 1), None)
+    if twice is not None:
+        raise fail(f"{option}: {twice} is said twice", 2)
     return [(name, value) for name, _, value in pairs]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 from fastapi import FastAPI
@@ -114,6 +115,20 @@ async def _plan(node: Node, body: Orders) -> _Planned:
 
 def _orders(node: Node, body: Orders, states: dict[NodeId, NodeState], warnings: list[str]) -> list[Order]:
     orders = []
+    moved = Counter(
+        named(node, said)
+        for said in (
+            *body.add,
+            *body.drain,
+            *body.remove,
+            *(one for pair in body.replace for one in (pair.old, pair.new)),
+        )
+    )
+    for one, times in moved.items():
+        if times > 1:
+            member = node.members.all().get(one)
+            name = (member.info.name if member is not None else "") or one[:12]
+            raise Problem(422, f"{name} is to be added, drained, removed or replaced twice: say one of them")
     for said in body.add:
         one = named(node, said)
         state = states.get(one)

@@ -46,6 +46,8 @@ class Telling:
         system.supervisor.run("gateway/events", self._tell)
 
     def _wrote(self, changes: tuple[Change, ...]) -> None:
+        # Who ends a take writes the take's row and its camera's together.
+        ended = next((one.pk for one in changes if one.table == "assets"), "")
         for change in changes:
             if change.table not in TOLD:
                 continue
@@ -57,6 +59,8 @@ class Telling:
                     continue  # a camera that is new has not stopped anything
                 if name in change.set:
                     told[name] = str(change.set[name] or "")[:TEXT_TOLD_MAX]
+            if "record" in told and not told["record"] and ended:
+                told["ended"] = ended
             self._gathered[key] = RowChanged(change.table, change.pk, change.delete, told)
             if len(self._gathered) > GATHERED_MAX:
                 self._gathered.popitem(last=False)
@@ -91,7 +95,9 @@ def events_of(changed: RowChanged) -> Iterator[tuple[str, Mapping[str, str]]]:
         case "cameras":
             yield f"camera.{changes}", {"id": pk, **told}
             if "record" in told:
-                yield "capture.started" if told["record"] else "capture.stopped", {"camera": pk, "take": told["record"]}
+                take = told["record"]
+                topic = "capture.started" if take else "capture.stopped"
+                yield topic, {"camera": pk, "take": take or told.get("ended", "")}
             elif recorder := told.get("recorder"):
                 yield "capture.moved", {"camera": pk, "recorder": recorder}
         case "assets":

@@ -79,3 +79,18 @@ except SystemExit:
 """
     done = subprocess.run([sys.executable, "-c", check], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--weight", "n2=0"), "more than nothing"),
+        (("--weight", "n2=99999999999TB"), "more than nothing and at most"),
+        (("--weight", "n2=1GB", "--weight", "n2=2GB"), "n2 is said twice"),
+        (("--zone", f"n2={'z' * 65}"), "at most 64 characters"),
+    ],
+)
+def test_a_wrong_order_to_the_layout_is_a_sentence_before_anybody_is_asked(words, told, tmp_path):
+    done = CliRunner().invoke(main.application("layout"), ["layout", "plan", *words, "--data", str(tmp_path)])
+    assert done.exit_code == 2
+    assert told in done.stderr

@@ -55,6 +55,11 @@ def test_what_is_written_is_told_without_what_must_stay_here(tmp_path):
             assert (await heard(socket, "capture.started"))["data"] == {"camera": "cam", "take": "take1"}
             await node.catalogue.write(Change("cameras", "cam", set={"record": ""}))
             assert (await heard(socket, "capture.stopped"))["data"] == {"camera": "cam", "take": None}
+            await node.catalogue.write(Change("cameras", "cam", set={"record": "take2"}))
+            await heard(socket, "capture.started")
+            ended = Change("assets", "take2", set={"state": "ready"})
+            await node.catalogue.write(ended, Change("cameras", "cam", set={"record": ""}))
+            assert (await heard(socket, "capture.stopped"))["data"] == {"camera": "cam", "take": "take2"}
             await node.catalogue.write(Change("assets", "a", set={"kind": "video", "state": "ready"}))
             assert (await heard(socket, "asset.changed"))["data"]["kind"] == "video"
             await node.catalogue.write(Change("jobs", "a", "j", set={"kind": "l1", "state": "done"}))

@@ -53,6 +53,8 @@ def test_orders_that_would_lose_something_or_mean_nothing_are_refused(tmp_path):
                 ({"zone": {"attic": "z" * 100}}, 422),
                 ({"revert": True, "drain": ["attic"]}, 422),
                 ({"revert": True}, 409),
+                ({"drain": ["attic"], "add": ["attic"]}, 422),
+                ({"replace": [{"old": "attic", "new": "attic"}]}, 422),
                 ({"what": 1}, 422),
             ):
                 for route in ("plan", "apply"):

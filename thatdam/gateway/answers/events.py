@@ -32,6 +32,8 @@ class CameraTold(Answer):
     """The id of the take that runs, null when none does; absent when that is as it was."""
     recorder: str | None = None
     """The id of the node that records it; absent when that is as it was."""
+    ended: str | None = None
+    """The id of the take that ended; absent when none did."""
 
 
 class AssetTold(Answer):
@@ -70,7 +72,7 @@ class CaptureTold(Answer):
     camera: str
     """The camera's id."""
     take: str | None
-    """The id of the take that runs now; null when none does."""
+    """The id of the take that began or ended; null when that is not known."""
 
 
 class CaptureMovedTold(Answer):

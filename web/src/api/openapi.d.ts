@@ -1234,6 +1234,11 @@ export interface components {
         };
         /** @description What is told of a camera that changed. */
         CameraTold: {
+            /**
+             * @description The id of the take that ended; absent when none did.
+             * @default null
+             */
+            ended?: string | null;
             /** @description The camera's id. */
             id: string;
             /**
@@ -1311,7 +1316,7 @@ export interface components {
         CaptureTold: {
             /** @description The camera's id. */
             camera: string;
-            /** @description The id of the take that runs now; null when none does. */
+            /** @description The id of the take that began or ended; null when that is not known. */
             take: string | null;
         };
         /** @description A recording waits for its camera, or goes on. */
