@@ -92,9 +92,17 @@ def granted(
             "it out, or have a ticket with it made by `thatdam invite --role` and join with another data folder"
         )
     return {
-        role: (taken, why) if role in grant else (False, "this node's ticket does not grant it")
+        role: (taken, why if taken or wanted else f"{why}. {_all_the_same(role, chosen, grant)}")
+        if role in grant
+        else (False, "this node's ticket does not grant it")
         for role, (taken, why) in chosen.items()
     }
+
+
+def _all_the_same(role: str, chosen: dict[str, tuple[bool, str]], grant: Sequence[str]) -> str:
+    """Say how a node takes a role that its ticket grants and that it does not take by itself."""
+    said = " ".join(f"--role {one}" for one, (taken, _) in chosen.items() if one == role or (taken and one in grant))
+    return f"Its ticket permits it, though: `thatdam up {said}` takes it all the same"
 
 
 def _by_room(free_bytes: int, least_bytes: int, told: str) -> tuple[bool, str]:

@@ -19,6 +19,19 @@ CHATTY = ("aioquic", "aioice", "aiortc", "asyncio", "httpx", "httpcore", "quic",
 """Libraries that tell at level info what is none of the operator's business."""
 
 
+BYE_OF_NOBODY = "Packet contains no CRYPTO frame"
+"""What aioquic says of a goodbye that comes as the first packet: a dialler gave up before anything it sent arrived, or
+its connection is forgotten here already, as every goodbye is sent twice. No connection comes of it, and no harm."""
+
+
+def _bye_is_no_warning(record: logging.LogRecord) -> bool:
+    """Tell such goodbyes at level debug."""
+    if record.levelno == logging.WARNING and BYE_OF_NOBODY in str(record.msg):
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+        return logging.getLogger("quic").isEnabledFor(logging.DEBUG)
+    return True
+
+
 def configure(config: LogConfig, node: NodeId) -> None:
     """Set up the log of this process. Tracebacks are told at level debug alone: a line says what went wrong."""
     level = getattr(logging, config.level.upper())
@@ -57,5 +70,6 @@ def configure(config: LogConfig, node: NodeId) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
+    logging.getLogger("quic").addFilter(_bye_is_no_warning)  # a filter that is there already is added no second time
     for name in CHATTY:
         logging.getLogger(name).setLevel(max(level, logging.WARNING) if level > logging.DEBUG else level)

@@ -1,8 +1,9 @@
 """Finding nodes of one mesh on the LAN: DNS-SD over mDNS (RFC 6762, 6763), through zeroconf.
 
 Every node is an instance ``NODE_ID._thatdam._udp.local.`` whose TXT record names its mesh. What is found here is a
-hint: the dial that follows proves it. Invariant: nodes of other meshes are never told of; a machine without multicast
-is a line in the log, and is tried again.
+hint: the dial that follows proves it. What is advertised follows the machine's addresses, which are looked at every
+LOOK_S. Invariant: nodes of other meshes are never told of; a machine without multicast is a line in the log, and is
+tried again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ SERVICE = "_thatdam._udp.local."
 TOLD_AGAIN_S = 20.0
 """Who is known by mDNS is told again so often: a dial that failed gets fresh addresses."""
 TRY_AGAIN_S = 30.0
+LOOK_S = 30.0
+"""How often it is looked whether the addresses to advertise have changed."""
 RESOLVE_TIMEOUT_MS, RESOLVE_AGAIN_S = 3000, 5.0
 """How long it is asked where a name leads, and how often again when that was not answered."""
 NAMES_MAX = 512
@@ -70,15 +73,35 @@ class MdnsDiscovery:
             # The name is the node's key: two with one name are one node that restarted.
             await zeroconf.async_register_service(info, cooperating_responders=True)
             browser = AsyncServiceBrowser(zeroconf.zeroconf, SERVICE, handlers=[self._heard])
+            following = asyncio.get_running_loop().create_task(self._follow(zeroconf, info), name="mdns/addresses")
             try:
                 await self._resolve(zeroconf.zeroconf, found)
             finally:
+                following.cancel()
+                await asyncio.wait([following])
                 with contextlib.suppress(Exception):
                     await browser.async_cancel()
         finally:
             with contextlib.suppress(Exception):
                 await asyncio.wait_for(asyncio.shield(zeroconf.async_unregister_all_services()), 1.0)
             await zeroconf.async_close()
+
+    async def _follow(self, zeroconf: AsyncZeroconf, told: AsyncServiceInfo) -> None:
+        """Advertise anew whenever the addresses have changed; one that is nowhere for now goes on as it was."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            try:
+                now = self._info()
+                if (now.port, now.addresses) == (told.port, told.addresses):
+                    continue
+                # A new address is often on an interface that was not there: it needs a socket of its own.
+                await zeroconf.async_update_interfaces()
+                await (await zeroconf.async_update_service(now))
+            except OSError as error:
+                _log.info("addresses not advertised", reason=str(error), again_s=LOOK_S)
+                continue
+            told = now
+            _log.info("other addresses are advertised", hosts=now.parsed_addresses())
 
     def _info(self) -> AsyncServiceInfo:
         hosts = [(host, port) for host, port in self._hosts() if not _loopback(host)]

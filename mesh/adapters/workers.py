@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
+import re
 import signal
 import sys
 
@@ -18,6 +20,14 @@ from mesh.ports import WORKER_FRAME_BYTES_MAX, Unavailable, WorkerSpec
 
 _PIPE_BYTES = 1 << 20
 _log = structlog.get_logger("workers")
+_LEVELLED = re.compile(
+    r"(?P<absl>[IWEF])\d{4} \d\d:\d\d:\d+\.\d+\s"
+    r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: (?P<tensorflow>[IWEF]) "
+    r"|(?P<word>INFO|WARNING|ERROR|FATAL): "
+)
+_BEFORE_LOGGING = "WARNING: All log messages before absl::InitializeLog()"
+_LEVELS = {"I": logging.DEBUG, "W": logging.WARNING, "E": logging.ERROR, "F": logging.ERROR}
+"""What a library has to inform of is of no use to who runs a node."""
 
 _BOOT = """
 import sys, runpy
@@ -38,6 +48,20 @@ if sys.platform == 'linux':
 sys.argv = [module]
 runpy.run_module(module, run_name='__main__', alter_sys=True)
 """
+
+
+def level_of(line: str) -> int:
+    """Give at what level a line of a worker is told: libraries that name one (TensorFlow, absl) mean it; else warning.
+
+    Absl begins its lines with a letter, month, day and time, TensorFlow with the time and a letter; before their
+    logging is set up they have a word in place of it, and one line to say so, of use to nobody.
+    """
+    found = _LEVELLED.match(line)
+    if line.startswith(_BEFORE_LOGGING):
+        return logging.DEBUG
+    if found is None:
+        return logging.WARNING
+    return _LEVELS[(found["absl"] or found["tensorflow"] or found["word"])[0]]
 
 
 class ProcessWorker:
@@ -121,7 +145,8 @@ class ProcessWorker:
                 continue
             if not line:
                 return
-            _log.warning("worker said", module=self._module, pid=self.pid, line=line.decode(errors="replace").rstrip())
+            said = line.decode(errors="replace").rstrip()
+            _log.log(level_of(said), "worker said", module=self._module, pid=self.pid, line=said)
 
 
 class ProcessWorkers:

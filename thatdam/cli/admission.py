@@ -37,7 +37,10 @@ def invite(
     data: Data = "",
     as_json: AsJson = False,
 ) -> None:
-    """Print a ticket that lets one machine into the mesh; `thatdam up --join TICKET` there uses it."""
+    """Print a ticket that lets one machine into the mesh; `thatdam up --join TICKET` there uses it.
+
+    Roles are permitted: the machine takes those of them that it is good for, or those that `up --role` says.
+    """
     body: dict[str, object] = {"expires_s": seconds_of(expires)}
     if role:
         body["roles"] = role
@@ -57,6 +60,10 @@ def invite(
         f"lets one machine in until {answer['expires_at']}, as {', '.join(answer['roles'])}; "
         f"redeemed by this node at {', '.join(answer['addresses'])}, so keep it running",
     ]
+    lines.append(
+        f"permits {', '.join(answer['roles'])}, and makes no machine take a role: `up` there takes what the machine is "
+        f"good for, says what it leaves out and why, and `--role {answer['roles'][0]}` forces it"
+    )
     if answer["here_only"]:
         lines.append(
             "this node listens on this machine alone now: for another machine, stop it, start it again with "

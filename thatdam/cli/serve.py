@@ -92,6 +92,8 @@ def _tell(node: Node, url: str, folders: Sequence[str]) -> None:
     print(f"node    {node.name} ({node.node_id})\nmesh    {node.mesh}{_company(node)}\ndata    {node.data}")
     for role, (taken, why) in node.roles.items():
         print(f"{'role' if taken else 'no role'}    {role}: {why}")
+    if not any(taken for taken, _ in node.roles.values()):
+        print("warning this node takes no role: it is of the mesh, and of no use to it yet")
     for folder in folders:
         if not Path(folder).expanduser().is_dir():
             print(f"warning {folder} is no folder now: nothing in it can be played as a camera")
