@@ -1,9 +1,10 @@
 """Copies follow: what is on this node's disk is brought to all who should hold it, and let go where it need not be.
 
 New chunks are looked after first, in the order they came; when the layout changes, or a node goes away or comes back,
-every chunk is looked at again. Who brings what is ``mesh.core.replication``'s plan; a holder whose disk is full has the
-next node in the order hold its copy meanwhile. Invariants: a chunk leaves this disk only right after every owner has
-said that it is durable there; what is short of copies waits for nothing, what only moves goes at the rate that is set.
+every chunk is looked at again. Who brings what is ``mesh.core.replication``'s plan; a holder whose disk is full or
+takes no writes has the next node in the order hold its copy meanwhile. Invariants: a chunk leaves this disk only right
+after every owner has said that it is durable there; what is short of copies waits for nothing, what only moves goes at
+the rate that is set.
 """
 
 from __future__ import annotations
@@ -40,9 +41,11 @@ ALONE_FEW, ALONE_EVERY_S = 1000, 5.0
 """Of so many chunks without a second copy it is looked at every turn which are needed; of more, this often."""
 HAVE_TIMEOUT_S = 5.0
 FULL_AGAIN_S = 30.0
-"""How long until a node whose disk was full is offered chunks again."""
+"""How long until a node whose disk was full, or that was read-only, is offered chunks again."""
 COUNT_EVERY_S = 2.0
-_SWEPT = "chunks_swept"
+SAFE_COPIES = 2
+"""Below so many copies nothing waits, whatever was wanted before: the next loss may be the last."""
+_SWEPT, _SWEPT_COPIES = "chunks_swept", "chunks_swept_copies"
 
 _log = structlog.get_logger("chunks.copier")
 
@@ -80,7 +83,7 @@ class Copier:
     """Copies this node's chunks to their holders. ``keep_s``: how long bytes stay here that need not.
 
     ``move_bytes_s``: what it gives a second of chunks that have all their copies, and only lie elsewhere than they
-    should; 0: no limit.
+    should, or are to have more copies than were wanted before; 0: no limit.
     """
 
     def __init__(
@@ -114,6 +117,9 @@ class Copier:
         self._full_until: dict[NodeId, float] = {}
         self._swept = ""
         self._swept_to = b""
+        self._swept_copies = 0
+        """How many copies were wanted when all chunks had last been looked at; 0: that is not known."""
+        self._raised_ms = 0
         self._swept_shares: Mapping[PartitionId, Share] | None = None
         self._counted: Told = Told()
         self._counted_at = -COUNT_EVERY_S
@@ -264,19 +270,24 @@ class Copier:
         await self._store.mark(done=done, elsewhere=looked)
         return [chunk for chunk in plan.waiting if chunk not in later and chunk not in set(done)]
 
-    def _is_full(self, node: NodeId) -> bool:
+    def note_full(self, node: NodeId) -> None:
+        """Take note that a node's disk takes no more, or that it is read-only: it is asked again after a while."""
+        self._full_until[node] = self._clock.monotonic() + FULL_AGAIN_S
+
+    def is_full(self, node: NodeId) -> bool:
+        """Tell whether a node said lately that its disk takes no more, or that it is read-only."""
         return self._full_until.get(node, 0.0) > self._clock.monotonic()
 
     async def _spill(self, batch: Sequence[Held], shares: Mapping[PartitionId, Share]) -> list[ChunkId]:
-        """Have the next node in the order hold what a holder with a full disk cannot; gives what is there now."""
+        """Have the next node in the order hold what a holder that takes nothing cannot; gives what is there now."""
         me, alive = self._system.node_id, set(self._peers.alive_ids())
         wanted: dict[NodeId, dict[ChunkId, Held]] = {}
         for one in batch:
             holders = shares[one.partition].holders
-            if not any(self._is_full(node) for node in holders):
+            if not any(self.is_full(node) for node in holders):
                 continue
             rest = (node for node in self._view.layout.order(one.partition) if node not in holders)
-            following = next((node for node in rest if node in alive and node != me and not self._is_full(node)), None)
+            following = next((node for node in rest if node in alive and node != me and not self.is_full(node)), None)
             if following is not None:
                 wanted.setdefault(following, {})[one.chunk] = one
         there: list[ChunkId] = []
@@ -313,20 +324,25 @@ class Copier:
     async def _only_move(
         self, batch: Sequence[Held], shares: Mapping[PartitionId, Share], elsewhere: Mapping[ChunkId, int]
     ) -> frozenset[ChunkId]:
-        """Give which of these have all their copies, if need be on nodes that should hold them no longer."""
+        """Give which of these have all their copies, if need be on nodes that should hold them no longer.
+
+        While more copies are wanted than before, what was here then needs no more for this than were wanted then.
+        """
         wanted, me, alive = self._view.copies(), self._system.node_id, set(self._peers.alive_ids())
+        before = min(wanted, max(SAFE_COPIES, self._swept_copies)) if self._swept_copies else wanted
+        enough = {one.chunk: before if one.added_ms < self._raised_ms else wanted for one in batch}
         count = {one.chunk: 1 + elsewhere[one.chunk] for one in batch}
         asked: dict[NodeId, list[ChunkId]] = {}
         for one in batch:
             # What is alone came just now, and waits for nobody.
-            if count[one.chunk] < wanted and not one.alone:
+            if count[one.chunk] < enough[one.chunk] and not one.alone:
                 for node in left_behind(self._view.layout, one.partition, shares[one.partition].holders, wanted):
                     if node != me and node in alive:
                         asked.setdefault(node, []).append(one.chunk)
         for there in await asyncio.gather(*(self._have(node, chunks) for node, chunks in asked.items())):
             for chunk in there or ():
                 count[chunk] += 1
-        return frozenset(chunk for chunk, copies in count.items() if copies >= wanted)
+        return frozenset(chunk for chunk, copies in count.items() if copies >= enough[chunk])
 
     async def _move(self, node: NodeId, held: Held, turn: Turn, placed: str) -> bool:
         """Give a chunk that has all its copies, in its turn; False when it is not there after that.
@@ -338,7 +354,7 @@ class Copier:
                 return False
             async with self._turn:
                 while True:
-                    if self._view.placed() != placed or self._is_full(node):
+                    if self._view.placed() != placed or self.is_full(node):
                         return False
                     wait_s = self._pace.wait_s(self._clock.monotonic())
                     if wait_s <= 0:
@@ -351,15 +367,15 @@ class Copier:
 
     async def _give(self, node: NodeId, held: Held) -> bool:
         async with self._gate:
-            if self._is_full(node):
+            if self.is_full(node):
                 return False
             try:
                 data = await self._store.read(held.chunk)
                 flow = Flow.RECORD if held.alone else Flow.BULK
                 await give_chunk(self._system, node, held.chunk, data, AssetId(held.asset), flow)
             except DiskFull as error:
-                self._full_until[node] = self._clock.monotonic() + FULL_AGAIN_S
-                _log.warning("a node's disk is full", peer=node[:8], error=str(error))
+                self.note_full(node)
+                _log.warning("a node takes no chunks now", peer=node[:8], error=str(error))
                 return False
             except PortError as error:
                 _log.info("not copied", chunk=held.chunk.hex()[:12], peer=node[:8], error=str(error))
@@ -369,11 +385,17 @@ class Copier:
     async def _sweep(self) -> None:
         """Look at every chunk again whenever others have come to hold it."""
         self._swept = (await self._store.meta(_SWEPT) or b"").decode()
+        self._swept_copies = int(await self._store.meta(_SWEPT_COPIES) or b"0")
+        looking = ""
         while True:
-            token = self._view.placed()
+            token, copies = self._view.placed(), self._view.copies()
+            if token not in (self._swept, looking):
+                looking = token
+                self._raised_ms = int(self._clock.wall() * 1000) if copies > self._swept_copies else 0
             if token != self._swept and await self.sweep_once(token):
                 await self._store.set_meta(_SWEPT, token.encode())
-                self._swept = token
+                await self._store.set_meta(_SWEPT_COPIES, str(copies).encode())
+                self._swept, self._swept_copies = token, copies
             if self._swept == self._view.placed():
                 self._swept_shares = self._view.shares()
             await asyncio.sleep(1.0)
