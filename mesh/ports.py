@@ -47,6 +47,10 @@ class DiskFull(PortError):
     """The disk has no room. What was written before is whole."""
 
 
+class ReadOnly(DiskFull):
+    """The disk takes no writes at all, or shall take none; as with a full one, another has to do."""
+
+
 class Corrupt(PortError):
     """Bytes are not what they were. Repair from another copy."""
 
@@ -108,7 +112,7 @@ class Disk(Protocol):
     async def write(self, path: str, data: bytes) -> None:
         """Write a whole file so that after return it survives a power cut, and before it is never seen half.
 
-        tmp, fsync, rename, fsync of the folder. DiskFull and Unavailable leave what was there before.
+        tmp, fsync, rename, fsync of the folder. DiskFull, ReadOnly and Unavailable leave what was there before.
         """
 
     async def delete(self, path: str) -> None:
@@ -157,7 +161,7 @@ class Tables(Protocol):
     async def write(self, work: Callable[[Sql], T]) -> T:
         """Run ``work`` in one transaction, in the order asked; on return it is durable. An exception rolls back.
 
-        DiskFull, Corrupt and Unavailable for what the disk does; our own mistakes come as SQLite has them.
+        DiskFull, ReadOnly, Corrupt and Unavailable for what the disk does; our own mistakes come as SQLite has them.
         """
 
     async def read(self, work: Callable[[Sql], T]) -> T:

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from mesh.core.query import Page, Query, Where
 from mesh.core.rows import Change, Row
-from mesh.ports import DiskFull, PortError, Unavailable
+from mesh.ports import DiskFull, PortError, ReadOnly, Unavailable
 from proto.codec import Value
 from proto.ids import AssetId
 from simulations.ledger import Answer, Ledger, Refusal, Search, Write
@@ -191,7 +191,8 @@ class Person:
         try:
             await self._on(work, limit_s)
         except DiskFull as error:
-            if not self._ledger.open(self._machine.name, "full"):
+            sick = isinstance(error, ReadOnly) and self._ledger.open(self._machine.name, "sick")
+            if not sick and not self._ledger.open(self._machine.name, "full"):
                 self._refused(f"write a {write.kind}", error)
         except (PortError, TimeoutError) as error:
             if not self._ledger.open(self._machine.name, "sick"):

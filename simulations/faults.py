@@ -177,6 +177,7 @@ class Faults:
         faults = machine.disk.faults
         faults.write_errors, faults.read_errors = event.write_errors, event.read_errors
         faults.misdirected, faults.torn, faults.slow_factor = event.misdirected, event.torn, event.slow
+        faults.read_only = event.read_only
         told = [
             f"{share:.0%} {what}"
             for share, what in (
@@ -187,10 +188,12 @@ class Faults:
             )
             if share
         ]
+        if event.read_only:
+            told.append("it takes no writes")
         if event.slow != 1.0:
             told.append(f"{event.slow:g} times as slow")
         self._tell(event, f"the disk of {machine.name} is sick: {', '.join(told) or 'not at all'}", machine)
-        if event.write_errors:
+        if event.write_errors or event.read_only:
             self._ledger.begin(machine.name, "sick", self._mesh.loop.time())
         if event.for_s is not None:
             self._after(event.for_s, lambda: self.cure(machine))

@@ -63,7 +63,8 @@ class Event:
 
     ``weather``: shares of packets lost (0 to 0.3), doubled, and late by up to ``spike_s`` (they overtake each other);
     ``delay_ms`` more for all. ``disk``: shares of writes that fail, of reads that fail, of writes that land in another
-    file, of writes that a kill tears; ``slow`` times as long for each. ``rot``: ``bits`` of stored chunks flip.
+    file, of writes that a kill tears; ``slow`` times as long for each; ``read_only``: it takes no writes.
+    ``rot``: ``bits`` of stored chunks flip.
     ``layout`` is an order, no fault: ``to`` is ``drain``, ``store``, ``zone NAME`` or ``weight TIMES``.
     ``release``: the node is stopped in good order and starts as of the release ``to``, ``next`` or ``present``.
     ``wipe``: the machine loses its disk with its key, and comes back after ``for_s`` as a new node.
@@ -89,6 +90,7 @@ class Event:
     read_errors: float = 0.0
     misdirected: float = 0.0
     torn: float = 0.0
+    read_only: bool = False
     slow: float = 1.0
     bits: int = 1
     size_bytes: int = 1252

@@ -109,7 +109,8 @@ class Story:
         told = [
             line
             for line in self.mesh.failures
-            if not (self._filled and "disk is full" in line) and not (self._sick and "input/output error" in line)
+            if not (self._filled and "disk is full" in line)
+            and not (self._sick and ("input/output error" in line or "file system is read-only" in line))
         ]
         verdict.broken += [Broken("P6", f"a node went wrong by itself: {line}") for line in told]
         verdict.trace = self.mesh.trace.hexdigest()

@@ -99,7 +99,10 @@ class StorageConfig:
     collect_packed_after_s: float = _setting(3600.0, "the same for small parts whose bytes are in a packed chunk")
     trash_keep_s: float = _setting(2_592_000.0, "seconds until what is in the trash is deleted for good (30 days)")
     move_mb_s: float = _setting(
-        0.0, "MB a second this node gives of what only moves when the layout changed; 0: no limit"
+        0.0, "MB a second this node gives of what only moves, or is to have more copies than before; 0: no limit"
+    )
+    read_only: bool = _setting(
+        False, "serve what is here and take no new chunks, as if the disk were full; rows are still taken"
     )
     scrub_days: float = _setting(7.0, "days in which every chunk on the disk is read and checked once")
 

@@ -15,6 +15,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import Judge, MeshClock
+from mesh.actors.diskguard import StorageGuard
 from mesh.actors.events import EventLog
 from mesh.actors.files import Files
 from mesh.actors.grants import Grants
@@ -100,6 +101,7 @@ class Node:
     catalogue: Catalogue
     chunks: Chunks
     store: ChunkStore
+    guard: StorageGuard
     repair: Repair
     collector: Collector
     trash: Trash
@@ -144,7 +146,9 @@ class Node:
     async def assemble(cls, config: Config, ports: Ports, http_url: str = "") -> Node:
         """Assemble a node on its ports and start it. The ports stay the caller's until it has started."""
         clock = MeshClock(ports.clock)
-        entropy, executor, disk, tables = ports.entropy, ports.executor, ports.disk, ports.tables
+        entropy, executor = ports.entropy, ports.executor
+        guard = StorageGuard(ports.disk, ports.tables, clock, read_only=config.storage.read_only)
+        disk, tables = guard.disk, guard.tables
         standing = ports.standing
         node, mesh = standing.identity.node, standing.identity.mesh
         roles = capabilities.granted(
@@ -190,9 +194,11 @@ class Node:
         view = LayoutView(node, members, config.mesh.copies, grants.stores)
         roster.watch_members(view.reconsider)
         await view.open(rows)
+        guard.watch(lambda: view.writable(not guard.refuses_rows()))
+        guard.open(system.supervisor)
         catalogue = Catalogue(system, rows, view, clock)
         server = CatalogueServer(system, rows, view, clock)
-        store = ChunkStore(disk, tables, executor, clock)
+        store = ChunkStore(disk, tables, executor, clock, guard.refuses_chunks)
         await store.open()
         if came_back:
             await refer_again(rows, store)
@@ -284,7 +290,9 @@ class Node:
         reasons = {role: why for role, (_, why) in roles.items()}
         pulse = Pulse()
         system.supervisor.run("node/loop-lag", pulse.run)
-        reporter = Reporter(system, clock, disk, store, rows, chunks, repair, collector, ports.process, pulse, reasons)
+        reporter = Reporter(
+            system, clock, disk, store, rows, chunks, repair, collector, ports.process, pulse, reasons, guard.told
+        )
         try:
             await network.start(system)
         except BaseException:
@@ -347,6 +355,7 @@ class Node:
             catalogue,
             chunks,
             store,
+            guard,
             repair,
             collector,
             trash,

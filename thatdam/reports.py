@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from mesh.actors.chunks import Lag, Moving
+from mesh.actors.diskguard import ReadOnlyTold
 from mesh.actors.membership import Members
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.member import Member
 from mesh.ports import Clock, Disk, Network, NotFound, PortError
 from proto.ids import NodeId
 from proto.messages.membership import State
-from proto.messages.nodes import AskReport, NodeReport
+from proto.messages.nodes import REASON_TOLD_MAX, AskReport, NodeReport
 from roles.storage.collector import Reclaiming
 from roles.storage.repair import RepairReport
 from thatdam.pulse import Pulse
@@ -82,7 +83,9 @@ class Reporter:
         process: Process,
         pulse: Pulse,
         role_reasons: Mapping[str, str],
+        read_only: Callable[[], ReadOnlyTold | None] = lambda: None,
     ) -> None:
+        self._read_only = read_only
         self._clock = clock
         self._disk = disk
         self._store = store
@@ -110,6 +113,7 @@ class Reporter:
         repair = await self._repair.report()
         idle = await self._collector.report()
         late_s = self._pulse.usual_s
+        shut = self._read_only()
         return NodeReport(
             self._started_ms,
             self._process.cpu_percent(),
@@ -138,6 +142,10 @@ class Reporter:
             repair.chunks_unfound,
             moving.looked_at,
             moving.moved_bytes,
+            shut.by if shut else "",
+            shut.why[:REASON_TOLD_MAX] if shut else "",
+            shut.since_ms if shut else 0,
+            shut is None or shut.rows,
         )
 
 

@@ -7,6 +7,7 @@ alone, and copies follow on their own. Invariant: bytes that leave ``get`` have 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -22,7 +23,7 @@ from mesh.core.collection import CARRIED
 from mesh.core.copies import Counted, Told, merge
 from mesh.core.placement import partition_of
 from mesh.core.rows import Change
-from mesh.ports import Clock, Corrupt, DiskFull, Flow, NotFound, PortError, Unavailable
+from mesh.ports import Clock, Corrupt, DiskFull, Flow, NotFound, PortError, ReadOnly, Unavailable
 from proto.ids import AssetId, ChunkId, NodeId
 from proto.messages.chunks import CHUNK_BYTES_MAX, CopiesTold, CountCopies, Have, HaveChunks
 
@@ -110,7 +111,8 @@ class Chunks:
     ) -> ChunkId:
         """Store bytes on ``copies`` distinct nodes, or as many as store. ``chunk``: their hash, where it is known.
 
-        Unavailable when fewer did; DiskFull when nobody has room.
+        Those that are read-only are not counted as storing. Unavailable when fewer did; DiskFull when nobody has room,
+        ReadOnly when all are.
         """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
@@ -119,13 +121,17 @@ class Chunks:
         order = self._view.at_hand(partition_of(chunk))
         stores = self._view.stores()
         candidates = [*order, *(node for node in stores if node not in order)]
+        candidates.sort(key=self.copier.is_full)
         wanted = max(1, min(copies, len(stores)))
         if not candidates:
             return await self._store.add(data, asset, chunk, alone=True, checked=True)
         done, failures = await self._store_on_some(candidates, wanted, chunk, data, asset, flow)
-        if done < wanted:
+        shut = sum(isinstance(one, ReadOnly) for one in failures.values())
+        if done < max(1, min(wanted, len(stores) - shut)):
             told = "; ".join(f"{node[:8]}: {error}" for node, error in failures.items())
             text = f"only {done} of {wanted} nodes stored the bytes ({told})"
+            if failures and shut == len(failures):
+                raise ReadOnly(text)
             full = not done and all(isinstance(one, DiskFull) for one in failures.values())
             raise DiskFull(text) if full else Unavailable(text)
         return chunk
@@ -152,6 +158,8 @@ class Chunks:
                         task.result()
                     except PortError as error:
                         failures[node] = error
+                        if isinstance(error, ReadOnly):
+                            self.copier.note_full(node)
                     else:
                         done += 1
         finally:
@@ -164,7 +172,7 @@ class Chunks:
     async def keep(self, data: bytes, asset: AssetId, chunk: ChunkId | None = None) -> ChunkId:
         """Store bytes durably on this node and return; copies follow. Waits for nobody else.
 
-        ``chunk``: their hash, where it is known. DiskFull when there is no room here.
+        ``chunk``: their hash, where it is known. DiskFull when there is no room here, ReadOnly when it takes none.
         """
         if len(data) > CHUNK_BYTES_MAX:
             raise ValueError(f"a chunk of {len(data)} bytes is over {CHUNK_BYTES_MAX}")
@@ -203,7 +211,8 @@ class Chunks:
             asked.append("here: damaged")
         data = await self.fetch(chunk, asked)
         if asked[:1] == ["here: damaged"]:
-            await self._store.add(data, AssetId(""), chunk, checked=True)  # healed
+            with contextlib.suppress(DiskFull, Unavailable):
+                await self._store.add(data, AssetId(""), chunk, checked=True)  # healed
         return data
 
     async def fetch(self, chunk: ChunkId, asked: list[str] | None = None) -> bytes:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping, Sequence, Set
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -24,7 +24,20 @@ from mesh.core.collection import Idle, Need, need_of
 from mesh.core.copies import Standing
 from mesh.core.placement import partition_of
 from mesh.core.rows import unpack
-from mesh.ports import Clock, Corrupt, Disk, DiskUsage, Executor, NotFound, PortError, Sql, Tables
+from mesh.ports import (
+    Clock,
+    Corrupt,
+    Disk,
+    DiskFull,
+    DiskUsage,
+    Executor,
+    NotFound,
+    PortError,
+    ReadOnly,
+    Sql,
+    Tables,
+    Unavailable,
+)
 from proto.ids import AssetId, ChunkId, PartitionId
 
 QUARANTINE_FILES_MAX = 64
@@ -57,12 +70,23 @@ def path_of(chunk: ChunkId) -> str:
 class ChunkStore:
     """Chunks of one node. ``open`` it first."""
 
-    def __init__(self, disk: Disk, tables: Tables, executor: Executor, clock: Clock) -> None:
+    def __init__(
+        self,
+        disk: Disk,
+        tables: Tables,
+        executor: Executor,
+        clock: Clock,
+        refuses: Callable[[], str] = lambda: "",
+    ) -> None:
+        self.refuses = refuses
+        """Gives why no chunk is taken now, in words; empty when they are."""
         self._disk = disk
         self._tables = tables
         self._executor = executor
         self._clock = clock
         self._known: dict[ChunkId, int] = {}
+        self._rotten: dict[ChunkId, None] = {}
+        """Damaged ones that could not be put aside, for nothing could be written: as good as gone."""
         self._busy: dict[ChunkId, asyncio.Future[None]] = {}
         self._inventory: dict[PartitionId, int] = {}
         self.bytes = 0
@@ -102,7 +126,7 @@ class ChunkStore:
             await self._note(chunk, len(data), AssetId(""), alone=False)
 
     def __contains__(self, chunk: ChunkId) -> bool:
-        return chunk in self._known
+        return chunk in self._known and chunk not in self._rotten
 
     def __len__(self) -> int:
         return len(self._known)
@@ -132,6 +156,7 @@ class ChunkStore:
     ) -> ChunkId:
         """Store bytes durably; Corrupt when they are not what ``expect`` names. ``alone``: this is the first copy.
 
+        ReadOnly when this node takes no chunks; one that is here already is no new one.
         ``checked``: the caller has made ``expect`` from these very bytes, or compared them; they are not hashed again.
         """
         chunk = expect if checked and expect is not None else ChunkId(await self._executor.run(_hash, data))
@@ -140,6 +165,8 @@ class ChunkStore:
         async with self._alone_with(chunk):
             if chunk in self._known and await self.refer(chunk, asset):
                 return chunk
+            if why := self.refuses():
+                raise ReadOnly(why)
             await self._disk.write(path_of(chunk), data)
             try:
                 await self._note(chunk, len(data), asset, alone=alone)
@@ -226,9 +253,21 @@ class ChunkStore:
                 raise NotFound("no such chunk here any more")
             again = await self._whole(chunk)  # it may have been removed and stored anew while it was read
             if again is not None:
+                self._rotten.pop(chunk, None)
                 return again
-            await self._quarantine(chunk)
+            self._rotten[chunk] = None
+            with contextlib.suppress(DiskFull, Unavailable):
+                await self._quarantine(chunk)
+                self._rotten.pop(chunk, None)
         raise Corrupt(f"chunk {chunk.hex()[:12]} is damaged on this node's disk, or gone from it")
+
+    async def put_rotten_aside(self) -> None:
+        """Put aside what was found damaged while nothing could be written."""
+        for chunk in list(self._rotten):
+            with contextlib.suppress(PortError):
+                await self.read(chunk)
+            if chunk not in self._known:
+                self._rotten.pop(chunk, None)
 
     async def _whole(self, chunk: ChunkId) -> bytes | None:
         """Read a chunk from the disk; None when what is there is not it."""

@@ -14,7 +14,18 @@ from types import TracebackType
 from typing import TypeVar
 
 from mesh.actors.system import ActorSystem
-from mesh.ports import ByteStream, Corrupt, DiskFull, Flow, NotFound, PortError, Refused, StreamLost, Unavailable
+from mesh.ports import (
+    ByteStream,
+    Corrupt,
+    DiskFull,
+    Flow,
+    NotFound,
+    PortError,
+    ReadOnly,
+    Refused,
+    StreamLost,
+    Unavailable,
+)
 from proto import codec
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import AssetId, ChunkId, NodeId
@@ -43,14 +54,14 @@ async def read_framed(stream: ByteStream) -> object:
 async def give_chunk(
     system: ActorSystem, node: NodeId, chunk: ChunkId, data: bytes, asset: AssetId, flow: Flow
 ) -> None:
-    """Have a node store a chunk; DiskFull, Refused or Unavailable when it did not."""
+    """Have a node store a chunk; DiskFull, ReadOnly, Refused or Unavailable when it did not."""
     async with Deadline(STREAM_TIMEOUT_S, node):
         answer = await _once_more(lambda: _offer(system, node, PutChunk(chunk, len(data), asset), data, flow))
     match answer:
         case ChunkStored():
             return
-        case ChunkNotStored(why, full):
-            raise DiskFull(why) if full else Refused(why)
+        case ChunkNotStored(why, full, read_only):
+            raise ReadOnly(why) if read_only else DiskFull(why) if full else Refused(why)
         case _:
             raise PortError(f"node {node[:8]} answered a put with something else")
 

@@ -160,6 +160,11 @@ class LayoutView:
         self._sync.cut_off(self._peers.away())
         self.returned.update(node for node in self._alive if node != self._node)
 
+    def writable(self, yes: bool) -> None:
+        """Take note whether this node can write rows: what it has counts for no answer while others take more."""
+        if self._sync.writable(yes, self._peers.away()) and yes:
+            self.returned.update(node for node in self._alive if node != self._node)
+
     def joining(self, capacity_bytes: int, zone: str, now_ms: int) -> Change | None:
         """Give the change that puts this node into the layout, or None when it stands there already."""
         if self._node in self.layout.places or (self._pruned and not self.history.heads):

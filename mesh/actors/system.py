@@ -26,6 +26,7 @@ from mesh.ports import (
     Channel,
     Clock,
     Corrupt,
+    DiskFull,
     Entropy,
     Flow,
     Link,
@@ -409,6 +410,7 @@ _FAILURES: tuple[tuple[type[BaseException], Failure], ...] = (
     (Refused, Failure.REFUSED),
     (Corrupt, Failure.CORRUPT),
     (Unavailable, Failure.UNAVAILABLE),
+    (DiskFull, Failure.UNAVAILABLE),
     (Malformed, Failure.MALFORMED),
 )
 

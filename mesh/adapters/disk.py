@@ -15,7 +15,7 @@ import shutil
 import stat
 from pathlib import Path, PurePosixPath
 
-from mesh.ports import Corrupt, DiskFull, DiskUsage, Executor, NotFound, Unavailable
+from mesh.ports import Corrupt, DiskFull, DiskUsage, Executor, NotFound, ReadOnly, Unavailable
 
 TMP = "tmp"
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -100,6 +100,8 @@ class FolderDisk:
             self._folders.discard(final.parent)
             if error.errno in _FULL:
                 raise DiskFull(f"the disk of {self.root} is full") from error
+            if error.errno == errno.EROFS:
+                raise ReadOnly(f"the file system of {self.root} is read-only") from error
             raise Unavailable(f"cannot write {final}: {error.strerror}") from error
 
 
@@ -144,6 +146,8 @@ def _delete(path: Path) -> None:
     except OSError as error:
         if path.is_dir():
             raise NotFound(f"{path.name} is a folder") from error
+        if error.errno == errno.EROFS:
+            raise ReadOnly(f"the file system of {path} is read-only") from error
         raise Unavailable(f"cannot remove {path}: {error.strerror}") from error
 
 

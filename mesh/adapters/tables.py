@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from mesh.adapters import salvage
-from mesh.ports import Corrupt, DiskFull, Sql, Unavailable
+from mesh.ports import Corrupt, DiskFull, ReadOnly, Sql, Unavailable
 
 T = TypeVar("T")
 
 READERS = 3
 BUSY_TIMEOUT_S = 10.0
+WRITING = "BEGIN IMMEDIATE"
 
 
 class SqliteTables:
@@ -66,7 +67,7 @@ class SqliteTables:
             self._readers.get_nowait().close()
 
     def _write(self, work: Callable[[Sql], T]) -> T:
-        return transact(self._writer, "BEGIN IMMEDIATE", work)
+        return transact(self._writer, WRITING, work)
 
     def _read(self, work: Callable[[Sql], T]) -> T:
         connection = self._readers.get()
@@ -107,16 +108,21 @@ def transact(connection: sqlite3.Connection, begin: str, work: Callable[[Sql], T
     except (sqlite3.OperationalError, sqlite3.DatabaseError) as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
             raise
-        raise port_error(None, error) from error
+        raise port_error(None, error, writing=begin == WRITING) from error
     return given
 
 
-def port_error(path: Path | None, error: sqlite3.Error) -> Exception:
-    """Give what the port says to an error of SQLite; what is our own mistake stays as it is."""
+def port_error(path: Path | None, error: sqlite3.Error, *, writing: bool = False) -> Exception:
+    """Give what the port says to an error of SQLite; what is our own mistake stays as it is.
+
+    ``writing``: in a transaction that may write; in another one that it may not says nothing of the disk.
+    """
     name = getattr(error, "sqlite_errorname", "")
     where = f" {path}" if path else ""
     if name == "SQLITE_FULL":
         return DiskFull("the disk of the database is full")
+    if writing and name.startswith("SQLITE_READONLY"):
+        return ReadOnly(f"the database{where} cannot be written: {error}")
     if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
         return Corrupt(f"the database{where} is damaged: {error}")
     if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_READONLY", "SQLITE_IOERR")):

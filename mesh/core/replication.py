@@ -71,6 +71,7 @@ class SyncState:
         """Peers that came back and were not compared with since."""
         self._leaving: set[PartitionId] = set()
         """Partitions that were not this node's when it began to let their rows go; they may have become so since."""
+        self._writable = True
         self.given_up = 0
         """How often rows were let go: what was compared before says nothing of what is here now."""
         self._counting: frozenset[PartitionId] | None = None
@@ -163,6 +164,20 @@ class SyncState:
             replica.waits |= replica.concerned - {self._me} - away
             self._suspect |= replica.concerned - {self._me}
 
+    def writable(self, yes: bool, away: Set[NodeId]) -> bool:
+        """Take note whether rows can be written here, for where not, others take what this node does not; tells
+        whether that changed.
+
+        Until they can, a replica that others have too counts for nothing; then it has to be compared with them.
+        """
+        if yes == self._writable:
+            return False
+        self._writable = yes
+        self._counting = None
+        if yes:
+            self.cut_off(away)
+        return True
+
     def give_up(self, partition: PartitionId) -> None:
         """Take note that rows of a partition this node does not hold are about to go: until then nothing counts."""
         self._counting = None
@@ -208,7 +223,13 @@ class SyncState:
     def counts(self, partition: PartitionId) -> bool:
         """Tell whether this node's replica of a partition may answer for it."""
         replica = self._replicas.get(partition)
-        return replica is not None and not replica.must and not replica.waits and partition not in self._leaving
+        return (
+            replica is not None
+            and not replica.must
+            and not replica.waits
+            and partition not in self._leaving
+            and (self._writable or len(replica.concerned) == 1)
+        )
 
     def counting(self) -> frozenset[PartitionId]:
         """Give all partitions this node may answer for."""

@@ -45,10 +45,11 @@ class ChunkFound:
 
 @message(404)
 class ChunkNotStored:
-    """The chunk was not stored, and why: ``full`` when there is no room for it."""
+    """The chunk was not stored, and why: ``full`` when there is no room for it, or the node is ``read_only``."""
 
     why: Annotated[str, Max(1000)]
     full: bool = False
+    read_only: bool = False
 
 
 @message(410)

@@ -29,8 +29,9 @@ class NodeReport:
     ``scrub_began_ms`` is when this round began, ``scrub_ended_ms`` when the last whole one ended (0: none yet),
     ``scrub_found`` how many damaged chunks were found, ``chunks_unfound`` how many of the damaged ones no node that can
     be reached has; ``looked_at`` is the part of its chunks, from 0 to 1, that were looked after since others came to
-    hold partitions, ``moved_bytes`` what it gave since its start of chunks that only had to move. Times are UTC
-    milliseconds since 1970.
+    hold partitions, ``moved_bytes`` what it gave since its start of chunks that only had to move; ``read_only`` is
+    "setting" or "disk" where the node takes no chunks, by its operator's word or because its disk takes no writes, and
+    then why and since when, and whether it takes rows. Times are UTC milliseconds since 1970.
     """
 
     started_ms: int
@@ -60,6 +61,10 @@ class NodeReport:
     chunks_unfound: int = 0
     looked_at: float | None = None
     moved_bytes: int = 0
+    read_only: Annotated[str, Max(16)] = ""
+    read_only_why: Annotated[str, Max(REASON_TOLD_MAX)] = ""
+    read_only_since_ms: int = 0
+    takes_rows: bool = True
 
 
 @message(910)

@@ -14,6 +14,7 @@ import asyncio
 import datetime
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import MappingProxyType
 from typing import Annotated, Any
 
@@ -28,7 +29,7 @@ from mesh.core.query import Page as QueryPage
 from mesh.core.query import Query, Where
 from mesh.core.recording import RENEW_EVERY_S
 from mesh.core.rows import Change, Row
-from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, PortError, Refused, Unavailable
+from mesh.ports import Clock, Corrupt, DiskFull, Entropy, NotFound, PortError, ReadOnly, Refused, Unavailable
 from proto import codec
 from proto.codec import Malformed, Max, Value
 from proto.ids import AssetId, CameraId, ChunkId, NodeId, short_id
@@ -80,6 +81,8 @@ _RUNNING = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
 ASK_WITHIN_S = 1.0
 """How long the camera's node may take to say whether this node may go on; a take that begins waits for no longer."""
 LEAVE_WITHIN_S = 5.0
+GIVE_UP_AGAIN_S = 10.0
+"""How often a recorder whose disk takes nothing asks that another go on."""
 FIGURES_WITHIN_S = 3.0
 PUT_BACK_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
 NOTE = "recorder/takes"
@@ -386,11 +389,16 @@ class Recorder:
             await asyncio.sleep(CAMERA_LOOK_S)
         return row
 
-    async def _start(self, camera: CameraId) -> AssetId:
-        row = await self._row_of(camera)
+    async def _check_takes(self) -> None:
+        if why := self._store.refuses():
+            raise ReadOnly(f"{why}; have another node record")
         free = (await self._store.usage()).free_bytes
         if free < START_FREE_BYTES_MIN:
             raise DiskFull(f"this node's disk has {free >> 20} MiB left to record to; make room first")
+
+    async def _start(self, camera: CameraId) -> AssetId:
+        row = await self._row_of(camera)
+        await self._check_takes()
         take = AssetId(short_id(self._entropy.token(16)))
         home = self._homes[camera] = NodeId(_text(row, "node"))
         try:
@@ -457,8 +465,13 @@ class Recorder:
 
     async def _hold(self, camera: CameraId, made: Take, went_on: bool) -> None:
         """Ask for the lease again and again; give way when another has it, or when the take is over."""
+        given_up_at = -GIVE_UP_AGAIN_S
         while True:
             home = self._homes.get(camera)
+            if home and self._store.refuses() and self._clock.monotonic() - given_up_at >= GIVE_UP_AGAIN_S:
+                # What cannot be stored here another node stores; it has what was lost meanwhile given again.
+                given_up_at = self._clock.monotonic()
+                await self._offer_away(home, camera, made.take)
             if home:
                 place = made.place(self._chunks.lag().seconds)
                 try:
@@ -468,13 +481,21 @@ class Recorder:
                 else:
                     if held.verdict is not Verdict.HELD:
                         # On its own: giving way ends this very task.
-                        self._system.supervisor.once("take/give-way", self._give_way(camera, made, held))
+                        giving = f"take/{made.take}/give-way"
+                        await self._system.supervisor.stop(giving)
+                        self._system.supervisor.run(giving, partial(self._give_way, camera, made, held))
                         return
                     made.counter, made.granted = held.counter, True
                     if went_on and (held.epoch, held.group) != (0, 0):
                         made.missing_from((held.epoch, held.group))
                     went_on = False
             await asyncio.sleep(RENEW_EVERY_S)
+
+    async def _offer_away(self, home: NodeId, camera: CameraId, take: AssetId) -> None:
+        try:
+            await self._system.ask(home, KEEPER, LeaveRecording(camera, take), Done, timeout_s=LEAVE_WITHIN_S)
+        except PortError as error:
+            _log.info("nobody takes over", camera=camera, take=take, error=str(error))
 
     async def _give_way(self, camera: CameraId, made: Take, held: RecordingHeld) -> None:
         async with self._turns.setdefault(camera, asyncio.Lock()):
@@ -504,7 +525,7 @@ class Recorder:
                 await self._catalogue.write(Change("assets", made.take, set=ended))
 
     async def take_over(self, message: TakeOver) -> None:
-        """Go on with a take that another node recorded; Refused or DiskFull when this one cannot."""
+        """Go on with a take that another node recorded; Refused, DiskFull or ReadOnly when this one cannot."""
         camera, take = CameraId(message.camera), AssetId(message.take)
         async with self._turns.setdefault(camera, asyncio.Lock()):
             running = self._takes.get(camera)
@@ -513,9 +534,7 @@ class Recorder:
             elif running is not None:
                 raise Refused("this node records another take of this camera")
             else:
-                free = (await self._store.usage()).free_bytes
-                if free < START_FREE_BYTES_MIN:
-                    raise DiskFull(f"this node's disk has {free >> 20} MiB left to record to")
+                await self._check_takes()
                 before = await self._latest(take)
                 row = await self._catalogue.get("cameras", camera) if camera not in self._homes else None
                 self._homes[camera] = (

@@ -24,12 +24,12 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks, reference
 from mesh.actors.live import Ended, Gap, GroupStart, Item, LiveHub, Object, Subscription
 from mesh.core.rows import Change
-from mesh.ports import Clock, DiskFull
+from mesh.ports import Clock, DiskFull, ReadOnly
 from proto.codec import Malformed, Value
 from proto.ids import AssetId, CameraId, ChunkId
 from roles.daemon.backfill import EVERYTHING, Place, Refill
 from roles.media.segmenter import Part, Segmenter
-from roles.media.timeline import GAP_US, Entry, Loss, Page, Placer
+from roles.media.timeline import DISK_FULL, GAP_US, Entry, Loss, Page, Placer
 from roles.media.units import AccessUnit, GroupInfo, MediaKind
 
 PAGE_EVERY_S = 1.0
@@ -123,6 +123,7 @@ class Take:
         self._before_us = 0
         self._first: Entry | None = None
         self._lost: list[Loss] = []
+        self._why_lost = DISK_FULL
         self._lost_told = 0
         self.first: tuple[int, int, int] | None = None
         """Epoch, group and part this run began with."""
@@ -204,7 +205,7 @@ class Take:
             await self._write_page()
         await self._tell_losses(ended=True)
         if self.lost_us:
-            await self._tell_error(f"{self.lost_us / 1e6:.1f} s of this take were not recorded: the disk was full")
+            await self._tell_error(f"{self.lost_us / 1e6:.1f} s of this take were not recorded: {self._why_lost}")
         await self._tell_waiting("")
         self.ended.set()
 
@@ -330,6 +331,7 @@ class Take:
                     self.parts_lost += 1
                     self.lost_us += part.duration_us
                     self._lose(part)
+                    self._why_lost = "the disk took no writes" if isinstance(error, ReadOnly) else DISK_FULL
                     await self._tell_error(f"not recording: {error}")
                 else:
                     stored += 1
@@ -355,9 +357,9 @@ class Take:
         told = tuple(loss.text() for loss in self._lost[self._lost_told :])
         try:
             await self._catalogue.write(Change("assets", self.take, add={"lost": told}))
-        except DiskFull:
+        except DiskFull as error:
             if ended:
-                _log.error("the disk is full, and what is lost could not be written", take=self.take)
+                _log.error("what is lost could not be written", take=self.take, error=str(error))
             return
         self._lost_told = len(self._lost)
 
@@ -419,13 +421,13 @@ class Take:
             self.waiting = waiting
             try:
                 await self._catalogue.write(Change("assets", self.take, set={"waiting": waiting}))
-            except DiskFull:
-                _log.error("the disk is full, and its state could not be written", take=self.take)
+            except DiskFull as error:
+                _log.error("its state could not be written", take=self.take, error=str(error))
 
     async def _tell_error(self, error: str) -> None:
         if error != self.error:
             self.error = error
             try:
                 await self._catalogue.write(Change("assets", self.take, set={"error": error}))
-            except DiskFull:
-                _log.error("the disk is full, and its state could not be written", take=self.take)
+            except DiskFull as full:
+                _log.error("its state could not be written", take=self.take, error=str(full))

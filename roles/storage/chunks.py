@@ -1,7 +1,7 @@
 """The actor ``chunks`` of a node: takes chunks over streams, gives verified ones, tells what it has.
 
 Invariant: ``ChunkStored`` is answered only when the bytes are verified, durable, and noted as needed by their asset. A
-stand-in takes none beyond STAND_IN_FULL of its disk; a node that does not store takes none.
+stand-in takes none beyond STAND_IN_FULL of its disk; a node that does not store, or is read-only, takes none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from mesh.actors.copier import Copier
 from mesh.actors.placement import LayoutView
 from mesh.actors.system import ActorSystem, Context
 from mesh.core.placement import partition_of
-from mesh.ports import ByteStream, Corrupt, DiskFull, DiskUsage, NotFound, PortError
+from mesh.ports import ByteStream, Corrupt, DiskFull, DiskUsage, NotFound, PortError, ReadOnly
 from proto.ids import AssetId, ChunkId, PartitionId
 from proto.messages.chunks import (
     ChunkFound,
@@ -92,10 +92,14 @@ class ChunkServer:
 
     async def _take(self, message: PutChunk, stream: ByteStream) -> None:
         chunk, asset = ChunkId(message.chunk), AssetId(message.asset)
-        if chunk in self._store and await self._store.refer(chunk, asset):
-            await self._answer_early(stream, ChunkStored(known=True), message.size)
-            return
-        refusal = await self._refusal(chunk, message.size)
+        refusal: ChunkNotStored | None
+        try:
+            if chunk in self._store and await self._store.refer(chunk, asset):
+                await self._answer_early(stream, ChunkStored(known=True), message.size)
+                return
+            refusal = await self._refusal(chunk, message.size)
+        except PortError as error:
+            refusal = _not_stored(error)
         if refusal is not None:
             await self._answer_early(stream, refusal, message.size)
             return
@@ -104,16 +108,16 @@ class ChunkServer:
         answer: ChunkStored | ChunkNotStored = ChunkStored()
         try:
             await self._store.add(data, asset, chunk)
-        except DiskFull as error:
-            answer = ChunkNotStored(str(error)[:1000], full=True)
         except PortError as error:
-            answer = ChunkNotStored(str(error)[:1000])
+            answer = _not_stored(error)
         await write_framed(stream, answer)
         await stream.finish()
 
     async def _refusal(self, chunk: ChunkId, size: int) -> ChunkNotStored | None:
         if not self._takes:
             return ChunkNotStored("this node does not store")
+        if why := self._store.refuses():
+            return ChunkNotStored(why[:1000], full=True, read_only=True)
         if self._view is None or self._system.node_id in self._view.owners(partition_of(chunk)):
             return None
         self._taken_bytes += size
@@ -144,3 +148,7 @@ class ChunkServer:
         for at in range(0, len(data), _WRITE_BYTES):
             await stream.write(data[at : at + _WRITE_BYTES])
         await stream.finish()
+
+
+def _not_stored(error: PortError) -> ChunkNotStored:
+    return ChunkNotStored(str(error)[:1000], isinstance(error, DiskFull), isinstance(error, ReadOnly))

@@ -146,6 +146,9 @@ class Repair:
     async def heal_once(self) -> int:
         """Fetch what is damaged or missing here, so many at once, those next that were not looked for lately; gives how
         many chunks came back."""
+        if self._store.refuses():
+            return 0  # others have what lacks a copy brought to stand-ins
+        await self._store.put_rotten_aside()
         healed = 0
         batch = await self._store.damaged(HEAL_BATCH, self._looked_for)
         # What nobody has must not keep others from being looked for: after the last come the first again.
@@ -209,7 +212,8 @@ class Repair:
             more = sorted(mine - theirs)
             spent = await self._store.spent(more)
             await self._store.mark(pending=[chunk for chunk in more if chunk not in spent])
-            await self._store.want(await self._worth(sorted(theirs - mine)))
+            if not self._store.refuses():
+                await self._store.want(await self._worth(sorted(theirs - mine)))
 
     async def _worth(self, chunks: list[ChunkId]) -> list[ChunkId]:
         """Leave out what may have been collected here: an owner that counts wants only what is referred to."""

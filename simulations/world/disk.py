@@ -1,9 +1,9 @@
 """A machine's disk that survives its node's crash, with faults.
 
 A write takes time, and is there as a whole or not at all: what a crash interrupts leaves nothing under the final name.
-Faults: errors of writes and reads, a full disk, bits that flip while nobody looks, sectors that cannot be read, writes
-that land in the place of another file, writes that a crash tears (half a file under its final name, as a disk leaves it
-that lies about its order), a wiped disk.
+Faults: errors of writes and reads, a disk that takes no writes, a full one, bits that flip while nobody looks, sectors
+that cannot be read, writes that land in the place of another file, writes that a crash tears (half a file under its
+final name, as a disk leaves it that lies about its order), a wiped disk.
 
 Invariant: what ``write`` returned for is there after a crash, unless a fault was put in; the real folder passes the
 same contract tests (``tests/contracts/test_disk.py``).
@@ -15,7 +15,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from mesh.ports import Corrupt, DiskFull, DiskUsage, NotFound, Unavailable
+from mesh.ports import Corrupt, DiskFull, DiskUsage, NotFound, ReadOnly, Unavailable
 from simulations.world.entropy import SeededEntropy
 
 WRITE_S = (0.0005, 0.004)
@@ -32,6 +32,7 @@ class DiskFaults:
     misdirected: float = 0.0
     torn: float = 0.0
     slow_factor: float = 1.0
+    read_only: bool = False
     capacity_bytes: int = 1 << 40
 
 
@@ -81,6 +82,8 @@ class FakeDisk:
         """Remove a file."""
         name = _inside(path)
         await self._takes(WRITE_S, 0)
+        if name in self.files and self.faults.read_only:
+            raise ReadOnly("the file system is read-only")
         self._used -= len(self._file(name))
         del self.files[name]
 
@@ -107,6 +110,8 @@ class FakeDisk:
 
     def check_write(self) -> None:
         """Fail as the disk would; the tables on it ask too."""
+        if self.faults.read_only:
+            raise ReadOnly("the file system is read-only")
         if self._chance.chance(self.faults.write_errors):
             raise Unavailable("cannot write: input/output error")
 
@@ -153,6 +158,7 @@ class FakeDisk:
         faults = self.faults
         faults.write_errors = faults.read_errors = faults.misdirected = faults.torn = 0.0
         faults.slow_factor = 1.0
+        faults.read_only = False
 
     def wipe(self) -> None:
         """Lose everything."""

@@ -13,7 +13,7 @@ import sqlite3
 from collections.abc import Callable
 from typing import TypeVar
 
-from mesh.adapters.tables import port_error, transact
+from mesh.adapters.tables import WRITING, port_error, transact
 from mesh.ports import Sql
 from simulations.world.disk import FakeDisk
 
@@ -40,7 +40,7 @@ class FakeTables:
             await self._disk.write_time(_COMMIT_BYTES)
             self._disk.check_write()
             self._disk.check_room(_COMMIT_BYTES)
-            given = transact(self._connection, "BEGIN IMMEDIATE", work)
+            given = transact(self._connection, WRITING, work)
             self.commits += 1
             return given
 

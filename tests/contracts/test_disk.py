@@ -12,7 +12,7 @@ import pytest
 from mesh.adapters import disk as adapter
 from mesh.adapters.disk import FolderDisk
 from mesh.adapters.executor import ThreadExecutor
-from mesh.ports import Corrupt, Disk, DiskFull, NotFound, Unavailable
+from mesh.ports import Corrupt, Disk, DiskFull, NotFound, ReadOnly, Unavailable
 from simulations.world.disk import FakeDisk
 from simulations.world.entropy import SeededEntropy
 from simulations.world.world import World
@@ -71,6 +71,9 @@ class RealDisks:
     def break_writes(self):
         self.os.error = errno.EIO
 
+    def protect(self):
+        self.os.error = errno.EROFS
+
     def mend(self):
         self.os.error = 0
 
@@ -102,6 +105,9 @@ class FakeDisks:
 
     def break_writes(self):
         self.disk.faults.write_errors = 1.0
+
+    def protect(self):
+        self.disk.faults.read_only = True
 
     def mend(self):
         self.disk.make_room()
@@ -251,7 +257,7 @@ def test_writes_of_one_file_at_once_leave_one_of_them_whole(disks):
     disks.run(case)
 
 
-@pytest.mark.parametrize(("fault", "error"), [("fill", DiskFull), ("break_writes", Unavailable)])
+@pytest.mark.parametrize(("fault", "error"), [("fill", DiskFull), ("break_writes", Unavailable), ("protect", ReadOnly)])
 def test_a_write_that_fails_leaves_what_was_there(disks, fault, error):
     async def case(disk):
         await disk.write("old", b"old content")

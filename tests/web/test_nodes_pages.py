@@ -110,6 +110,29 @@ def test_what_can_be_given_back_is_told_with_who_holds_it_up(request, given):
     assert screen.errors == []
 
 
+@pytest.mark.parametrize(
+    ("shut", "words"),
+    [
+        ({"by": "setting", "why": "", "since": None, "rows": True}, "as its setting storage.read_only says"),
+        (
+            {"by": "disk", "why": "the file system is read-only", "since": "2026-05-01T12:00:00Z", "rows": False},
+            "Its disk takes no writes: The file system is read-only. It serves all it has, and other nodes stand in.",
+        ),
+    ],
+)
+def test_a_node_that_takes_nothing_new_says_why_and_what_to_do(screen, shut, words):
+    def answer(route):
+        mesh = route.fetch().json()
+        next(one for one in mesh["nodes"] if one["name"] == "n1")["read_only"] = shut
+        route.fulfill(json=mesh)
+
+    screen.page.route("**/api/v1/nodes", answer)
+    screen.sign_in().open("/nodes")
+    expect(node(screen, "n1").get_by_test_id("read-only")).to_contain_text(words)
+    expect(node(screen, "n0").get_by_test_id("read-only")).to_have_count(0)
+    assert screen.errors == []
+
+
 def test_who_catches_up_is_waited_for_and_who_is_gone_is_to_be_started(screen):
     told = {"ok": 1000, "total": 1024, "catching_up": True}
     screen.page.route("**/api/v1/nodes", lambda route: route.fulfill(json=route.fetch().json() | {"partitions": told}))

@@ -87,7 +87,7 @@ def show(data: Data = "", as_json: AsJson = False) -> None:
         {
             "id": one["id"][:12],
             "name": escape(one["name"]),
-            "state": one["state"],
+            "state": one["state"] + (", read-only" if one["read_only"] else ""),
             "zone": escape(one["zone"]),
             "weight": size_text(one["weight_bytes"]),
             "partitions": one["partitions"],

@@ -71,6 +71,9 @@ def up(
     join: Annotated[list[str] | None, typer.Option(help="a ticket of `thatdam invite`, or host:port of a node")] = None,
     copies: Annotated[int | None, typer.Option(help="copies wanted of everything kept")] = None,
     role: Annotated[list[str] | None, typer.Option(help="a role to take; without any, chosen from the machine")] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="serve what is here, and take no new chunks: others stand in")
+    ] = False,
     file_folder: Annotated[list[str] | None, typer.Option(help="folder whose files may be played as cameras")] = None,
     lan: Annotated[bool, typer.Option("--lan", help="serve the viewer by HTTPS on the LAN too, for phones")] = False,
     settings_file: Annotated[Path | None, typer.Option("--config", help="settings file")] = None,
@@ -86,6 +89,7 @@ def up(
         "mesh.copies": copies,
         "http.port": port,
         "http.lan": lan or None,
+        "storage.read_only": read_only or None,
         "proxy.file_folders": tuple(file_folder or ()),
     }
     from thatdam import config as settings  # these, and the node's libraries, take a second to load

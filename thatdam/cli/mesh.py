@@ -49,6 +49,8 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
         out.print(
             f"{'' if number else 'refused':<12}{one['address']}: {one['reason']}", highlight=False, soft_wrap=True
         )
+    for line in read_only_told(listed):
+        out.print(line, highlight=False, soft_wrap=True)
     for warning in answer["standing"]["warnings"]:
         out.print(f"attention   {warning}", highlight=False, soft_wrap=True)
     able = answer["standing"]["admitting"]
@@ -75,6 +77,27 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
         out.print(line, highlight=False)
 
 
+def read_only_told(nodes: list[dict[str, Any]]) -> list[str]:
+    """Say which nodes take no new chunks, why, and what to do."""
+    lines: list[str] = []
+    for node in nodes:
+        told = node["read_only"]
+        if told is None:
+            continue
+        name = node["name"] or node["id"][:8]
+        if told["by"] == "setting":
+            text = f"{name} takes no new chunks, as storage.read_only says; start it without that to have it take them"
+        else:
+            text = (
+                f"{name} takes no new chunks since {told['since']}: {told['why']}. Mend its disk; it goes on by itself "
+                "once a write succeeds. If it cannot be mended, `thatdam layout apply --drain` it while it can be read"
+            )
+            if not told["rows"]:
+                text += ". It takes no rows either, and what it knows does not pass for whole"
+        lines.append(f"{'' if lines else 'read-only':<12}{text}")
+    return lines
+
+
 def collection_told(collection: dict[str, Any]) -> list[str]:
     """Say what can be given back, and who holds that up."""
     waiting, gone = collection["reclaimable_bytes"], collection["reclaimed_bytes"]
@@ -91,7 +114,7 @@ def collection_told(collection: dict[str, Any]) -> list[str]:
 def scrubs_told(nodes: list[dict[str, Any]]) -> list[str]:
     """Say when the disks were last read and checked as a whole."""
     told = [node for node in nodes if node["scrub_began_at"] or node["scrub_ended_at"]]
-    lines = []
+    lines: list[str] = []
     for number, node in enumerate(told):
         name = node["name"] or node["id"][:8]
         last = f"whole at {node['scrub_ended_at']}" if node["scrub_ended_at"] else "not whole yet"
@@ -105,7 +128,7 @@ def _row(node: dict[str, Any], names: dict[str, str]) -> dict[str, Any]:
     return {
         "node": node["id"][:8] + (" (this)" if node["self"] else ""),
         "name": node["name"],
-        "state": node["state"],
+        "state": node["state"] + (", read-only" if node["read_only"] else ""),
         "roles": " ".join(node["roles"]),
         "disk free": None if free is None else f"{free / 2**30:.1f} GiB",
         "chunks": node["chunks"],

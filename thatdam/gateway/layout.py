@@ -90,6 +90,7 @@ def _standing(node: Node, states: dict[NodeId, NodeState], one: NodeId, partitio
         chunks_to_copy=report.chunks_repairing if report else None,
         looked_at=report.looked_at if report else None,
         moved_bytes=report.moved_bytes if report else None,
+        read_only=bool(report and report.read_only),
         synced=not history.moving or history.synced.get(one) == history.now.id,
         present=report is not None,
     )
@@ -227,6 +228,10 @@ def _warnings(node: Node, planned: _Planned, changes: list[Change]) -> list[str]
         name = one.name or one.id[:12]
         if one.bytes_after > STAND_IN_FULL * one.weight_bytes:
             found.append(f"{name} will be over {STAND_IN_FULL:.0%} full")
+        if one.bytes_coming and state is not None and state.report is not None and state.report.read_only:
+            found.append(
+                f"{name} is read-only: what it is to hold waits until it is not, and stand-ins hold it meanwhile"
+            )
         if one.bytes_coming and (state is None or state.report is None):
             found.append(f"{name} is not there: what it is to hold waits until it is, and stand-ins hold it meanwhile")
     return found

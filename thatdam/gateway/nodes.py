@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from mesh.core.query import Query as Rows
 from proto.messages.membership import State
+from proto.messages.nodes import NodeReport
 from thatdam.gateway import shapes
 from thatdam.gateway.answers.nodes import (
     Collection,
@@ -18,6 +19,7 @@ from thatdam.gateway.answers.nodes import (
     Nodes,
     NodeStanding,
     Partitions,
+    ReadOnly,
     Refusal,
     RevokedNode,
 )
@@ -86,6 +88,18 @@ def _safe_url(url: str) -> str | None:
     return url if url.startswith(("http://", "https://")) and url.isprintable() else None
 
 
+def read_only_of(report: NodeReport | None) -> ReadOnly | None:
+    """Give how a node is read-only, as it tells; None when it is not."""
+    if report is None or report.read_only not in ("setting", "disk"):
+        return None
+    return ReadOnly(
+        by="setting" if report.read_only == "setting" else "disk",
+        why=report.read_only_why,
+        since=shapes.moment(report.read_only_since_ms),
+        rows=report.takes_rows,
+    )
+
+
 def _shape(state: NodeState, node: ThisNode) -> Node:
     member, report = state.member, state.report
     info = member.info
@@ -116,6 +130,7 @@ def _shape(state: NodeState, node: ThisNode) -> Node:
         scrub_began_at=shapes.moment(report.scrub_began_ms) if report else None,
         scrub_ended_at=shapes.moment(report.scrub_ended_ms) if report else None,
         scrub_found=report.scrub_found if report else None,
+        read_only=read_only_of(report),
         lag_bytes=report.lag_bytes if report else None,
         lag_s=report.lag_s if report else None,
         rtt_ms=round(state.rtt_s * 1000, 2) if state.rtt_s is not None and report is not None else None,

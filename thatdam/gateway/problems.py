@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from mesh.actors.system import correlation
 from mesh.core.access import Denied, TooManyTries
-from mesh.ports import Corrupt, DiskFull, NotFound, PortError, Refused, Unavailable
+from mesh.ports import Corrupt, DiskFull, NotFound, PortError, ReadOnly, Refused, Unavailable
 from proto.codec import Malformed
 
 PROBLEM = "application/problem+json"
@@ -98,6 +98,7 @@ def problem_response(status: int, detail: str, headers: dict[str, str] | None = 
 _PORT_STATUS: tuple[tuple[type[PortError], int], ...] = (
     (NotFound, 404),
     (Refused, 409),
+    (ReadOnly, 503),
     (DiskFull, 507),
     (Corrupt, 502),
     (Unavailable, 503),

@@ -9,6 +9,7 @@ from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks
 from mesh.actors.chunkstore import ChunkStore
 from mesh.actors.clockguard import MeshClock
+from mesh.actors.diskguard import StorageGuard
 from mesh.actors.files import Files
 from mesh.actors.layouts import LayoutKeeper
 from mesh.actors.placement import LayoutView
@@ -91,13 +92,16 @@ async def start(
     folder = folder / str(number)
     disk = FolderDisk(folder, executor)
     tables = SqliteTables(folder / "node.db")
-    rows = RowStore(tables)
+    guard = StorageGuard(disk, tables, clock)
+    rows = RowStore(guard.tables)
     await rows.open()
     view = LayoutView(node, peers, copies)
     await view.open(rows)
+    guard.watch(lambda: view.writable(not guard.refuses_rows()))
+    guard.open(system.supervisor)
     catalogue = Catalogue(system, rows, view, clock)
     server = CatalogueServer(system, rows, view, clock)
-    store = ChunkStore(disk, tables, executor, clock)
+    store = ChunkStore(guard.disk, guard.tables, executor, clock, guard.refuses_chunks)
     await store.open()
     chunks = Chunks(system, store, view, peers, clock, keep_confirmed_s=keep_confirmed_s, move_bytes_s=move_bytes_s)
     await network.start(system)
@@ -140,6 +144,7 @@ async def start(
         machine=machine,
         tables=tables,
         disk=disk,
+        guard=guard,
         executor=executor,
         stopped=False,
     )

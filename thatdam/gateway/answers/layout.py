@@ -73,6 +73,8 @@ class Standing(Answer):
     """The part of its chunks, from 0 to 1, that it has brought to those that hold them by now; null: not known."""
     moved_bytes: int | None
     """Bytes it gave to others since it started only because they hold them now."""
+    read_only: bool
+    """Whether it takes no new chunks now, so that the next nodes in the order stand in for it."""
     synced: bool
     """Whether it has all it owns by this version."""
     present: bool

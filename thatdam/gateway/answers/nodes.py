@@ -7,6 +7,19 @@ from typing import Literal
 from thatdam.gateway.answers import Answer, Moment
 
 
+class ReadOnly(Answer):
+    """How a node is read-only: it serves all it has and takes no new chunks, so others stand in for it."""
+
+    by: Literal["setting", "disk"]
+    """Its operator's word (storage.read_only), or its disk, which takes no writes."""
+    why: str
+    """Why, in words."""
+    since: Moment | None
+    """Since when."""
+    rows: bool
+    """Whether it takes catalogue rows; where its database cannot be written, its answers do not pass for whole."""
+
+
 class Node(Answer):
     """A node of the mesh. What it tells of itself is null while it does not answer."""
 
@@ -62,6 +75,8 @@ class Node(Answer):
     """When the last whole scrub ended."""
     scrub_found: int | None
     """Damaged chunks that scrubs found."""
+    read_only: ReadOnly | None
+    """How it is read-only; null: it is not, or does not answer."""
     lag_bytes: int | None
     """Bytes that it keeps and no other node has yet."""
     lag_s: float | None

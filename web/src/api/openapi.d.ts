@@ -1778,6 +1778,8 @@ export interface components {
             name: string;
             /** @description Partitions for which it is still catching up. */
             partitions_behind: number | null;
+            /** @description How it is read-only; null: it is not, or does not answer. */
+            read_only: components["schemas"]["ReadOnly"] | null;
             /** @description Bytes it keeps that nobody refers to any more. */
             reclaimable_bytes: number | null;
             /** @description Bytes it has collected since it was started. */
@@ -2023,6 +2025,20 @@ export interface components {
              */
             status: "ready" | "not ready";
         };
+        /** @description How a node is read-only: it serves all it has and takes no new chunks, so others stand in for it. */
+        ReadOnly: {
+            /**
+             * @description Its operator's word (storage.read_only), or its disk, which takes no writes.
+             * @enum {string}
+             */
+            by: "setting" | "disk";
+            /** @description Whether it takes catalogue rows; where its database cannot be written, its answers do not pass for whole. */
+            rows: boolean;
+            /** @description Since when. */
+            since: string | null;
+            /** @description Why, in words. */
+            why: string;
+        };
         /** @description A stretch of a take that one node recorded. */
         Recorded: {
             /** @description Seconds from the take's start. */
@@ -2186,6 +2202,8 @@ export interface components {
             partitions_behind: number | null;
             /** @description Whether it is there. */
             present: boolean;
+            /** @description Whether it takes no new chunks now, so that the next nodes in the order stand in for it. */
+            read_only: boolean;
             /**
              * @description Whether it stores, is being emptied, or was taken out.
              * @enum {string}

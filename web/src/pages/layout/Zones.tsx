@@ -71,6 +71,7 @@ function SeatRow({ seat, all, staged, onChange }: { seat: Seat; all: number; sta
         </h3>
         <span className="hint">
           {STATE[seat.state]}
+          {seat.read_only && <span className="warn"> · read-only: others stand in for it</span>}
           {!seat.present && <span className="warn"> · not answering</span>}
           {staged && " · in the plan"}
         </span>

@@ -17,6 +17,7 @@ const seat = (id: string, more: Partial<Seat> = {}): Seat => ({
   chunks_to_copy: 0,
   looked_at: 1,
   moved_bytes: 0,
+  read_only: false,
   synced: true,
   present: true,
   ...more,

@@ -6,6 +6,7 @@ import { useSession } from "../../app/session.tsx";
 import { useSay } from "../../ui/toasts.tsx";
 import { useAction } from "../../ui/useAction.ts";
 import { bytes, counted, DASH, plain } from "../../words/amounts.ts";
+import { sentence } from "../../words/sentence.ts";
 import { inWords, shortMoment, since } from "../../words/time.ts";
 import { Revoke } from "./Revoke.tsx";
 
@@ -39,6 +40,7 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
         </h2>
         <span className="hint">
           {node.self ? "This node" : (STATE[node.state] ?? node.state)}
+          {node.read_only !== null && " · read-only"}
           {up_s !== null && ` · up ${inWords(up_s)}`}
           {node.zone && ` · ${node.zone}`}
         </span>
@@ -64,6 +66,11 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
           <span className="number">–</span>
         )}
       </div>
+      {node.read_only !== null && (
+        <p className="card-warn" data-testid="read-only">
+          {readOnly(node.read_only)}
+        </p>
+      )}
       {damaged > 0 && (
         <p className="card-warn">
           {counted(damaged, "damaged chunk was", "damaged chunks were")} found by checking, and fetched again from other
@@ -95,6 +102,15 @@ export function NodeCard({ node, mesh, onChanged }: { node: Node; mesh: Nodes; o
       </details>
     </article>
   );
+}
+
+/** Why it takes no new chunks, and what to do. */
+function readOnly({ by, why, rows }: NonNullable<Node["read_only"]>): string {
+  if (by === "setting") {
+    return "It serves all it has and takes nothing new, as its setting storage.read_only says. Other nodes stand in.";
+  }
+  const behind = rows ? "" : " What it knows of the catalogue may be behind and does not count.";
+  return `Its disk takes no writes: ${sentence(why)} It serves all it has, and other nodes stand in.${behind} Mend the disk, or drain the node.`;
 }
 
 function admits(node: Node, mesh: Nodes): boolean {
