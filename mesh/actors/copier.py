@@ -148,6 +148,11 @@ class Copier:
         age_s = max(0.0, now_ms - self._oldest_ms) / 1000 if self._oldest_ms else 0.0
         return Lag(chunks, max(0, size), age_s)
 
+    @property
+    def giving(self) -> bool:
+        """Whether others may lack what is here only because it comes to them at the rate that is set."""
+        return self._pace.limited and (self.backlog > 0 or self._looked() is not None)
+
     def moving(self) -> Moving:
         """Tell how far it is in following the layout."""
         looked = self._looked()
@@ -393,6 +398,7 @@ class Copier:
                 looking = token
                 self._raised_ms = int(self._clock.wall() * 1000) if copies > self._swept_copies else 0
             if token != self._swept and await self.sweep_once(token):
+                self.backlog = await self._store.pending_count()
                 await self._store.set_meta(_SWEPT, token.encode())
                 await self._store.set_meta(_SWEPT_COPIES, str(copies).encode())
                 self._swept, self._swept_copies = token, copies

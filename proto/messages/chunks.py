@@ -90,9 +90,10 @@ class CompareChunks:
 
 @message(421)
 class ChunksDiffer:
-    """The partitions of which this node holds other chunks."""
+    """The partitions of which this node holds other chunks; ``giving``: it brings what others lack at its own rate."""
 
     partitions: Annotated[tuple[int, ...], Max(1024)]
+    giving: bool = False
 
 
 @message(422)

@@ -70,7 +70,8 @@ class ChunkServer:
                 )
             case CompareChunks():
                 return ChunksDiffer(
-                    tuple(part for part, value in message.digests if self._store.digest(PartitionId(part)) != value)
+                    tuple(part for part, value in message.digests if self._store.digest(PartitionId(part)) != value),
+                    self._copier.giving,
                 )
             case ListChunks():
                 part = PartitionId(message.partition)

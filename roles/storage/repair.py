@@ -212,7 +212,7 @@ class Repair:
             more = sorted(mine - theirs)
             spent = await self._store.spent(more)
             await self._store.mark(pending=[chunk for chunk in more if chunk not in spent])
-            if not self._store.refuses():
+            if not self._store.refuses() and not answer.giving:
                 await self._store.want(await self._worth(sorted(theirs - mine)))
 
     async def _worth(self, chunks: list[ChunkId]) -> list[ChunkId]:
