@@ -26,8 +26,9 @@ from simulations.world.entropy import SeededEntropy
 
 # ---------------------------------------------------------------- rows and clocks
 
-WRITERS, KEYS, ROW_STEPS = 3, 2, 120
+WRITERS, ROW_STEPS = 3, 120
 FIELDS, ELEMENTS = ("name", "mime"), ("red", "green")
+ROWS = {"scene0": "scenes", "scene1": "scenes", "asset0": "assets"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,19 +54,21 @@ class _Replica:
 def rows_history(seed: int) -> list[Broken]:
     """Write, remove, delete and exchange rows over some replicas; no write may undo what it had seen.
 
-    P4: a value that was overwritten, a tag that was removed and a row that was deleted do not come back; replicas that
-    have seen the same are the same to the byte; one clock gives one stamp once.
+    P4: a value that was overwritten, a tag that was removed and a row that was deleted do not come back, and nothing
+    of an asset that was deleted does, whatever its writer had seen; replicas that have seen the same are the same to
+    the byte; one clock gives one stamp once.
     """
     chance = SeededEntropy(seed, "rows")
     replicas = [_Replica(f"node{at}", HybridClock(), chance.below(200) - 100) for at in range(WRITERS)]
-    history: dict[str, list[_Wrote]] = {f"key{at}": [] for at in range(KEYS)}
+    history: dict[str, list[_Wrote]] = {key: [] for key in ROWS}
     stamps: dict[tuple[str, int], int] = {}
     broken: list[Broken] = []
     now_ms, count = 1_795_000_000_000, 0
     for _ in range(ROW_STEPS):
         now_ms += chance.below(3)
         mine = replicas[chance.below(WRITERS)]
-        key = f"key{chance.below(KEYS)}"
+        key = list(ROWS)[chance.below(len(ROWS))]
+        table = ROWS[key]
         wish = chance.below(10)
         if wish < 3:
             _exchange(mine, replicas[chance.below(WRITERS)], now_ms)
@@ -74,10 +77,10 @@ def rows_history(seed: int) -> list[Broken]:
         kind = "delete" if wish == 3 else "remove" if wish == 4 else "add" if wish < 7 else "set"
         what = (ELEMENTS if kind in ("add", "remove") else FIELDS)[chance.below(2)] if kind != "delete" else ""
         change = {
-            "set": Change("assets", key, set={what: f"v{count}"}),
-            "add": Change("assets", key, add={"tags": (what,)}),
-            "remove": Change("assets", key, remove={"tags": (what,)}),
-            "delete": Change("assets", key, delete=True),
+            "set": Change(table, key, set={what: f"v{count}"}),
+            "add": Change(table, key, add={"tags": (what,)}),
+            "remove": Change(table, key, remove={"tags": (what,)}),
+            "delete": Change(table, key, delete=True),
         }[kind]
         stamp = mine.clock.tick(now_ms + mine.skew_ms)
         other = stamps.setdefault((mine.name, stamp), count)
@@ -96,7 +99,7 @@ def rows_history(seed: int) -> list[Broken]:
         if len(set(there)) > 1:
             broken.append(Broken("P2", f"replicas that have seen the same writes of {key} differ"))
         if there:
-            broken += _undone(key, writes, rows.unpack(there[0]))
+            broken += _undone(key, writes, rows.unpack(there[0]), final=ROWS[key] == "assets")
     return broken
 
 
@@ -109,12 +112,14 @@ def _exchange(one: _Replica, other: _Replica, now_ms: int) -> None:
             mine.clock.seen(entry.newest[0], now_ms + 1000)
 
 
-def _undone(key: str, writes: list[_Wrote], entry: Entry) -> list[Broken]:
+def _undone(key: str, writes: list[_Wrote], entry: Entry, *, final: bool = False) -> list[Broken]:
     row = entry.row()
     there = row.fields if entry.alive else {}
     tags = row.sets.get("tags", ()) if entry.alive else ()
     deletes = [write for write in writes if write.kind == "delete"]
     broken = []
+    if final and deletes and (entry.alive or row.fields or row.sets):
+        broken.append(Broken("P4", f"{key} is back though it was deleted for good"))
     for write in writes:
         over = [later for later in writes if write.number in later.saw]
         gone = any(later.kind == "delete" for later in over)
@@ -136,7 +141,7 @@ def _undone(key: str, writes: list[_Wrote], entry: Entry) -> list[Broken]:
 
 # ---------------------------------------------------------------- tombstones
 
-PRUNE_STEPS, PRUNE_WRITES, PRUNE_GRACE_MS = 160, 40, 15
+KEYS, PRUNE_STEPS, PRUNE_WRITES, PRUNE_GRACE_MS = 2, 160, 40, 15
 
 
 def pruning_history(seed: int) -> list[Broken]:

@@ -219,6 +219,11 @@ def _a_tombstone_is_resurrected() -> list[Undo]:
     return _everywhere("merge", real, merge)
 
 
+def _a_purged_asset_is_revived() -> list[Undo]:
+    """An asset that was deleted for good is there again when it is edited by who has not heard of it."""
+    return [_swap(rows, "FINAL", frozenset())]
+
+
 def _a_tombstone_goes_too_soon() -> list[Undo]:
     """A tombstone is forgotten when its grace is over, whoever may not have heard of it: a late row comes back."""
 
@@ -346,6 +351,7 @@ BUGS: dict[str, Callable[[], list[Undo]]] = {
     "epoch-ignored": _the_epoch_is_ignored,
     "ack-before-commit": _a_row_is_acknowledged_before_its_commit,
     "tombstone-resurrected": _a_tombstone_is_resurrected,
+    "purged-revived": _a_purged_asset_is_revived,
     "tombstone-forgotten-early": _a_tombstone_goes_too_soon,
     "unproven-frame-accepted": _an_unproven_frame_is_accepted,
     "credit-lost": _a_credit_is_lost,
@@ -371,6 +377,7 @@ WHERE: dict[str, str] = {
     "epoch-ignored": "leases",
     "ack-before-commit": "lone",
     "tombstone-resurrected": "rows",
+    "purged-revived": "rows",
     "tombstone-forgotten-early": "pruning",
     "unproven-frame-accepted": "proofs",
     "credit-lost": "calm",

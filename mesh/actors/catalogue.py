@@ -148,8 +148,13 @@ class Catalogue:
 
     async def get(self, table: str, pk: str, sk: str = "") -> Row | None:
         """Give a row, or None; Unavailable when no holder of its partition answers and it is not here."""
-        found = [entry for entry in await self._entries(table, pk, sk) if entry.alive]
-        return found[0].row() if found else None
+        found = await self.state(table, pk, sk)
+        return found.row() if found is not None and found.alive else None
+
+    async def state(self, table: str, pk: str, sk: str = "") -> Entry | None:
+        """Give a row's whole state as ``get`` sees it, a tombstone too, or None."""
+        found = await self._entries(table, pk, sk)
+        return found[0] if found else None
 
     async def surely(self, table: str, pk: str, sk: str = "") -> Entry | None:
         """Give a row's whole state, a tombstone too, or None when there is surely none; as ``surely_all``."""

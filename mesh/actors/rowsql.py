@@ -73,7 +73,7 @@ def put(sql: Sql, entry: Entry) -> None:
             sql.execute("DELETE FROM dead WHERE id = ?", (number,))
         return
     if old is not None:
-        _hide(sql, number)
+        hide(sql, number)
     if entry.table not in KEPT_FOR_EVER:
         sql.execute("INSERT OR REPLACE INTO dead VALUES (?, 0)", (number,))
 
@@ -86,7 +86,7 @@ def remove(sql: Sql, key: Key) -> None:
     number, part, raw = found
     sql.execute("DELETE FROM rows WHERE id = ?", (number,))
     sql.execute("DELETE FROM dead WHERE id = ?", (number,))
-    _hide(sql, number)
+    hide(sql, number)
     _shift_digest(sql, part, int.from_bytes(raw, "big"), -1)
 
 
@@ -125,7 +125,8 @@ def _show(sql: Sql, number: int, row: Row, part: PartitionId, *, fresh: bool) ->
             sql.execute("UPDATE words SET text = ? WHERE rowid = ?", (words, number))
 
 
-def _hide(sql: Sql, number: int) -> None:
+def hide(sql: Sql, number: int) -> None:
+    """Have no query see a row any more."""
     sql.execute("DELETE FROM shown WHERE id = ?", (number,))
     sql.execute("DELETE FROM elements WHERE id = ?", (number,))
     sql.execute("DELETE FROM words WHERE rowid = ?", (number,))

@@ -469,6 +469,20 @@ class RowStore:
 
     # ------------------------------------------------------------ tombstones
 
+    async def left_over(self, tables: Sequence[str], after: str, limit: int) -> tuple[list[str], str]:
+        """Give assets that are deleted for good, and yet have living rows in some of ``tables`` here, of up to
+        ``limit`` assets after one; and after which to go on, empty at the end."""
+        marks = ", ".join("?" for _ in tables)
+        rows = await self._tables.read(
+            lambda sql: sql.execute(
+                "SELECT r.pk, NOT EXISTS (SELECT 1 FROM shown a WHERE a.id = r.id) AND EXISTS "  # noqa: S608 - own text
+                f"(SELECT 1 FROM shown s WHERE s.tbl IN ({marks}) AND s.pk = r.pk) "
+                "FROM rows r WHERE r.tbl = 'assets' AND r.pk > ? ORDER BY r.pk LIMIT ?",
+                (*tables, after, limit),
+            ).fetchall()
+        )
+        return [pk for pk, left in rows if left], (rows[-1][0] if len(rows) == limit else "")
+
     async def note_dead(self, now_ms: int) -> None:
         """Note since when tombstones stand that were not looked at yet."""
         await self._tables.write(lambda sql: sql.execute("UPDATE dead SET since_ms = ? WHERE since_ms = 0", (now_ms,)))

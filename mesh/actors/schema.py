@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
+from mesh.actors import rowsql
 from mesh.core.pruning import KEPT_FOR_EVER
 from mesh.core.records import RECORDED
+from mesh.core.rows import unpack
 from mesh.ports import Refused, Sql, Tables
 
 SCHEMA_VERSION = 4
@@ -156,6 +158,14 @@ def _from_3(sql: Sql) -> None:
     sql.execute("DROP INDEX IF EXISTS assets_count")
     for statement in _STATEMENTS:
         sql.execute(statement)
+    # An earlier release showed an asset again that was edited after it had been deleted for good.
+    assets = sql.execute("SELECT s.id, r.packed FROM shown s JOIN rows r ON r.id = s.id WHERE s.tbl = 'assets'")
+    over = []
+    while (row := assets.fetchone()) is not None:
+        if not unpack(row[1]).alive:
+            over.append(row[0])
+    for number in over:
+        rowsql.hide(sql, number)
     names = ", ".join(_TALLIED)
     sql.execute(
         f"INSERT INTO tallies SELECT {names}, COUNT(*) FROM shown WHERE tbl = 'assets' GROUP BY {names}"  # noqa: S608

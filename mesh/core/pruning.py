@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
-from mesh.core.rows import MESH_TABLES
+from mesh.core.rows import FINAL, MESH_TABLES
 from proto.ids import NodeId, PartitionId
 
 Key = tuple[str, str, str]
-KEPT_FOR_EVER = frozenset({"assets", *MESH_TABLES})
-"""Tables whose tombstones never go: of assets, for a few bytes say for good what was deleted; of the whole mesh's."""
+KEPT_FOR_EVER = frozenset({*FINAL, *MESH_TABLES})
+"""Tables whose tombstones never go: the final ones', for they alone keep a late edit from reviving the row; the whole
+mesh's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,9 @@ A set keeps, for each element and writer, the latest add and the latest add that
 there while one writer's add is later than what was removed of it. So a set's size is bounded by its writers, not by its
 history (optimised observed-remove sets, Bieniusa et al., 2012).
 
+A row of a *final* table that was deleted stays deleted: no write, concurrent with the deletion or after it, brings it
+back. What it is made of is merged like any row's, so that replicas agree; only nothing of it is shown any more.
+
 Invariant: ``merge`` is commutative, associative and idempotent, and equal entries have equal bytes, so replicas that
 have seen the same writes hold the same digest, in whatever order the writes came.
 """
@@ -36,6 +39,9 @@ MESH_TABLES = (
     "users",
 )
 """Tables that are whole on every node."""
+FINAL = frozenset({"assets"})
+"""Final tables. What is deleted for good must not be half there again because somebody had not heard of it; what may be
+wanted back lies in the trash, which is a field like any other."""
 ROW_BYTES_MAX = 512 * 1024
 SMALL_BYTES_MAX, SMALL_ROWS_KEPT = 1024, 1024
 """Small rows are read again and again, by lists and by whoever follows them: so many are kept as they were read."""
@@ -101,11 +107,13 @@ class Entry:
 
     @property
     def alive(self) -> bool:
-        """Whether the row is there: something in it was written after its last tombstone."""
-        return self.dead is None or self.newest > self.dead
+        """Whether the row is there: it has no tombstone, or, unless its table is final, something in it is later."""
+        return self.dead is None or (self.table not in FINAL and self.newest > self.dead)
 
     def row(self) -> Row:
         """Give what readers see."""
+        if not self.alive:
+            return Row(self.table, self.pk, self.sk, {}, {}, stamp_ms(self.newest[0]))
         dead = self.dead or (0, "")
         fields = {name: value for name, (dot, value) in sorted(self.fields.items()) if dot > dead}
         sets = {}
@@ -145,8 +153,10 @@ def _there(marks: Marks, dead: Dot) -> bool:
 
 
 def apply(standing: Entry | None, change: Change, dot: Dot) -> Entry:
-    """Give the entry after a local change stamped ``dot``."""
+    """Give the entry after a local change stamped ``dot``; what is over for good stays as it is."""
     base = standing or Entry(change.table, change.pk, change.sk, {}, {})
+    if base.table in FINAL and base.dead is not None:
+        return base
     if change.delete:
         return Entry(base.table, base.pk, base.sk, base.fields, base.sets, dot)
     fields = dict(base.fields) | {name: (dot, _frozen(value)) for name, value in change.set.items()}

@@ -147,9 +147,13 @@ class Recorder:
             looks += 1
             for camera, running in list(self._takes.items()):
                 try:
-                    row = await self._catalogue.get("assets", running.take)
+                    entry = await self._catalogue.state("assets", running.take)
+                    if entry is not None and not entry.alive:
+                        await self._end_purged(camera, running)
+                        continue
                 except PortError:
                     continue
+                row = entry.row() if entry is not None else None
                 if row is None or not (row.fields.get("stopped_ms") or row.fields.get("ended_ms")):
                     continue
                 async with self._turns.setdefault(camera, asyncio.Lock()):
@@ -169,6 +173,21 @@ class Recorder:
                         }
                         await self._tell_ended(camera, running.take)
                         await self._catalogue.write(Change("assets", running.take, set=ended))
+
+    async def _end_purged(self, camera: CameraId, running: Take) -> None:
+        """End a take that was stopped and then deleted for good while this node was cut off; nothing of it is kept.
+
+        The camera records no more: who deleted it had ended it, or another take of the camera runs.
+        """
+        async with self._turns.setdefault(camera, asyncio.Lock()):
+            if self._takes.get(camera) is not running:
+                return
+            row = await self._catalogue.get("cameras", camera)
+            _log.warning("a take was deleted for good while it was recorded here", camera=camera, take=running.take)
+            await self._end(camera, running, filled=False)
+            await self._tell_ended(camera, running.take)
+            if row is not None and _text(row, "record") == running.take:
+                await self._catalogue.write(Change("cameras", camera, set={"record": ""}))
 
     async def _as_stopped(self, take: AssetId) -> None:
         """Have a take that somebody stopped end where it was stopped: what this node recorded of it later goes, and its
@@ -646,12 +665,16 @@ class Recorder:
     async def _put_back(self, take: AssetId, chunks: Sequence[ChunkId]) -> tuple[int, int]:
         """Put what no page has into one; gives how many parts, and how many found no place.
 
-        What was packed is in a page under its part's name, though its own chunk is not.
+        What was packed is in a page under its part's name, though its own chunk is not. A take that was deleted for
+        good gets nothing back.
         """
         pages = [_page(row) for row in await self._catalogue.rows("pages", take)]
         known = {entry.chunk for page in pages for entry in page.entries} | {page.init for page in pages}
         parts = {(entry.epoch, entry.group, entry.part) for page in pages for entry in page.entries}
-        stopped_ms = _stopped_ms(await self._catalogue.get("assets", take))
+        entry = await self._catalogue.state("assets", take)
+        if entry is not None and not entry.alive:
+            return 0, 0
+        stopped_ms = _stopped_ms(entry.row() if entry is not None else None)
         until_us = (stopped_ms + CLOCKS_APART_MS) * 1000 if stopped_ms else None
         found = missed = 0
         for chunk in chunks:

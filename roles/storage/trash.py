@@ -3,7 +3,9 @@
 Of the nodes that hold an asset's partition the first that is alive, and has caught up, does it. An asset whose time is
 over is emptied only once every node has been settled since, so that a restore in time is always seen; ``emptied_ms``
 marks one that is being emptied, and is not taken back. A reference to an asset of which there is no row, as an upload
-leaves it that was cut off, is taken back after the grace; one to an asset that was deleted, at once.
+leaves it that was cut off, is taken back after the grace; one to an asset that was deleted, at once. What else comes
+late of an asset that is deleted for good goes as soon as it is seen: pages of a recorder that had not heard of it, what
+jobs found.
 
 Invariant: the asset's own row goes last, so that whatever stops this half way is taken up again; each step may be done
 twice.
@@ -22,6 +24,7 @@ from mesh.actors.files import Files
 from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
+from mesh.core.placement import partition_of
 from mesh.core.query import Query, Where
 from mesh.core.replication import Share
 from mesh.core.rows import Change, Row
@@ -34,6 +37,7 @@ from roles.storage.named import is_hash, named_by
 EMPTIED_AT_ONCE = 100
 CHANGES_AT_ONCE = 256
 LISTED_AT_ONCE = 1000
+LOOKED_AT_ONCE = 10_000
 KNOWN_ASSETS_MAX = 100_000
 """Assets of one pass whose rows are remembered; further ones are asked for again."""
 PASS_S = (1.0, 600.0)
@@ -67,6 +71,7 @@ class Trash:
         self.keep_ms = keep_ms
         self.assets_emptied = 0
         self.references_dropped = 0
+        self.late_rows_dropped = 0
 
     def open(self) -> None:
         """Begin."""
@@ -83,6 +88,7 @@ class Trash:
             await asyncio.sleep(pause_s)
             try:
                 await self.empty_once()
+                await self.drop_late_once()
                 await self.drop_dangling_once()
             except PortError as error:
                 _log.info("the trash is not emptied now", error=str(error))
@@ -163,6 +169,26 @@ class Trash:
             _log.info("an asset's manifest cannot be read", asset=row.pk, error=str(error))
             return found
         return found + (manifest.ids() if manifest is not None else [])
+
+    async def drop_late_once(self) -> int:
+        """Delete rows that came late, of assets which are deleted for good; gives how many."""
+        mine = self._first(self._view.shares())
+        after, dropped = "", 0
+        while True:
+            found, after = await self._rows.left_over(OWN_TABLES, after, LOOKED_AT_ONCE)
+            for asset in found:
+                if partition_of(asset) in mine:
+                    late = [
+                        Change(table, asset, row.sk, delete=True)
+                        for table in OWN_TABLES
+                        for row in await self._catalogue.surely_all(table, asset)
+                    ]
+                    await self._write(late)
+                    dropped += len(late)
+                    _log.info("what came late of an asset that was deleted for good is dropped", asset=asset)
+            if not after:
+                self.late_rows_dropped += dropped
+                return dropped
 
     # ------------------------------------------------------------ references that lead nowhere
 

@@ -35,11 +35,15 @@ class Once:
         """Give the asset of an upload, and whether it is there already.
 
         Problem 422 when the key was used for a file of another size; ``size_bytes`` is None where it is not known.
+        Problem 409 when the asset was deleted for good: an upload that is sent again must not bring it back.
         """
         today = now_ms // (KEPT_S * 1000)
         for day in (today, today - 1):
             asset = asset_of(user, key, day)
-            row = await self._catalogue.get("assets", asset)
+            entry = await self._catalogue.state("assets", asset)
+            if entry is not None and not entry.alive:
+                raise Problem(409, "what this Idempotency-Key uploaded was deleted for good; take a new key for it")
+            row = entry.row() if entry is not None else None
             if row is None or _created_ms(row) + KEPT_S * 1000 < now_ms:
                 continue
             if size_bytes is not None and row.fields.get("size_bytes") != size_bytes:

@@ -11,6 +11,7 @@ from mesh.core.placement import Layout, Place, partition_of
 from mesh.core.rows import (
     ROW_BYTES_MAX,
     Change,
+    Entry,
     apply,
     check,
     digest,
@@ -23,19 +24,26 @@ from mesh.core.rows import (
 from mesh.ports import Refused
 from proto.ids import PARTITIONS, NodeId, PartitionId
 
-changes = st.builds(
-    Change,
-    st.just("t"),
-    st.just("k"),
-    st.just(""),
-    st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.text(max_size=3), max_size=2),
-    st.dictionaries(st.just("tags"), st.tuples(st.sampled_from("xyz")), max_size=1),
-    st.dictionaries(st.just("tags"), st.tuples(st.sampled_from("xyz")), max_size=1),
-    st.booleans(),
-)
-histories = st.lists(
-    st.tuples(changes, st.integers(1, 50), st.sampled_from(["n1", "n2", "n3"])), min_size=1, max_size=8
-)
+
+def changes_of(table, deletes):
+    return st.builds(
+        Change,
+        st.just(table),
+        st.just("k"),
+        st.just(""),
+        st.dictionaries(st.sampled_from("abc"), st.integers(0, 9) | st.text(max_size=3), max_size=2),
+        st.dictionaries(st.just("tags"), st.tuples(st.sampled_from("xyz")), max_size=1),
+        st.dictionaries(st.just("tags"), st.tuples(st.sampled_from("xyz")), max_size=1),
+        deletes,
+    )
+
+
+def histories_of(table, deletes):
+    writes = st.tuples(changes_of(table, deletes), st.integers(1, 50), st.sampled_from(["n1", "n2", "n3"]))
+    return st.lists(writes, min_size=1, max_size=8)
+
+
+histories = histories_of("t", st.booleans())
 
 
 def entry_of(history):
@@ -45,8 +53,9 @@ def entry_of(history):
     return entry
 
 
-@given(histories, histories, histories)
-def test_merge_is_a_join(one, two, three):
+@given(st.sampled_from(["t", "assets"]).flatmap(lambda table: st.tuples(*[histories_of(table, st.booleans())] * 3)))
+def test_merge_is_a_join(told):
+    one, two, three = told
     a, b, c = entry_of(one), entry_of(two), entry_of(three)
     assert pack(merge(a, b)) == pack(merge(b, a))
     assert pack(merge(a, merge(b, c))) == pack(merge(merge(a, b), c))
@@ -75,6 +84,41 @@ def test_a_late_replica_does_not_bring_a_deleted_row_back():
     dead = apply(old, Change("t", "k", delete=True), (2, "n2"))
     assert not merge(old, dead).alive
     assert merge(apply(dead, Change("t", "k", set={"name": "b"}), (3, "n1")), old).row().fields == {"name": "b"}
+
+
+def test_an_edit_that_had_not_heard_of_it_does_not_bring_an_asset_back_that_was_deleted_for_good():
+    put = apply(None, Change("assets", "k", set={"name": "a"}, add={"tags": ("x",)}), (1, "n1"))
+    purged = apply(put, Change("assets", "k", delete=True), (2, "n1"))
+    edited = apply(put, Change("assets", "k", set={"name": "b"}, add={"tags": ("keepme",)}), (3, "n3"))
+    for whole in (merge(purged, edited), merge(edited, purged)):
+        assert not whole.alive
+        assert (whole.row().fields, whole.row().sets) == ({}, {})
+    assert apply(purged, Change("assets", "k", set={"state": "ready"}), (9, "n2")) == purged
+
+
+@given(
+    histories_of("assets", st.booleans()),
+    st.lists(histories_of("assets", st.just(False)), max_size=3),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_deleted_for_good_wins_over_every_edit_in_whatever_order_they_are_merged(history, edits, bare, order):
+    purged = apply(entry_of(history), Change("assets", "k", delete=True), (25, "n2"))
+    if bare:  # all that is known of it is that it was deleted
+        purged = Entry("assets", "k", "", {}, {}, purged.dead)
+    rest = [entry_of(history), *map(entry_of, edits)]
+    states = [purged, *rest, *(apply(one, Change("assets", "k", set={"late": True}), (99, "n3")) for one in rest)]
+    packed = set()
+    for _ in range(3):
+        order.shuffle(states)
+        whole = states[0]
+        for one in states[1:]:
+            whole = merge(whole, unpack(pack(one)))
+        whole = apply(whole, Change("assets", "k", set={"state": "ready"}, add={"tags": ("x",)}), (100, "n1"))
+        assert not whole.alive
+        assert (whole.row().fields, whole.row().sets) == ({}, {})
+        packed.add(pack(whole))
+    assert len(packed) == 1
 
 
 def test_owners_are_distinct_spread_over_zones_and_balanced():

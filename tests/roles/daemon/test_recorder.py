@@ -205,6 +205,28 @@ def test_a_take_is_whole_after_a_clean_stop(tmp_path):
     asyncio.run(main())
 
 
+def test_a_take_that_was_deleted_for_good_elsewhere_ends_and_stays_deleted(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera = "c" * 26
+        await one.catalogue.write(
+            Change("cameras", camera, set={"source": "test:", "name": "cam", "node": one.node, "created_ms": 1})
+        )
+        take = await one.recorder.start(camera)
+        assert (await one.catalogue.get("cameras", camera)).fields["record"] == take
+        # Elsewhere it was stopped, thrown away and deleted for good; that is heard now.
+        await one.catalogue.write(Change("assets", take, delete=True))
+        async with asyncio.timeout(30):
+            while one.recorder.running() or (await one.catalogue.get("cameras", camera)).fields["record"]:
+                await asyncio.sleep(0.05)
+        await one.catalogue.write(Change("assets", take, set={"state": "ready"}))
+        assert await one.catalogue.get("assets", take) is None
+        assert await one.recorder.start(camera) != take
+        await one.stop()
+
+    asyncio.run(main())
+
+
 def test_a_killed_worker_leaves_a_stated_gap_and_the_take_goes_on(tmp_path):
     async def main():
         one = await start(tmp_path)

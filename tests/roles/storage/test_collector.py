@@ -329,6 +329,41 @@ def test_what_lay_in_the_trash_for_long_enough_goes_with_all_its_rows_and_bytes(
     asyncio.run(main())
 
 
+def test_what_comes_late_of_an_asset_that_was_deleted_for_good_goes_too_and_revives_nothing(tmp_path):
+    async def main():
+        async with mesh(tmp_path, 2, graces=AT_ONCE) as (_, nodes):
+            one, other = nodes
+            chunks, _ = await kept(one, 2)
+            page = page_of(chunks)
+            await one.catalogue.write(
+                Change("assets", ASSET, set={"kind": "take", "state": "ready", "trashed_ms": 1}),
+                Change("assets", OTHER, set={"kind": "take", "state": "ready"}),
+                Change("scenes", OTHER, "0" * 12, set={"end_ms": 5}),
+            )
+            await copied(nodes, chunks)
+            await one.trash.empty(ASSET)
+            await until(lambda: settled(nodes))
+            await other.catalogue.write(
+                Change("assets", ASSET, set={"name": "edited", "size_bytes": 9}, add={"tags": ("keepme",)}),
+                *(reference(chunk, ASSET, 2000) for chunk in chunks),
+                Change("pages", ASSET, page.name(), set={"body": page.pack()}),
+                Change("scenes", ASSET, "0" * 12, set={"end_ms": 5}),
+            )
+            await until(lambda: settled(nodes))
+            assert sum([await each.trash.drop_late_once() for each in nodes]) == 2
+            assert sum([await each.trash.drop_dangling_once() for each in nodes]) >= 2
+            assert sum([await each.trash.drop_late_once() for each in nodes]) == 0
+            await until(lambda: settled(nodes))
+            await passes(nodes, 3)
+            assert await held(nodes, chunks) == 0
+            for each in nodes:
+                assert await each.catalogue.get("assets", ASSET) is None
+                assert not await each.catalogue.rows("pages", ASSET) + await each.catalogue.rows("scenes", ASSET)
+                assert len(await each.catalogue.rows("scenes", OTHER)) == 1
+
+    asyncio.run(main())
+
+
 def test_an_asset_taken_out_of_the_trash_by_a_node_that_was_away_is_not_emptied(tmp_path):
     async def main():
         async with mesh(tmp_path, 3, copies=2, graces=AT_ONCE) as (fabric, nodes):

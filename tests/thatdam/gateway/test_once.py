@@ -4,7 +4,7 @@ import asyncio
 
 from lone_node import as_role, running
 
-from mesh.core.rows import Row
+from mesh.core.rows import Change, apply
 from mesh.ports import Unavailable
 from thatdam.gateway import once
 from thatdam.gateway.once import KEPT_S, asset_of
@@ -89,6 +89,23 @@ def test_a_key_used_for_another_file_is_refused(tmp_path):
     run(work, tmp_path)
 
 
+def test_an_upload_sent_again_does_not_bring_back_what_was_deleted_for_good(tmp_path):
+    async def work(node, app):
+        async with await as_role(node, app, "operator") as http:
+            asset = (await put(http)).json()["id"]
+            assert (await http.delete(f"/api/v1/assets/{asset}", params={"now": True})).status_code == 200
+            again = await put(http)
+            assert (again.status_code, "deleted for good" in again.json()["detail"]) == (409, True)
+            changed = await http.patch(f"/api/v1/assets/{asset}", json={"name": "late"})
+            assert changed.status_code == 404
+            await node.catalogue.write(Change("assets", asset, set={"name": "late"}, add={"tags": ("keepme",)}))
+            assert (await http.get(f"/api/v1/assets/{asset}")).status_code == 404
+            assert await count(http) == 0
+            assert (await put(http, **{"Idempotency-Key": "holiday-2"})).status_code == 201
+
+    run(work, tmp_path)
+
+
 def test_an_upload_that_broke_off_can_be_sent_again_under_its_key(tmp_path):
     async def work(node, app):
         async with await as_role(node, app, "operator") as http:
@@ -127,11 +144,12 @@ def test_the_same_upload_twice_at_once_is_one(tmp_path):
 
 
 def test_a_key_means_its_upload_for_a_day_across_midnight_and_no_longer():
-    row = Row("assets", "a", "", {"created_ms": 10 * DAY_MS - 1000, "size_bytes": 3}, {}, 0)
+    fields = {"created_ms": 10 * DAY_MS - 1000, "size_bytes": 3}
+    entry = apply(None, Change("assets", "a", set=fields), (1, "n1"))
 
     class Catalogue:
-        async def get(self, table, pk):
-            return row if pk == asset_of("ann", "k", 9) else None
+        async def state(self, table, pk):
+            return entry if pk == asset_of("ann", "k", 9) else None
 
     async def work():
         uploads = once.Once(Catalogue())
