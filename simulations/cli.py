@@ -123,6 +123,7 @@ def shrink(
     """Make a failing run smaller: fewer nodes and faults, shorter, while the same promise is broken."""
     from simulations import recorded, shrinking
 
+    _check_writable(out)
     failing = _failing(what, seed, plant)
     if not failing.broken:
         raise _wrong("every promise is kept: there is nothing to shrink")
@@ -151,6 +152,7 @@ def report(
     """Tell a run and write it as one HTML file: who thought what of whom, copies at risk, messages, faults."""
     from simulations import recorded, reporting
 
+    _check_writable(out)
     one = _named(what, seed, plant)
     verdict = recorded.tell(one.scenario, one.seed, one.plant)
     out.write_text(reporting.page(verdict, one.plant), encoding="utf-8")
@@ -284,6 +286,21 @@ def _failing(what: str, seed: int, plant: str) -> Recorded:
 
     one = _named(what, seed, plant)
     return one if one.trace else recorded.record(recorded.tell(one.scenario, one.seed, one.plant), one.plant)
+
+
+def _check_writable(file: Path) -> None:
+    """Say, before a world is run, that what comes of it could not be written."""
+    there = file.exists()
+    try:
+        with file.open("ab"):
+            pass
+        if not there:
+            file.unlink()
+    except FileNotFoundError:
+        raise _wrong(f"there is no folder {file.parent}: {file} could not be written") from None
+    except OSError as error:
+        why = "it is a folder" if file.is_dir() else (error.strerror or str(error)).lower()
+        raise _wrong(f"{file} could not be written: {why}") from None
 
 
 def _say(line: str) -> None:

@@ -76,8 +76,12 @@ def load(path: Path) -> Recorded:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ScenarioError(f"there is no file {path}; `thatdam sim run --record FILE` writes one") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise ScenarioError(f"{path} is no recorded run: {error}") from None
+    except OSError as error:
+        if path.is_dir():
+            raise ScenarioError(f"{path} is a folder; name a file that `thatdam sim run --record FILE` wrote") from None
+        raise ScenarioError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}") from None
+    except ValueError:  # not text, or not JSON
+        raise ScenarioError(f"{path} is no recorded run; `thatdam sim run --record FILE` writes one") from None
     try:
         if data["format"] != FORMAT:
             raise ScenarioError(f"{path} is a recorded run of format {data['format']}; this release reads {FORMAT}")
