@@ -53,7 +53,7 @@ from roles.daemon.backfill import Place, refill_of
 from roles.daemon.take import Take
 from roles.media.cmaf import PartName, describe_part, name_of_part, timescale
 from roles.media.recorders import place_text
-from roles.media.timeline import UNTIL, Entry, Page, Placer, taken_until, timeline
+from roles.media.timeline import STOPPED, UNTIL, Entry, Page, Placer, taken_until, timeline
 from roles.media.units import MediaKind
 
 ACTOR = "recorder"
@@ -630,6 +630,8 @@ class Recorder:
         await self._end(camera, running)
         now_ms = int(self._clock.wall() * 1000)
         ended: dict[str, Value] = {"state": "ready", "ended_ms": now_ms, "stopped_ms": now_ms}
+        if running.stopped_us:
+            ended[STOPPED] = running.stopped_us
         ended |= await self._figures(running.take)
         if not running.parts and not running.lost_us and "size_bytes" not in ended:
             # Nothing to play, to copy or to understand: it goes to the trash, and says why.

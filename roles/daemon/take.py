@@ -98,6 +98,10 @@ class Take:
         self._page: Page | None = None
         self._page_at = 0.0
         self._came_s = clock.monotonic()
+        self._filmed: tuple[float, int] | None = None
+        """When the last unit came, and when it was filmed."""
+        self.stopped_us = 0
+        """When it was stopped, on its source's clock (UTC microseconds); 0 while it runs, or where nothing came."""
         self.waiting = ""
         """What it waits for while nothing comes, in words."""
         self.error = ""
@@ -136,6 +140,9 @@ class Take:
         """
         if not filled:
             self._refill = None
+        if self._filmed is not None:
+            came_s, captured_us = self._filmed
+            self.stopped_us = captured_us + int((self._clock.monotonic() - came_s) * 1e6)
         self._stopping.set()
         if self._following is not None:
             self._following.offer(Ended("stopped"))
@@ -271,6 +278,7 @@ class Take:
             return
         self._next += 1
         self._came_s = self._clock.monotonic()
+        self._filmed = (self._came_s, unit.captured_us)
         await self._keep(self._segmenter.push(unit))
 
     async def _flush(self) -> None:

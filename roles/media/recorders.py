@@ -61,7 +61,8 @@ def changes_of(takeovers: Iterable[str], places: Iterable[str]) -> tuple[Change,
 def stretches(line: Timeline, gaps: Sequence[Gap], changes: Sequence[Change], last: str) -> tuple[Stretch, ...]:
     """Give who recorded what of a take, in order. ``last``: who records it now, or did at its end.
 
-    Nodes of which nothing is kept are left out; a hole counts as missing where it lies, also between two nodes.
+    Nodes of which nothing is kept are left out; a hole counts as missing where it lies, also between two nodes. One at
+    the take's end is of whoever was to record then.
     """
     if not line.parts:
         return ()
@@ -69,7 +70,7 @@ def stretches(line: Timeline, gaps: Sequence[Gap], changes: Sequence[Change], la
     starts = [0]
     for change in changes:
         starts.append(max(starts[-1], _begins_us(line, change)))
-    ends = [*starts[1:], line.duration_us]
+    ends = [*starts[1:], max([line.duration_us, *(gap.end_us for gap in gaps)])]
     joined: list[Stretch] = []
     for node, start_us, end_us in zip(nodes, starts, ends, strict=True):
         if end_us <= start_us:

@@ -9,6 +9,7 @@ part, the one with more in it counts.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
@@ -27,8 +28,13 @@ CLOCK_SET_US = 1_793_491_200_000_000
 """1 November 2026, UTC: a machine that shows an earlier time has lost it, and its times say nothing."""
 UNTIL = "until_us"
 """The field of a take's row that ``taken_until`` reads."""
+STOPPED = "stopped_us"
+"""The field of a take's row that says when it was stopped, on its source's clock; see ``stopped_at``."""
+END_US = 2_000_000
+"""A take that ends up to so long before it was stopped is whole: its last group was under way, and clocks differ."""
 MISSING = "parts are missing"
 DISK_FULL = "the disk was full"
+NOTHING_CAME = "nothing was recorded any more before it was stopped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +156,17 @@ def taken_until(fields: Mapping[str, object]) -> int | None:
     return until if isinstance(until, int) else None
 
 
+def stopped_at(fields: Mapping[str, object]) -> int | None:
+    """Give when a take whose row has these fields was stopped (UTC microseconds); None: it was not, or nobody knows.
+
+    On the clock of its source where its recorder could tell that, else on that of whoever stopped it.
+    """
+    stopped_us, stopped_ms = fields.get(STOPPED), fields.get("stopped_ms")
+    if isinstance(stopped_us, int) and stopped_us:
+        return stopped_us
+    return stopped_ms * 1000 if isinstance(stopped_ms, int) and stopped_ms else None
+
+
 def timeline(pages: Iterable[Page], until: int | None = None) -> Timeline:
     """Give the union of pages as one timeline; of what was filmed after ``until`` (UTC microseconds), nothing."""
     known: dict[tuple[int, int, int], tuple[Entry, Page]] = {}
@@ -229,8 +246,12 @@ class Loss:
         return cls(*(int(part) for part in parts))
 
 
-def explained(line: Timeline, losses: Iterable[Loss]) -> tuple[Gap, ...]:
-    """Give the holes of a take, those that a full disk made said to be so."""
+def explained(line: Timeline, losses: Iterable[Loss], stopped_us: int | None = None) -> tuple[Gap, ...]:
+    """Give all holes of a take, those that a full disk made said to be so.
+
+    With what a full disk kept from being recorded before its first part, and what is missing from its last part to when
+    it was stopped (``stopped_us``, UTC microseconds); where nothing says that it was stopped, its end is no hole.
+    """
     told = sorted(losses, key=lambda one: (one.epoch, one.start_us, one.end_us))
     reasons: dict[int, str] = {}
     for before, after in itertools.pairwise(line.parts) if told else ():
@@ -241,9 +262,51 @@ def explained(line: Timeline, losses: Iterable[Loss]) -> tuple[Gap, ...]:
                 reasons[after.at_us] = DISK_FULL
             elif full_us:
                 reasons[after.at_us] = f"{DISK_FULL} for {full_us / 1e6:.1f} s of it, and {MISSING}"
-    return tuple(
+    within = tuple(
         Gap(gap.start_us, gap.end_us, reasons.get(gap.end_us, gap.why)) if gap.why == MISSING else gap
         for gap in line.gaps
+    )
+    return (*_before_first(line, told), *within, *_after_last(line, told, stopped_us))
+
+
+def _before_first(line: Timeline, losses: Sequence[Loss]) -> tuple[Gap, ...]:
+    """Give what was lost before the take's first part. It has no place on the timeline, which that part begins."""
+    if not line.parts:
+        return ()
+    first = line.parts[0].entry
+    full_us = _lost_us(losses, (0, 0), (first.epoch, first.start_us))
+    return (Gap(0, 0, f"{DISK_FULL} for {full_us / 1e6:.1f} s before its first picture"),) if full_us > GAP_US else ()
+
+
+def _after_last(line: Timeline, losses: Sequence[Loss], stopped_us: int | None) -> tuple[Gap, ...]:
+    """Give the hole at the take's end: as long as its source's clock says, or at least as what is known to be lost."""
+    if not line.parts or stopped_us is None:
+        return ()
+    last = line.parts[-1].entry
+    ended_us, filmed_us = last.start_us + last.duration_us, last.captured_us + last.duration_us
+    full_us = _lost_us(losses, (last.epoch, ended_us), (math.inf, 0))
+    missing_us = stopped_us - filmed_us if min(stopped_us, last.captured_us) >= CLOCK_SET_US else 0
+    known_us = max((loss.end_us - ended_us for loss in losses if loss.epoch == last.epoch), default=0)
+    length_us = max(full_us, known_us, missing_us if missing_us > END_US else 0)
+    if length_us <= GAP_US:
+        return ()
+    why = NOTHING_CAME
+    if full_us >= length_us - END_US:
+        why = DISK_FULL
+    elif full_us:
+        why = f"{DISK_FULL} for {full_us / 1e6:.1f} s of it, and {MISSING}"
+    return (Gap(line.duration_us, line.duration_us + length_us, why),)
+
+
+def _lost_us(losses: Sequence[Loss], start: tuple[int, int], end: tuple[float, int]) -> int:
+    """Give how much was lost from a place (epoch, microseconds on its clock) to another."""
+    return sum(
+        _covered_us(
+            (start[1] if epoch == start[0] else 0, end[1] if epoch == end[0] else max(loss.end_us for loss in those)),
+            those,
+        )
+        for epoch in sorted({loss.epoch for loss in losses})
+        if start[0] <= epoch <= end[0] and (those := [loss for loss in losses if loss.epoch == epoch])
     )
 
 

@@ -18,7 +18,7 @@ from mesh.core.rows import Change, Row
 from mesh.ports import NotFound, PortError
 from proto.codec import Malformed, Value
 from proto.ids import AssetId, NodeId, is_short_id
-from roles.media.timeline import Loss, Timeline, explained
+from roles.media.timeline import Gap, Loss, Timeline, explained, stopped_at
 from thatdam.gateway import shapes
 from thatdam.gateway.answers.assets import Asset, AssetChange, AssetDetails, AssetPage
 from thatdam.gateway.guard import Guard
@@ -85,7 +85,9 @@ class Assets:
         except PortError:
             # This node's own write is here also when all who hold its partition are out of reach.
             scenes, complete = [], False
-        gaps = explained(line, filter(None, map(Loss.read, row.sets.get("lost", ())))) if line is not None else ()
+        gaps: Sequence[Gap] = ()
+        if line is not None:
+            gaps = explained(line, filter(None, map(Loss.read, row.sets.get("lost", ()))), stopped_at(row.fields))
         told = shapes.asset(
             row, copies[0], self._node.view.copies(), await self._jobs(row), await self._camera_names([row])
         )

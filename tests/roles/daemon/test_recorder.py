@@ -40,7 +40,7 @@ from roles.daemon import recorder
 from roles.daemon.recorder import Recorder
 from roles.encoder.content import Contents
 from roles.media.mp4 import VirtualMp4
-from roles.media.timeline import Loss, Page, explained, timeline
+from roles.media.timeline import END_US, NOTHING_CAME, Loss, Page, explained, stopped_at, timeline
 from roles.proxy.cameras import CameraProxy
 from roles.proxy.devices import DeviceLister
 from roles.storage.catalogue import CatalogueServer
@@ -315,6 +315,32 @@ def test_a_full_disk_keeps_the_take_says_so_and_recording_goes_on_when_there_is_
         with pytest.raises(DiskFull, match="make room first"):
             await one.system.ask(one.node, "recorder", StartRecording(camera), TakeIs)
         assert (await one.catalogue.get("cameras", camera)).fields["record"] == ""
+        await one.stop()
+
+    asyncio.run(main())
+
+
+def test_a_take_that_is_stopped_while_its_disk_is_full_states_the_hole_at_its_end(tmp_path):
+    async def main():
+        one = await start(tmp_path)
+        camera, take = await add_and_start(one)
+        await recorded(one, camera, 2)
+        one.disk.full = True
+        running = one.recorder.running()[camera]
+        async with asyncio.timeout(30):
+            while running.lost_us < 3_000_000:
+                await asyncio.sleep(0.05)
+        await one.system.ask(one.node, "recorder", StopRecording(camera), TakeIs)
+        row = await one.catalogue.get("assets", take)
+        line = timeline(await pages_of(one, take))
+        assert line.gaps == ()
+        losses = [Loss.read(text) for text in row.sets["lost"]]
+        (gap,) = explained(line, losses, stopped_at(row.fields))
+        assert (gap.start_us, gap.why) == (line.duration_us, "the disk was full")
+        assert 0 <= gap.end_us - gap.start_us - running.lost_us < END_US
+        # Without what was lost the stop alone says that the end is missing.
+        (gap,) = explained(line, [], stopped_at(row.fields))
+        assert (gap.start_us, gap.why) == (line.duration_us, NOTHING_CAME)
         await one.stop()
 
     asyncio.run(main())

@@ -2,8 +2,8 @@
 
 from test_timeline import NOW_US, page, without
 
-from roles.media.recorders import Change, changes_of, place_text, stretches
-from roles.media.timeline import timeline
+from roles.media.recorders import Change, Stretch, changes_of, place_text, stretches
+from roles.media.timeline import Loss, explained, timeline
 
 A, B, C = "a" * 52, "b" * 52, "c" * 52
 S = 1_000_000
@@ -32,6 +32,14 @@ def test_who_goes_on_begins_at_the_group_it_was_handed_whatever_the_clocks_say()
 def test_a_hole_between_two_recorders_is_missing_of_the_second():
     pages = [page(1, NOW_US), page(2, NOW_US + 5 * S)]
     assert told(pages, [Change(5, A, B, (2, 0))], B) == [("a", 0, 2, 0), ("b", 2, 7, 3)]
+
+
+def test_a_hole_at_the_end_is_missing_of_whoever_was_to_record_then():
+    line = timeline([page(1, NOW_US)])
+    gaps = explained(line, [Loss(1, 2 * S, 5 * S)], NOW_US + 5 * S)
+    assert stretches(line, gaps, [], A) == (Stretch(A, 0, 5 * S, 3 * S),)
+    taken_over = [Change(5, A, B, (1, 4))]
+    assert stretches(line, gaps, taken_over, B) == (Stretch(A, 0, 2 * S, 0), Stretch(B, 2 * S, 5 * S, 3 * S))
 
 
 def test_where_the_group_was_not_written_down_the_clock_tells():

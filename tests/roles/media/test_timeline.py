@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from roles.media.timeline import Entry, Loss, Page, Placer, explained, timeline
+from roles.media.timeline import Entry, Loss, Page, Placer, explained, stopped_at, timeline
 from roles.media.units import MediaKind, TrackInfo
 
 NOW_US = 1_795_000_000_000_000
@@ -68,6 +68,49 @@ def test_a_hole_that_a_full_disk_made_in_part_says_of_how_much():
     line = timeline([without(page(1, NOW_US, 12), 2, 3, 4)])
     (gap,) = explained(line, [Loss(1, 1_000_000, 1_500_000), Loss(1, 1_200_000, 1_500_000)])
     assert gap.why == "the disk was full for 0.5 s of it, and parts are missing"
+
+
+def ending(stopped_after_s, *losses, captured_us=NOW_US):
+    """Give the holes stated of a take of 2 s that was stopped so long after its first part, in seconds."""
+    stopped_us = None if stopped_after_s is None else captured_us + int(stopped_after_s * 1e6)
+    told = explained(timeline([page(1, captured_us)]), losses, stopped_us)
+    return [(gap.start_us / 1e6, gap.end_us / 1e6, gap.why) for gap in told]
+
+
+def test_what_is_missing_up_to_the_stop_is_a_hole_at_the_end():
+    assert ending(12.0) == [(2.0, 12.0, "nothing was recorded any more before it was stopped")]
+    assert ending(12.0, Loss(1, 2_000_000, 11_500_000)) == [(2.0, 12.0, "the disk was full")]
+    partly = "the disk was full for 3.0 s of it, and parts are missing"
+    assert ending(12.0, Loss(1, 2_000_000, 3_000_000), Loss(2, 0, 2_000_000)) == [(2.0, 12.0, partly)]
+
+
+def test_the_last_group_that_was_under_way_at_the_stop_is_no_hole_and_neither_is_the_end_of_what_runs():
+    assert ending(4.0) == ending(1.0) == ending(None) == []
+
+
+def test_what_a_full_disk_kept_from_being_recorded_at_the_end_is_stated_whatever_the_clocks_say():
+    for stopped in (3.0, -3600.0):
+        assert ending(stopped, Loss(1, 2_000_000, 3_500_000)) == [(2.0, 3.5, "the disk was full")]
+        assert ending(stopped, Loss(2, 0, 1_500_000)) == [(2.0, 3.5, "the disk was full")]
+
+
+def test_a_clock_that_is_lost_or_was_set_meanwhile_makes_no_hole_at_the_end():
+    assert ending(3600.0, captured_us=12_000_000) == []
+    assert explained(timeline([page(1, 12_000_000)]), (), NOW_US) == ()
+
+
+def test_what_a_full_disk_kept_from_being_recorded_at_the_beginning_is_stated_before_the_first_part():
+    late = without(page(2, NOW_US, 6), 0, 1)
+    told = explained(timeline([late]), [Loss(1, 0, 2_000_000), Loss(2, 0, 1_000_000)])
+    assert [(gap.start_us, gap.end_us, gap.why) for gap in told] == [
+        (0, 0, "the disk was full for 3.0 s before its first picture")
+    ]
+
+
+def test_a_stop_is_told_by_the_source_s_clock_where_that_is_known():
+    assert stopped_at({"stopped_us": 7_000, "stopped_ms": 9}) == 7_000
+    assert stopped_at({"stopped_ms": 9}) == 9_000
+    assert stopped_at({}) is None
 
 
 @pytest.mark.parametrize("text", ["", "1/2", "1/2/3/4", "a/b/c", "-1/2/3", "1/2/" + "9" * 30, "١/٢/٣"])

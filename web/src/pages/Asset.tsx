@@ -91,7 +91,9 @@ function View({ asset, error, at_s, reload, put }: ViewProps) {
   const gaps = asset.gaps ?? [];
   const plays = asset.kind !== "image" && asset.kind !== "other";
   const empty = asset.kind === "take" && asset.size_bytes === 0;
-  const whole_s = asset.state === "recording" ? (length_s ?? asset.duration) : (asset.duration ?? length_s);
+  const played_s = asset.state === "recording" ? (length_s ?? asset.duration) : (asset.duration ?? length_s);
+  // A take may lack its end: the hole lies behind what plays.
+  const whole_s = played_s === null ? null : Math.max(played_s, ...gaps.map((gap) => gap.end));
   return (
     <>
       <PageHead
