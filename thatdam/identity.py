@@ -192,7 +192,7 @@ async def join(
     kept, certificate = folder.read_secret(AUTHORITY), folder.read_secret(CERTIFICATE)
     if kept is not None:
         _check_same_mesh(folder, kept, ticket)
-        if certificate is not None:
+        if certificate is not None and not _brings_on(folder, certificate, kept, ticket):
             issuer = _issuer(folder, certificate, kept)
             if check_certificate(certificate, issuer, 0.0).expires_s > clock.wall():
                 return ticket.addresses
@@ -208,12 +208,23 @@ async def join(
     redeemed = await joining.redeem(newcomer, ticket.node, ticket.addresses, say, clock, entropy)
     # What came is checked as anybody else will: a certificate that does not fit is no admission.
     NodeIdentity(seed, redeemed.certificate, redeemed.authority)
-    # The certificate last: a folder that has it has all.
-    folder.write_secret(ENTRY, codec.encode(redeemed.entry))
     folder.write_secret(COMPANY, b"")
+    if kept is not None and kept != redeemed.authority:
+        for number, ca in enumerate((kept, *_former(folder))[:FORMER_MAX]):
+            folder.write_secret(FORMER.format(number), ca)
+    # The entry counts by the authority; the certificate last: a folder that has it has all.
     folder.write_secret(AUTHORITY, redeemed.authority)
+    folder.write_secret(ENTRY, codec.encode(redeemed.entry))
     folder.write_secret(CERTIFICATE, redeemed.certificate)
     return ticket.addresses
+
+
+def _brings_on(folder: DataFolder, certificate: bytes, kept: bytes, ticket: Ticket) -> bool:
+    """Tell whether a ticket is of a later authority than the certificate here, which may count no more."""
+    known = (kept, *_former(folder))
+    if ticket.authority not in known:
+        return True
+    return known.index(ticket.authority) < known.index(_issuer(folder, certificate, kept))
 
 
 def _issuer(folder: DataFolder, certificate: bytes, kept: bytes) -> bytes:

@@ -212,7 +212,7 @@ class Node:
         await server.open()
         if joining is not None:
             await catalogue.write(joining)
-        if standing.authority is not None and standing.granted is None:
+        if standing.authority is not None and standing.granted is None and not roster.heirs:
             entering = roster.entering(node, standing.authority, taken, config.mesh.zone)
             if entering is not None:
                 await catalogue.write(entering)
@@ -385,7 +385,8 @@ class Node:
 
     def warnings(self) -> list[str]:
         """Say what is wrong with this node's place in the mesh, a sentence each."""
-        return [told for told in (self._copied(), self._clock.warning(), *self._unreached()) if told]
+        own = (self._copied(), self.admission.outside(), self._clock.warning())
+        return [told for told in (*own, *self._unreached()) if told]
 
     def _unreached(self) -> Iterator[str]:
         alive = self.members.alive()

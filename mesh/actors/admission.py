@@ -6,7 +6,10 @@ means a new authority: the old one could admit whom it likes.
 
 A change of authority loses no call: everybody takes both authorities' certificates of the nodes in the new one's
 roster; each node gets its new certificate over links that stand, and shows it ``SHOWN_AFTER_S`` later, when the others
-have heard of it too. Invariant: what this node holds of an authority is durable before anybody relies on it.
+have heard of it too. A node that is not in that roster gets none, whoever carries its question: of the former
+authority's word alone nobody can tell an honest node from one that whoever holds the leaked secret has let in.
+
+Invariant: what this node holds of an authority is durable before anybody relies on it.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from mesh.actors.roster import Roster
+from mesh.actors.roster import UNKNOWN, Roster
 from mesh.actors.system import ActorSystem, Context
 from mesh.actors.tickets import TicketBook
 from mesh.core.identity import (
@@ -41,6 +44,7 @@ from proto.messages.identity import (
     GiveCertificate,
     Redeem,
     Redeemed,
+    RosterContent,
     Sealed,
     TakeAuthority,
 )
@@ -168,6 +172,17 @@ class Admission:
                 return check_certificate(self._identity.certificate, authority, 0.0).expires_s
         return 0.0
 
+    def outside(self) -> str:
+        """Say what to do when the mesh went over to an authority that does not know this node; empty: it does."""
+        mine = check_issuer(self._identity.certificate, self._identity.authority)
+        if mine or self._roster.refused(self._system.node_id) != UNKNOWN:
+            return ""
+        return (
+            "the mesh has a new authority, whose roster does not name this node, for it was let in where that was not "
+            "known: the others take it no more. What it keeps is safe, and it goes on alone. To bring it back, say "
+            "`thatdam invite` on a node that can admit, and start this one with `thatdam up --join TICKET`"
+        )
+
     async def open(self) -> None:
         """Begin to answer, and to mind this node's own certificate."""
         await self._book.open()
@@ -253,7 +268,7 @@ class Admission:
         redeemed = await self._book.redeem(said.ticket, node, now_s, admit)
         if redeemed.authority != authority.certificate():
             # Let in by an authority that has been succeeded since: the certificate is that one's business no more.
-            redeemed = Redeemed(authority.admit(node, now_s), authority.certificate(), redeemed.entry)
+            redeemed = admit(codec.decode(RosterContent, redeemed.entry.content).roles)
         await self._catalogue.write(Change("roster", node, set={"sealed": codec.encode(redeemed.entry)}))
         _log.info("node admitted", claimed=node[:8])
         return redeemed
@@ -454,10 +469,11 @@ class Admission:
         if refused:
             raise Refused(refused)
         entry = self._roster.members().get(node)
-        if entry is not None:
-            change = self._roster.entering(node, authority, entry.roles, entry.zone)
-            if change is not None:
-                await self._catalogue.write(change)
+        if entry is None:
+            raise Refused("the roster does not name this node; it needs a ticket")
+        change = self._roster.entering(node, authority, entry.roles, entry.zone)
+        if change is not None:
+            await self._catalogue.write(change)
         return GiveCertificate(authority.admit(node, self._clock.wall()), authority.certificate())
 
     async def _take_authority(self, seed: bytes, sender: NodeId) -> AuthorityTaken:

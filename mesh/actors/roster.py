@@ -37,6 +37,7 @@ from proto.messages.identity import RosterContent, Sealed
 ENTRY_LIFE_MS = 365 * 86_400_000
 WANING_S = 60.0
 """How long a former authority's roster counts while the present one's entries are still on their way."""
+UNKNOWN = "not a known member of this mesh"
 KEEP_AGAIN_S = 5.0
 """How soon what the disk did not take is tried again."""
 _log = structlog.get_logger("roster")
@@ -229,7 +230,7 @@ class Roster:
             return revoked
         entry = self._entry(node)
         if entry is None:
-            return "not a known member of this mesh"
+            return UNKNOWN
         return "its roster entry has expired" if self._now_ms() >= entry.expires_ms else None
 
     def listed(self, node: NodeId) -> bool:

@@ -294,6 +294,10 @@ class NodeIdentity:
         """Give the CAs (DER) whose certificate is taken from a peer."""
         return (self.authority, *self.former) if peer is not None and self.listed(peer) else (self.authority,)
 
+    def outdated(self, peer: NodeId, certificate: bytes) -> bool:
+        """Tell whether a certificate (DER) taken from a peer counts no more: of a former authority, not listed."""
+        return not self.listed(peer) and any(check_issuer(certificate, ca) for ca in self.former)
+
     def faces(self) -> tuple[NodeIdentity, ...]:
         """Give this identity as it may show itself: as it is, and as a peer knows it that has not heard of the news."""
         if not self.earlier:
@@ -463,6 +467,10 @@ class Newcomer:
     def trusted(self, peer: NodeId | None) -> tuple[bytes, ...]:
         """Give the CAs (DER) whose certificate is taken from a peer."""
         return (self.authority,)
+
+    def outdated(self, peer: NodeId, certificate: bytes) -> bool:
+        """Nothing is: it keeps no links."""
+        return False
 
     def faces(self) -> tuple[Newcomer, ...]:
         """Give the credentials to show when dialling."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from mesh.actors.livetrack import Object
-from mesh.core.identity import Authority
+from mesh.core.identity import Authority, check_issuer
 from mesh.core.rows import Change
 from proto import codec
 from proto.messages.cameras import AddCamera, CameraAdded
@@ -181,6 +181,43 @@ def test_no_frame_of_a_revoked_node_is_taken_a_moment_later_and_it_gets_none():
         await asyncio.sleep(10)
         took = {way: at - began for way, at in last.items()}
         assert max(took.values()) < LAST_FRAME_S, took
+
+    world.run(story)
+    assert not world.failures
+
+
+def test_the_former_secret_lets_nobody_in_by_way_of_one_who_has_not_heard():
+    world = Mesh(31, 3, Setup(), tier=2)
+
+    async def story():
+        one, three, late = world.machines
+        for machine in (one, three):
+            await world.boot(machine)
+        held = lambda: all(len(machine.node.roster.admitting()) == 2 for machine in (one, three))  # noqa: E731
+        assert await world.until(held, BUDGET_S) is not None
+        world.fabric.partition([[one.id], [three.id, late.id]])
+        await world.on(one, lambda node: node.admission.renew_authority())
+        # Nobody tells a thief's node from an honest one here: both hold what admits, as far as they know.
+        await world.boot(late)
+        taken = lambda: late.id in three.node.network.links() and late.id in three.node.roster.members()  # noqa: E731
+        assert await world.until(taken, BUDGET_S) is not None
+        world.heal()
+        authority = one.node.roster.authority
+        over = lambda: three.node.admission.admits and three.node.roster.authority == authority  # noqa: E731
+        assert await world.until(over, BUDGET_S) is not None
+        alone = lambda: not late.node.network.links()  # noqa: E731
+        assert await world.until(alone, 2 * BUDGET_S) is not None
+        for _ in range(60):
+            assert late.id not in {*one.node.network.links(), *three.node.network.links()}
+            assert late.id not in one.node.roster.members()
+            await asyncio.sleep(1.0)
+        assert not check_issuer(late.identity.certificate, authority)
+        assert three.id in one.node.network.links()
+        assert any("`thatdam invite`" in told for told in late.node.warnings())
+        assert late.node.members.refusals()
+        for machine in (one, three):
+            assert not machine.node.warnings()
+            assert not machine.node.members.refusals()
 
     world.run(story)
     assert not world.failures

@@ -45,6 +45,9 @@ class Credentials(Protocol):
     def trusted(self, peer: NodeId | None) -> tuple[bytes, ...]:
         """Give the CAs (DER) that TLS may find behind a peer's certificate."""
 
+    def outdated(self, peer: NodeId, certificate: bytes) -> bool:
+        """Tell whether a certificate (DER) that was taken from a peer counts no more: its authority was succeeded."""
+
     def faces(self) -> Sequence[Credentials]:
         """Give the credentials to show when dialling, the next one where the one before is refused."""
 

@@ -366,7 +366,9 @@ def _closed(code: int, reason: str, by_tls: bool) -> Exception:
         hint = ""
         if OF_ANOTHER_AUTHORITY in reason:
             hint = (
-                "; the mesh has another authority than this node knows: it was revoked, or away while that was renewed"
+                "; the mesh has another authority than this node knows: it was revoked, away while that was renewed, "
+                "or let in where that was not known. If it stays so, it needs a ticket (`thatdam invite` on a node "
+                "that can admit, `thatdam up --join TICKET` here)"
             )
         return Refused(f"TLS does not accept the node: {reason or 'handshake refused'}{hint}")
     if code == CODE_TWIN:

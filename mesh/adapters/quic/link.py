@@ -156,6 +156,8 @@ class QuicLink:
         self._tasks: set[asyncio.Task[None]] = set()
         self.ends_s = math.inf
         """When the certificate that the peer showed is over, UTC seconds since 1970."""
+        self.certificate = b""
+        """What the peer showed, DER."""
         self.down = ""
         """Why it is down; empty while it stands."""
         self.datagrams_dropped = 0
@@ -176,6 +178,10 @@ class QuicLink:
     def rtt_s(self) -> float:
         """Smoothed round trip in seconds."""
         return self.main.carrier.connection.rtt_s
+
+    def shows(self, certificate: bytes, ends_s: float) -> None:
+        """Take note of the certificate (DER) that the peer has shown, and of when that is over."""
+        self.certificate, self.ends_s = certificate, ends_s
 
     async def send(self, channel: Channel, frame: bytes) -> None:
         """Send one frame."""

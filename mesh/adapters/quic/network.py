@@ -89,6 +89,7 @@ is down. In a full mesh the probes of membership are signs enough on most links.
 LANE_TIMEOUT_S = 5.0
 OVER_BY_TLS = "no longer valid"
 """How aioquic says that a server's certificate has expired, by the machine's own clock."""
+OUTSIDE = "its certificate is of an authority that this mesh has no more, and the roster does not name it"
 COPY_TOLD_S = 60.0
 """How often at most the log of a copied node says that it is one."""
 _log = structlog.get_logger("quic")
@@ -398,6 +399,10 @@ class QuicNetwork:
                 welcome = dialling.welcomed.result()
             except Crossed:
                 return await asyncio.shield(attempt.link)
+            except Refused as error:
+                if self.identity.outdated(peer, carrier.connection.peer_certificate()):
+                    raise RefusedHere(f"node {peer[:8]} is not accepted here: {OUTSIDE}") from error
+                raise
             refused = self._accepts(peer)
             if refused:  # since the dial began
                 raise RefusedHere(f"node {peer[:8]} is not accepted here: {refused}")
@@ -406,7 +411,7 @@ class QuicNetwork:
             if over:
                 raise RefusedHere(f"node {peer[:8]} is not accepted here: {over}")
             link = self._stand(peer, welcome.link, carrier, self._life_of(welcome), welcome.bulk_port, dialled=True)
-            link.ends_s = self.identity.ends_s(certificate)
+            link.shows(certificate, self.identity.ends_s(certificate))
             self._replay(carrier, dialling)
         except BaseException:
             carrier.close(CODE_BYE, "given up")
@@ -646,7 +651,7 @@ class QuicNetwork:
         bulk_port = self._bulk_port_for(gate.carrier.connection.address)
         gate.welcome(link_id, version, self._clock.monotonic(), bulk_port)
         link = self._stand(peer, link_id, gate.carrier, self._life_of(proof), proof.bulk_port, dialled=False)
-        link.ends_s = self.identity.ends_s(proof.certificate)
+        link.shows(proof.certificate, self.identity.ends_s(proof.certificate))
         attempt = self._attempts.get(peer)
         if attempt is not None and not attempt.link.done():
             attempt.link.set_result(link)
@@ -748,6 +753,9 @@ class QuicNetwork:
             for link in list(self._links.values()):
                 if wall_s > link.ends_s:
                     self._down(link, "the certificate it showed is over", CODE_BYE)
+                    continue
+                if self.identity.outdated(link.peer, link.certificate):
+                    self._down(link, OUTSIDE, CODE_REFUSED)
                     continue
                 if link.bulk is not None:
                     link.bulk.tidy()
