@@ -123,7 +123,7 @@ class Members:
         self._network = network
         self._clock = clock
         self._entropy = entropy
-        self._seeds = tuple(host for host in seeds if not _is_own(host, info.addresses))
+        self._seeds = tuple(seeds)
         self._info = info
         self._memory = memory
         self._vouching = vouching
@@ -242,7 +242,7 @@ class Members:
             incarnation,
             self._entropy,
             self._vouching,
-            seeds=self._seeds,
+            seeds=[host for host in self._seeds if not _is_own(host, self._info.addresses)],
             remembered=book,
             timing=self._timing,
         )

@@ -18,7 +18,7 @@ from typing import Any
 from blake3 import blake3
 
 from mesh.adapters.quic.twins import sentence, where
-from mesh.ports import DATAGRAM_BYTES_MAX, Channel, Flow, Host, LinkHandler, Refused, Tunnel, Unavailable
+from mesh.ports import DATAGRAM_BYTES_MAX, Channel, Flow, Host, LinkHandler, Refused, RefusedHere, Tunnel, Unavailable
 from proto.codec import Malformed
 from proto.frames import FRAME_BYTES_MAX
 from proto.ids import MeshId, NodeId
@@ -416,7 +416,7 @@ class WorldNetwork:
     async def dial(self, host: Host, expect: NodeId | None = None, timeout_s: float = 5.0) -> WorldLink:
         """Reach a node."""
         if host == self.host:
-            raise Refused("this is the node itself")
+            raise RefusedHere("this is the node itself")
         try:
             async with asyncio.timeout(timeout_s):
                 return await self._dial(host, expect)

@@ -21,6 +21,7 @@ from mesh.ports import (
     LinkHandler,
     PortError,
     Refused,
+    RefusedHere,
     Tunnel,
     Unavailable,
 )
@@ -232,7 +233,7 @@ class FakeNetwork:
             await asyncio.sleep(timeout_s)
             raise Unavailable(f"nobody answers at {host[0]}:{host[1]}")
         if other is self:
-            raise Refused("that is this node itself")
+            raise RefusedHere("that is this node itself")
         if expect is not None and other.node_id != expect:
             raise Refused("another node answers there")
         standing = self._links.get(other.node_id)

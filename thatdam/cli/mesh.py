@@ -53,10 +53,9 @@ def status(data: Data = "", as_json: AsJson = False) -> None:
         out.print(line, highlight=False, soft_wrap=True)
     for warning in answer["standing"]["warnings"]:
         out.print(f"attention   {warning}", highlight=False, soft_wrap=True)
-    able = answer["standing"]["admitting"]
-    if len(listed) > 1 and len(able) < 2:
-        told = "one node alone can admit others; let another: `thatdam admit NODE`" if able else "no node can any more"
-        out.print(f"admitting   {told}", highlight=False, soft_wrap=True)
+    hangs = admitting_told(listed, answer["standing"]["admitting"])
+    if hangs:
+        out.print(f"admitting   {hangs}", highlight=False, soft_wrap=True)
     out.print(
         f"catalogue   {parts['ok']} of {parts['total']} partitions answer, {answer['assets']} assets", highlight=False
     )
@@ -96,6 +95,18 @@ def read_only_told(nodes: list[dict[str, Any]]) -> list[str]:
                 text += ". It takes no rows either, and what it knows does not pass for whole"
         lines.append(f"{'' if lines else 'read-only':<12}{text}")
     return lines
+
+
+def admitting_told(listed: list[dict[str, Any]], able: list[str]) -> str:
+    """Say that the mesh hangs on one node to let others in, or has none; empty: neither. The dead do not count."""
+    there = [node for node in listed if node["id"] in able and node["state"] in ("alive", "suspect", "left")]
+    if len(listed) < 2 or len(there) > 1:
+        return ""
+    gone = len(able) - len(there)
+    if there:
+        counted = f" (of {len(able)}, the others are not there)" if gone else ""
+        return f"one node alone can admit others{counted}; let another: `thatdam admit NODE`"
+    return "no node that is there can; start one of those that could again" if gone else "no node can any more"
 
 
 def collection_told(collection: dict[str, Any]) -> list[str]:

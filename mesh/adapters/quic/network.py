@@ -357,7 +357,7 @@ class QuicNetwork:
 
     async def _dial(self, address: Address, peer: NodeId) -> QuicLink:
         if peer == self.identity.node:
-            raise Refused("that is this node itself")
+            raise RefusedHere("that is this node itself")
         refused = self._accepts(peer)
         if refused:
             raise RefusedHere(f"node {peer[:8]} is not accepted here: {refused}")

@@ -94,3 +94,40 @@ def test_a_node_that_stops_right_after_it_met_another_knows_it_when_it_starts_ag
             await fabric.close()
 
     asyncio.run(main())
+
+
+class Noting(FakeNetwork):
+    """Keeps what was dialled once each dial has ended."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.dialled = []
+
+    async def dial(self, address, expect=None, timeout_s=5.0):
+        try:
+            return await super().dial(address, expect, timeout_s)
+        finally:
+            self.dialled.append(address)
+
+
+def test_a_node_told_to_join_itself_among_others_is_not_refused_by_itself():
+    async def main():
+        fabric, node, clock, entropy = FakeFabric(), node_id_of(b"n" * 32), SystemClock(), SystemEntropy()
+        here, by_name = ("10.0.0.1", 8326), ("here.example", 8326)
+        network = Noting(fabric, node, here)
+        system = ActorSystem(node, network, clock, entropy)
+        await network.start(system)
+        fabric.nodes[by_name] = network
+        members = Members(system, network, clock, entropy, (here, by_name), NodeInfo("n"), Memory(), Marks(node))
+        members.update(NodeInfo("n", (here,)))  # where it listens is known only once it does
+        try:
+            await members.start()
+            async with asyncio.timeout(30):
+                while by_name not in network.dialled:
+                    await asyncio.sleep(0.02)
+            assert here not in network.dialled
+            assert not members.refusals()
+        finally:
+            await system.close()
+
+    asyncio.run(main())

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from thatdam.cli import main, show
 from thatdam.cli.admission import seconds_of
 from thatdam.cli.client import segment
+from thatdam.cli.mesh import admitting_told
 
 
 def test_a_name_is_one_segment_of_a_path():
@@ -94,3 +95,23 @@ def test_a_wrong_order_to_the_layout_is_a_sentence_before_anybody_is_asked(words
     done = CliRunner().invoke(main.application("layout"), ["layout", "plan", *words, "--data", str(tmp_path)])
     assert done.exit_code == 2
     assert told in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("states", "told"),
+    [
+        (("alive", "alive"), ""),
+        (("alive", "suspect"), ""),
+        (("alive", "left"), ""),
+        (("alive", "dead"), "one node alone can admit others (of 2, the others are not there)"),
+        (("alive",), "one node alone can admit others; let another"),
+        (("dead", "dead"), "no node that is there can"),
+        ((), "no node can any more"),
+    ],
+)
+def test_who_is_dead_is_none_that_can_admit(states, told):
+    able = [{"id": f"n{number}", "state": state} for number, state in enumerate(states)]
+    others = [{"id": f"x{number}", "state": "alive"} for number in range(2)]
+    assert admitting_told([*able, *others], [node["id"] for node in able]).startswith(told)
+    assert bool(admitting_told([*able, *others], [*(node["id"] for node in able), "never seen"])) == bool(told)
+    assert not admitting_told(able[:1], ["n0"]), "one that is alone misses nobody"

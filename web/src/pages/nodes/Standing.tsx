@@ -13,23 +13,26 @@ export function AdmitWarning({ mesh, onChanged }: { mesh: Nodes; onChanged: () =
   const { busy, error, run } = useAction();
   const { admitting, admits } = mesh.standing;
   const others = mesh.nodes.filter((node) => node.state !== "revoked" && node.state !== "left");
-  if (others.length < 2 || admitting.length > 1) return null;
-  const only = others.find((node) => node.id === admitting[0]);
+  const there = mesh.nodes.filter(
+    (node) => admitting.includes(node.id) && node.state !== "dead" && node.state !== "revoked",
+  );
+  if (others.length < 2 || there.length > 1) return null;
+  const only = there[0];
   const able = others.filter((node) => node.state === "alive" && !admitting.includes(node.id));
-  const name = only === undefined ? "One node" : only.self ? "This node" : only.name;
+  if (only === undefined) {
+    return (
+      <WarningNote>
+        No node that is there can let machines in or revoke. Start one that could, or begin a new mesh with a secret.
+      </WarningNote>
+    );
+  }
+  const name = only.self ? "This node" : only.name;
   const act = (id: string, who: string): void =>
     void run(async () => {
       await api.letAdmit(id);
       say(`${who} can let machines in too.`);
       onChanged();
     });
-  if (admitting.length === 0) {
-    return (
-      <WarningNote>
-        No node can let machines in or revoke any more. Start the node that could, or begin a new mesh with a secret.
-      </WarningNote>
-    );
-  }
   return (
     <div data-testid="one-admits">
       <WarningNote>
