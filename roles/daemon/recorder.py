@@ -114,6 +114,8 @@ class Recorder:
         self._takes: dict[CameraId, Take] = {}
         self._homes: dict[CameraId, NodeId] = {}
         """The nodes that have the cameras that are recorded here."""
+        self._cameras: dict[CameraId, Row] = {}
+        """The rows of those cameras, as they were last seen."""
         self._turns: dict[CameraId, asyncio.Lock] = {}
         self._before: dict[CameraId, AssetId] = {}
         """What ran here when this node ended, until it is known that nothing of it is missing."""
@@ -239,6 +241,8 @@ class Recorder:
         }
         for row in page.rows:
             self._homes[CameraId(row.pk)] = NodeId(_text(row, "node"))
+            if row.pk in mine:
+                self._cameras[CameraId(row.pk)] = row
         for camera, take in mine.items():
             async with self._turns.setdefault(camera, asyncio.Lock()):
                 if camera not in self._takes and camera not in began:
@@ -291,7 +295,7 @@ class Recorder:
         line = Placer()
         for entry in earlier:
             line.place(entry)
-        row = await self._catalogue.get("cameras", camera)
+        row = await self._look(camera)
         started = row.fields.get("record_ms") if row is not None else 0
         made.goes_on(
             len(earlier),
@@ -357,6 +361,20 @@ class Recorder:
         """Give the takes that run here."""
         return dict(self._takes)
 
+    def cameras(self) -> list[Row]:
+        """Give the cameras that are recorded here, as they were last seen; of one that never was, what is known."""
+        found = []
+        for camera, take in self._takes.items():
+            seen = self._cameras.get(camera)
+            known: Mapping[str, Value] = {"node": self._homes.get(camera, "")} if seen is None else seen.fields
+            runs: Mapping[str, Value] = {
+                "record": take.take,
+                "recorder": self._system.node_id,
+                "record_ms": take.started_ms,
+            }
+            found.append(Row("cameras", camera, "", {**known, **runs}, {}, 0 if seen is None else seen.updated_ms))
+        return found
+
     async def told(self) -> list[Recording]:
         """Tell how the takes that run here are doing."""
         if not self._takes:
@@ -402,10 +420,16 @@ class Recorder:
     async def _row_of(self, camera: CameraId) -> Row:
         """Give a camera's row; one that was added elsewhere a moment ago, while nodes meet, is waited for."""
         until = self._clock.monotonic() + CAMERA_WAIT_S
-        while (row := await self._catalogue.get("cameras", camera)) is None:
+        while (row := await self._look(camera)) is None:
             if self._clock.monotonic() >= until:
                 raise NotFound(f"there is no camera {camera}")
             await asyncio.sleep(CAMERA_LOOK_S)
+        return row
+
+    async def _look(self, camera: CameraId) -> Row | None:
+        row = await self._catalogue.get("cameras", camera)
+        if row is not None:
+            self._cameras[camera] = row
         return row
 
     async def _check_takes(self) -> None:
@@ -555,7 +579,7 @@ class Recorder:
             else:
                 await self._check_takes()
                 before = await self._latest(take)
-                row = await self._catalogue.get("cameras", camera) if camera not in self._homes else None
+                row = await self._look(camera) if camera not in self._homes else None
                 self._homes[camera] = (
                     NodeId(_text(row, "node")) if row is not None else self._homes.get(camera, NodeId(""))
                 )
@@ -653,6 +677,7 @@ class Recorder:
             await self._system.supervisor.stop(f"take/{running.take}{task}")
         self._takes.pop(camera, None)
         self._before.pop(camera, None)
+        self._cameras.pop(camera, None)
         self._turns.pop(camera, None)
         await self._note()
 

@@ -36,6 +36,14 @@ def fail(text: str, code: int = 1) -> typer.Exit:
     return typer.Exit(code)
 
 
+def lacks(answer: Mapping[str, Any]) -> str:
+    """Say in how far a list is not whole; empty when it is."""
+    if answer["partitions_ok"] >= answer["partitions_total"]:
+        return ""
+    soon = "; the others catch up, as when a node joins: ask again in a few seconds" if answer["catching_up"] else ""
+    return f"incomplete: {answer['partitions_ok']} of {answer['partitions_total']} partitions answered{soon}"
+
+
 def segment(said: str) -> str:
     """Give a name or id as one segment of a path, so that no letter in it makes another request of it."""
     if not said or "/" in said or said in (".", ".."):
@@ -170,7 +178,8 @@ class Client:
 
     def camera(self, wanted: str) -> str:
         """Give the id of a camera said by id or name; also an id of one that is no more."""
-        cameras = self.call("GET", "/api/v1/cameras")["cameras"]
+        answer = self.call("GET", "/api/v1/cameras")
+        cameras = answer["cameras"]
         if any(one["id"] == wanted for one in cameras):
             return wanted
         found = [one["id"] for one in cameras if one["name"] == wanted]
@@ -181,7 +190,8 @@ class Client:
         if is_short_id(wanted):
             return wanted  # a camera that was removed has takes still
         called = ", ".join(sorted(repr(one["name"]) for one in cameras)) or "there is none yet"
-        raise fail(f"no camera is called {wanted!r}; the cameras: {called}")
+        lacking = f" ({told})" if (told := lacks(answer)) else ""
+        raise fail(f"no camera is called {wanted!r}; the cameras: {called}{lacking}")
 
     def head(self, path: str) -> Mapping[str, str]:
         """Give the headers of a resource."""

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from thatdam.cli.client import Client, NodeError, errors, fail
+from thatdam.cli.client import Client, NodeError, errors, fail, lacks
 from thatdam.cli.show import AsJson, Data, KindName, out
 
 PAGE_ROWS = 500
@@ -83,12 +83,8 @@ def list_assets(
         print(json.dumps(rows, indent=2))
     else:
         _show(rows)
-    if answer["partitions_ok"] < answer["partitions_total"]:
-        soon = (
-            "; the others catch up, as when a node joins: ask again in a few seconds" if answer["catching_up"] else ""
-        )
-        answered = f"{answer['partitions_ok']} of {answer['partitions_total']} partitions answered"
-        errors.print(f"incomplete: {answered}{soon}", soft_wrap=True)
+    if lacking := lacks(answer):
+        errors.print(lacking, soft_wrap=True)
     if answer["next"] and len(rows) >= limit and (answer["total"] > len(rows) or not answer["total_exact"]):
         # Not among the JSON: a program that reads a list must hear of it all the same.
         told = errors if as_json else out

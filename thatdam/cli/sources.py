@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from thatdam.cli.client import Client, errors, segment
+from thatdam.cli.client import Client, errors, lacks, segment
 from thatdam.cli.show import AsJson, Data, out, removed, show
 
 source = typer.Typer(no_args_is_help=True, help="Cameras of the mesh.")
@@ -25,6 +25,15 @@ CameraIds = Annotated[list[str], typer.Argument(help="ids or names of cameras, a
 def _shown(camera: dict[str, Any]) -> dict[str, Any]:
     recording = camera["recording"]
     return {**camera, "recording": recording["take"] if recording else None}
+
+
+def _listed(data: str) -> list[dict[str, Any]]:
+    """Give the cameras of the mesh, and say on stderr what could not be asked."""
+    answer = Client(data).call("GET", "/api/v1/cameras")
+    if lacking := lacks(answer):
+        errors.print(lacking, soft_wrap=True)
+    cameras: list[dict[str, Any]] = answer["cameras"]
+    return cameras
 
 
 def _cameras(cameras: list[dict[str, Any]], as_json: bool) -> None:
@@ -55,7 +64,7 @@ def source_add(
 @source.command("list")
 def source_list(node: OnNode = "", data: Data = "", as_json: AsJson = False) -> None:
     """List the cameras of the mesh, or of one node."""
-    listed = Client(data).call("GET", "/api/v1/cameras")["cameras"]
+    listed = _listed(data)
     _cameras([one for one in listed if not node or node == one["node_name"] or one["node"].startswith(node)], as_json)
 
 
@@ -98,7 +107,7 @@ def record_list(data: Data = "", as_json: AsJson = False) -> None:
     """List what is being recorded, by which node, and what it waits for."""
     rows = [
         {"camera": camera["id"], "name": camera["name"], **recording}
-        for camera in Client(data).call("GET", "/api/v1/cameras")["cameras"]
+        for camera in _listed(data)
         if (recording := camera["recording"])
     ]
     columns = ("camera", "name", "take", "node_name", "state", "waiting_for", "started_at", "copies", "error")

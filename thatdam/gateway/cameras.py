@@ -41,7 +41,7 @@ from thatdam.gateway.answers.cameras import (
 )
 from thatdam.gateway.answers.cameras import Devices as DevicesThere
 from thatdam.gateway.assets import Assets
-from thatdam.gateway.camera_view import CameraView, is_camera, recorder_of, text
+from thatdam.gateway.camera_view import CameraView, field_int, is_camera, recorder_of, text
 from thatdam.gateway.guard import Guard
 from thatdam.gateway.naming import alive_named
 from thatdam.gateway.problems import Problem, failing
@@ -113,10 +113,21 @@ def install(app: FastAPI, node: Node, guard: Guard, assets: Assets) -> None:
 
     @app.get("/api/v1/cameras", tags=["cameras"], dependencies=[viewer], responses=failing(503))
     async def cameras() -> Cameras:
-        """List the cameras of the mesh."""
+        """List the cameras of the mesh. What this node records is among them, whoever else can be asked."""
         page = await node.catalogue.scan(Rows("cameras", order="created_ms", descending=False, limit=CAMERAS_MAX))
         rows = [row for row in page.rows if is_camera(row)]
-        return Cameras(cameras=await view.shown(rows), complete=page.partitions_ok == page.partitions_total)
+        complete = page.partitions_ok == page.partitions_total
+        if not complete:
+            seen = {row.pk for row in page.rows}
+            rows += [row for row in node.recorder.cameras() if row.pk not in seen]
+            rows.sort(key=lambda row: field_int(row, "created_ms"))
+        return Cameras(
+            cameras=await view.shown(rows),
+            complete=complete,
+            partitions_ok=page.partitions_ok,
+            partitions_total=page.partitions_total,
+            catching_up=not complete and node.all_there(),
+        )
 
     @app.get("/api/v1/cameras/{camera}", tags=["cameras"], dependencies=[viewer], responses=failing(404, 503))
     async def one(camera: str) -> Camera:

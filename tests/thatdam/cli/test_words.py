@@ -4,13 +4,14 @@ import io
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 import typer
 from rich.console import Console
 from typer.testing import CliRunner
 
-from thatdam.cli import main, show
+from thatdam.cli import main, show, sources
 from thatdam.cli.admission import seconds_of
 from thatdam.cli.client import segment
 from thatdam.cli.mesh import admitting_told
@@ -115,3 +116,17 @@ def test_who_is_dead_is_none_that_can_admit(states, told):
     assert admitting_told([*able, *others], [node["id"] for node in able]).startswith(told)
     assert bool(admitting_told([*able, *others], [*(node["id"] for node in able), "never seen"])) == bool(told)
     assert not admitting_told(able[:1], ["n0"]), "one that is alone misses nobody"
+
+
+@pytest.mark.parametrize("words", [("source", "list"), ("record", "list")])
+def test_a_list_that_is_not_whole_says_so_beside_it(words, monkeypatch):
+    told = {"cameras": [], "complete": False, "partitions_ok": 512, "partitions_total": 1024, "catching_up": False}
+    monkeypatch.setattr(sources, "Client", lambda data: SimpleNamespace(call=lambda *asked: told))
+    said = io.StringIO()
+    monkeypatch.setattr(sources, "errors", Console(file=said, width=80))
+    answer = CliRunner().invoke(main.application(words[0]), [*words, "--json"])
+    assert (answer.exit_code, json.loads(answer.stdout)) == (0, [])
+    assert said.getvalue() == "incomplete: 512 of 1024 partitions answered\n"
+    told["partitions_ok"] = 1024
+    CliRunner().invoke(main.application(words[0]), [*words, "--json"])
+    assert said.getvalue().count("\n") == 1

@@ -117,7 +117,13 @@ class Cameras(Answer):
     cameras: list[Camera]
     """In the order in which they were added."""
     complete: bool
-    """Whether every part of the mesh could be asked."""
+    """Whether every part of the mesh could be asked; else cameras may be missing."""
+    partitions_ok: int
+    """Parts of the mesh that answered."""
+    partitions_total: int
+    """Parts there are."""
+    catching_up: bool
+    """Whether the others only catch up, as when a node joins, and will answer in a few seconds."""
 
 
 class TakeOf(Answer):

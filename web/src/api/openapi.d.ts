@@ -161,7 +161,7 @@ export interface paths {
         };
         /**
          * Cameras
-         * @description List the cameras of the mesh.
+         * @description List the cameras of the mesh. What this node records is among them, whoever else can be asked.
          */
         get: operations["cameras_api_v1_cameras_get"];
         put?: never;
@@ -1229,8 +1229,14 @@ export interface components {
         Cameras: {
             /** @description In the order in which they were added. */
             cameras: components["schemas"]["Camera"][];
-            /** @description Whether every part of the mesh could be asked. */
+            /** @description Whether the others only catch up, as when a node joins, and will answer in a few seconds. */
+            catching_up: boolean;
+            /** @description Whether every part of the mesh could be asked; else cameras may be missing. */
             complete: boolean;
+            /** @description Parts of the mesh that answered. */
+            partitions_ok: number;
+            /** @description Parts there are. */
+            partitions_total: number;
         };
         /** @description What is told of a camera that changed. */
         CameraTold: {
