@@ -74,7 +74,7 @@ def test_a_take_is_watched_copied_found_everywhere_and_outlives_its_recorder(fiv
     other.run("record", "stop", camera)
     captures = ("capture.started", "capture.stopped")
     begun, ended = told_of(third, camera, captures, "capture.*", "--since", "10m")
-    assert (begun["data"]["take"], ended["data"]["take"]) == (take, None)
+    assert (begun["data"]["take"], ended["data"]["take"]) == (take, take)
     assert told_of(encoder, camera, captures[1:], "capture.*", "--after", begun["cursor"])[0]["data"] == ended["data"]
     until(lambda: recorder.get("/api/v1/nodes")["copies"]["waiting"] == 0, 60, "every part has its copies")
     indexed = lambda: any(hit["asset"] == take for hit in third.json("search", "front door")["hits"])  # noqa: E731
