@@ -76,7 +76,7 @@ def whole(node, take, path):
 def test_a_killed_recorder_is_followed_by_another_and_the_take_misses_nothing(three, tmp_path):
     home, recorder, third = three
     camera, take = begin(home, recorder)
-    until(lambda: (third.get(f"/api/v1/assets/{take}")["duration"] or 0) > 4, 60, "others know of some seconds of it")
+    until(lambda: (third.get(f"/api/v1/assets/{take}")["duration"] or 0) > 8, 60, "others know of some seconds of it")
     lost = recorder.node_id
     recorder.kill()
     killed = time.monotonic()
