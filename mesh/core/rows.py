@@ -196,8 +196,10 @@ def merge(one: Entry, other: Entry) -> Entry:
 
 
 def stamps_ahead(entry: Entry, writer: str, limit_ms: int) -> frozenset[int]:
-    """Give a writer's stamps in an entry that are later than ``limit_ms``."""
-    return frozenset(stamp for stamp, node in _dots(entry) if node == writer and stamp_ms(stamp) > limit_ms)
+    """Give a writer's stamps in an entry that are later than ``limit_ms``, also those that another one hides."""
+    marks = [one[writer] for elements in entry.sets.values() for one in elements.values() if writer in one]
+    stamps = {stamp for stamp, node in _dots(entry) if node == writer}
+    return frozenset(stamp for stamp in stamps.union(*marks) if stamp_ms(stamp) > limit_ms)
 
 
 def stamped_again(entry: Entry, writer: str, anew: Mapping[int, int]) -> Entry:

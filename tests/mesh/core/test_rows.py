@@ -156,6 +156,15 @@ def test_stamping_again_keeps_the_order_and_only_touches_the_late_stamps_of_one_
     assert pack(untouched) == pack(entry)
 
 
+def test_an_add_that_a_later_removal_hides_is_stamped_again_with_it():
+    marks = {"n1": (2 << 16, 3 << 16)}
+    entry = Entry("t", "k", "", {}, {"tags": {"x": marks}})
+    again = stamped_again(entry, "n1", {2 << 16: 100, 3 << 16: 101})
+    assert stamps_ahead(entry, "n1", 1) == {2 << 16, 3 << 16}
+    assert stamps_ahead(again, "n1", 1) == frozenset()
+    assert again.row().sets == {}
+
+
 def test_a_set_is_no_larger_for_a_long_history():
     entry = None
     for stamp in range(1, 200):
