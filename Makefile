@@ -36,7 +36,7 @@ demo: venv web                           ## three nodes, two cameras, recordings
 	$(BIN)/python tools/demo.py $(if $(MEDIA),--media "$(MEDIA)")
 
 test: venv system web ## every test
-	$(BIN)/python -m pytest -n 4 --dist loadgroup --durations=15
+	$(BIN)/python -m pytest -n 3 --dist loadgroup --durations=15
 
 .venv-clip/.ready: pyproject.toml
 	$(PYTHON) -m venv .venv-clip

@@ -6,6 +6,7 @@ from collections import Counter
 from storage_cluster import gone_away, join, mesh, settled, start, stop, until
 
 from mesh.actors import copier
+from mesh.actors.chunks import reference
 from mesh.core.layouts import Order
 from proto.ids import AssetId
 
@@ -140,28 +141,25 @@ async def least(nodes, chunks, count):
     return all(sum(chunk in one.store for one in nodes) >= count for chunk in chunks)
 
 
-def test_what_moves_is_not_fetched_beside_its_rate_by_who_is_to_hold_it(tmp_path, monkeypatch):
-    monkeypatch.setattr("roles.storage.repair.COMPARE_EVERY_S", 0.2)
-    monkeypatch.setattr("roles.storage.repair.HEAL_EVERY_S", 0.1)
+async def referred(nodes, chunks):
+    there = [await one.store.referred(list(chunks)) for one in nodes]
+    return all(sum(chunk in one for one in there) >= 2 for chunk in chunks)
 
+
+def test_what_moves_is_not_fetched_beside_its_rate_by_who_is_to_hold_it(tmp_path):
     async def main():
         async with mesh(tmp_path, 3, copies=2, move_bytes_s=CRAWL) as (_, nodes):
-            await kept(nodes)
+            chunks = await kept(nodes)
+            await nodes[0].catalogue.write(*(reference(chunk, ASSET, SIZE) for chunk in chunks))
+            await until(lambda: referred(nodes, chunks))
             before, had = given(nodes), [len(one.store) for one in nodes[:2]]
             await drain(nodes, nodes[2])
             await until(lambda: _true(given(nodes) > before))
-            compared = asyncio.Event()
-            compare = nodes[0].repair.compare_with
-
-            async def counted(peer):
-                await compare(peer)
-                await nodes[0].repair.heal_once()
-                compared.set()
-
-            nodes[0].repair.compare_with = counted
-            await compared.wait()
-            compared.clear()
-            await compared.wait()
+            for one in nodes[:2]:
+                for other in nodes:
+                    if other is not one:
+                        await one.repair.compare_with(other.node)
+                await one.repair.heal_once()
             assert sum(len(one.store) for one in nodes[:2]) - sum(had) <= 4
 
     asyncio.run(main())
