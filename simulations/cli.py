@@ -148,14 +148,22 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="of a scenario that is named")] = 1,
     plant: Annotated[str, typer.Option(help="a planted bug, for a scenario that is named")] = "",
     out: Annotated[Path, typer.Option(help="the file to write")] = Path("report.html"),
+    curves: Annotated[
+        bool, typer.Option("--curves", help="with convergence curves of 8 to 512 nodes: minutes")
+    ] = False,
 ) -> None:
     """Tell a run and write it as one HTML file: who thought what of whom, copies at risk, messages, faults."""
-    from simulations import recorded, reporting
+    from simulations import converging, recorded, reporting
 
     _check_writable(out)
     one = _named(what, seed, plant)
     verdict = recorded.tell(one.scenario, one.seed, one.plant)
-    out.write_text(reporting.page(verdict, one.plant), encoding="utf-8")
+    drawn = []
+    for curve in converging.curves() if curves else ():
+        drawn.append(curve)
+        told = "not all in time" if curve.whole_after_s is None else f"all know after {curve.whole_after_s:.2f} s"
+        print(f"{curve.happening:6}    {curve.nodes} nodes: {told}", flush=True)
+    out.write_text(reporting.page(verdict, one.plant, drawn), encoding="utf-8")
     for broken in verdict.broken:
         print(f"BROKEN    {broken.promise}: {broken.why}")
     print(f"report    {out}")
@@ -184,17 +192,19 @@ def try_planted(
 def speed(
     nodes: Annotated[list[int] | None, typer.Option("--nodes", help="how many; may be given again")] = None,
     seconds: Annotated[float, typer.Option(min=1.0, help="virtual seconds of use")] = 20.0,
+    budget: Annotated[float, typer.Option(min=1.0, help="real seconds for a world; then it is cut off")] = 300.0,
     as_json: AsJson = False,
 ) -> None:
     """Measure simulated node-seconds for each second of real time: whole nodes (tiers 1 and 2) and cores alone (0)."""
     from simulations import speed as measuring
 
-    told = measuring.measure(nodes or [5, 50], seconds)
+    told = []
+    for one in measuring.measure(nodes or [5, 50, 500], seconds, budget, lambda text: typer.echo(text, err=True)):
+        told.append(measuring.as_data(one))
+        if not as_json:
+            _say(measuring.line(one))
     if as_json:
-        print(json.dumps([measuring.as_data(one) for one in told], indent=2))
-        return
-    for one in told:
-        print(measuring.line(one))
+        print(json.dumps(told, indent=2))
 
 
 @sim.command()

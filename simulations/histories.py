@@ -14,8 +14,8 @@ from mesh.core import pruning, replication, rows
 from mesh.core.hlc import HybridClock
 from mesh.core.identity import VERSIONS, Authority, NodeIdentity, node_of_seed
 from mesh.core.jobs import LEASE_MS, SCENES, SCENES_VERSION, Job, LeaseBook, Work, new_job
-from mesh.core.replication import Share
 from mesh.core.rows import Change, Entry
+from mesh.core.sharing import Share
 from mesh.ports import PortError
 from proto.codec import Malformed
 from proto.ids import AssetId, ChunkId, NodeId, PartitionId

@@ -320,11 +320,10 @@ def _a_former_owner_is_skipped() -> list[Undo]:
     def former(self: History, partition: Any, copies: int, away: Any) -> tuple[NodeId, ...]:
         return ()
 
-    def follow_bases(self: replication.SyncState, replica: Any, partition: Any, unmet: Any, *rest: Any) -> None:
-        replica.met |= {base.id for base in unmet}
-        replica.must = {}
+    def follow_bases(self: replication.Following, replica: Any, unmet: Any) -> Any:
+        return dataclasses.replace(replica, met=replica.met.union(base.id for base, _ in unmet), must=())
 
-    return [_swap(History, "former", former), _swap(replication.SyncState, "_follow_bases", follow_bases)]
+    return [_swap(History, "former", former), _swap(replication.Following, "follow_bases", follow_bases)]
 
 
 def _everywhere(name: str, real: Any, made: Any) -> list[Undo]:

@@ -8,18 +8,21 @@ writes that were refused; the faults, and where a checker objects. The page draw
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from simulations.chronicle import Chronicle
+from simulations.converging import Curve
 from simulations.story import Verdict
 
 PAGE = Path(__file__).parent / "report.html"
 PLACE = "/*DATA*/null"
 
 
-def page(verdict: Verdict, plant: str = "") -> str:
-    """Give the page."""
-    data = json.dumps(content(verdict, plant), separators=(",", ":")).replace("</", "<\\/")
+def page(verdict: Verdict, plant: str = "", curves: Sequence[Curve] = ()) -> str:
+    """Give the page, with the convergence curves of membership if there are some."""
+    drawn = [{"nodes": one.nodes, "happening": one.happening, "points": one.points} for one in curves]
+    data = json.dumps(content(verdict, plant) | {"curves": drawn}, separators=(",", ":")).replace("</", "<\\/")
     return PAGE.read_text(encoding="utf-8").replace(PLACE, data)
 
 

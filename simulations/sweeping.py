@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ class Outcome:
     virtual_s: float
     real_s: float
     healed_after_s: float | None
+    faults: tuple[str, ...] = ()
+    """The kind of each fault that was done, as scenarios call it."""
 
 
 @dataclass
@@ -34,6 +37,8 @@ class Tally:
     seeds: int = 0
     virtual_s: float = 0.0
     healed_slowest_s: float = 0.0
+    survived: Counter[str] = field(default_factory=Counter)
+    """Faults by kind, of the runs that kept every promise."""
     broken: list[Outcome] = field(default_factory=list)
 
 
@@ -44,7 +49,9 @@ def one(name: str, seed: int, record: Path | None = None, tier: int | None = Non
     if record is not None and not verdict.kept:
         recorded.save(recorded.record(verdict), record / f"{Path(name).stem}-{seed}.json")
     broken = tuple(f"{one.promise}: {one.why}" for one in verdict.broken)
-    return Outcome(name, seed, broken, verdict.virtual_s, time.perf_counter() - began, verdict.healed_after_s)
+    faults = tuple(fault.kind for fault in verdict.chronicle.faults)
+    took_s = time.perf_counter() - began
+    return Outcome(name, seed, broken, verdict.virtual_s, took_s, verdict.healed_after_s, faults)
 
 
 def sweep(
@@ -74,12 +81,13 @@ def sweep(
                 break
             done, running = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
-                _count(tallies, future.result(), tell)
-    _summary(tallies, time.perf_counter() - began, tell, "" if tier is None else f" --tier {tier}")
+                count_in(tallies, future.result(), tell)
+    summary(tallies, time.perf_counter() - began, tell, "" if tier is None else f" --tier {tier}")
     return 1 if any(tally.broken for tally in tallies.values()) else 0
 
 
-def _count(tallies: dict[str, Tally], outcome: Outcome, tell: Callable[[str], None]) -> None:
+def count_in(tallies: dict[str, Tally], outcome: Outcome, tell: Callable[[str], None]) -> None:
+    """Count what a seed came to, and tell it."""
     tally = tallies[outcome.scenario]
     tally.seeds += 1
     tally.virtual_s += outcome.virtual_s
@@ -90,9 +98,12 @@ def _count(tallies: dict[str, Tally], outcome: Outcome, tell: Callable[[str], No
         tell(f"    {line}")
     if outcome.broken:
         tally.broken.append(outcome)
+    else:
+        tally.survived.update(outcome.faults)
 
 
-def _summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], None], how: str) -> None:
+def summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], None], how: str = "") -> None:
+    """Tell what all seeds came to."""
     tell("")
     tell(f"{'scenario':12} {'seeds':>6} {'broken':>7} {'virtual min':>12} {'slowest to agree':>17}")
     for name, tally in tallies.items():
@@ -100,6 +111,9 @@ def _summary(tallies: dict[str, Tally], took_s: float, tell: Callable[[str], Non
         tell(f"{name:12} {tally.seeds:6} {len(tally.broken):7} {minutes:12.1f} {tally.healed_slowest_s:15.1f} s")
     seeds = sum(tally.seeds for tally in tallies.values())
     tell(f"{seeds} worlds in {took_s:.0f} s")
+    survived = sum((tally.survived for tally in tallies.values()), Counter[str]())
+    told = ", ".join(f"{kind} {count}" for kind, count in sorted(survived.items()))
+    tell(f"faults survived, by kind: {told or 'none'}")
     for name, tally in tallies.items():
         for outcome in tally.broken:
             tell(f"broken: thatdam sim run {name} --seed {outcome.seed}{how}")

@@ -68,6 +68,8 @@ class MeshClock:
         self._clock = clock
         self._guard = ClockGuard()
         self._peers: dict[NodeId, None] = {}
+        self._unasked: dict[NodeId, None] = {}
+        """Peers that came since all were asked."""
         self._wake = asyncio.Event()
         self._system: ActorSystem | None = None
         self._told_ms = 0
@@ -141,10 +143,11 @@ class MeshClock:
 
     def _on_link(self, peer: NodeId, up: bool) -> None:
         if up:
-            self._peers[peer] = None
+            self._peers[peer] = self._unasked[peer] = None
             self._wake.set()
         else:
             self._peers.pop(peer, None)
+            self._unasked.pop(peer, None)
 
     async def receive(self, message: Any, context: Context) -> Any | None:
         """Tell what this machine's clock shows."""
@@ -153,16 +156,21 @@ class MeshClock:
         return ClockShown(int(self._clock.wall() * 1000))
 
     async def _run(self) -> None:
+        all_again_at = self._clock.monotonic()
         while True:
             self._wake.clear()
-            await asyncio.gather(*(self.ask(peer) for peer in list(self._peers)))
+            everybody = self._clock.monotonic() >= all_again_at
+            peers, self._unasked = list(self._peers if everybody else self._unasked), {}
+            if everybody:
+                all_again_at = self._clock.monotonic() + ASK_EVERY_S
+            await asyncio.gather(*(self.ask(peer) for peer in peers))
             await self._keep_agreed()
             correction_ms = self.correction_ms()
             if abs(correction_ms - self._told_ms) > 1000:
                 self._told_ms = correction_ms
                 _log.warning("this machine's clock is wrong; the mesh's is used", seconds_off=-correction_ms / 1000)
             try:
-                async with asyncio.timeout(ASK_EVERY_S):
+                async with asyncio.timeout(all_again_at - self._clock.monotonic()):
                     await self._wake.wait()
             except TimeoutError:
                 continue

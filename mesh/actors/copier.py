@@ -22,7 +22,8 @@ from mesh.actors.placement import LayoutView, Peers
 from mesh.actors.system import ActorSystem
 from mesh.core.copies import Told, tell
 from mesh.core.pacing import Bucket
-from mesh.core.replication import Share, left_behind, may_drop, plan_copies
+from mesh.core.replication import left_behind, may_drop, plan_copies
+from mesh.core.sharing import Share
 from mesh.ports import Clock, DiskFull, Flow, PortError
 from proto.ids import AssetId, ChunkId, NodeId, PartitionId
 from proto.messages.chunks import Have, HaveChunks

@@ -104,6 +104,9 @@ class JobRunner:
         self._wake = asyncio.Event()
         self._running: dict[str, Running] = {}
         self._turn = 0
+        self._hinted: dict[NodeId, None] = {}
+        """Nodes that are to give work that was just queued."""
+        self._all_again_at = 0.0
         self._closing = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -135,20 +138,37 @@ class JobRunner:
     def offer(self, handlers: Mapping[Work, Handler]) -> None:
         """Add what this node can do, once a model is there."""
         self._handlers.update(handlers)
-        self._wake.set()
+        self._ask_all()
 
     async def _told(self, topic: str, event: Any, context: Context) -> None:
-        del topic, event, context
+        del topic, context
+        if isinstance(event, JobState):
+            # The first of those that hold it gives it out: in a large mesh not everybody is asked for every job.
+            alive = dict.fromkeys(self._view.stores())
+            present = [node for node in self._view.holders(partition_of(event.asset)) if node in alive]
+            self._hinted.update(dict.fromkeys(present[:1]))
+            self._wake.set()
+
+    def _ask_all(self) -> None:
+        self._all_again_at = 0.0
         self._wake.set()
 
     async def _run(self) -> None:
         while not self._closing.is_set():
             self._wake.clear()
-            got = await self.ask_once()
-            if got and len(self._running) < self._slots:
-                continue
+            hinted, self._hinted = list(self._hinted), {}
+            now = self._clock.monotonic()
+            if now >= self._all_again_at:
+                self._all_again_at = now + POLL_S
+                got = await self.ask_once()
+            else:
+                got = await self._ask(hinted)
+            if got:
+                self._all_again_at = 0.0  # where there was work there may be more
+                if len(self._running) < self._slots:
+                    continue
             try:
-                async with asyncio.timeout(POLL_S):
+                async with asyncio.timeout(POLL_S if got else self._all_again_at - self._clock.monotonic()):
                     await self._wake.wait()
             except TimeoutError:
                 continue
@@ -156,13 +176,16 @@ class JobRunner:
     async def ask_once(self) -> int:
         """Ask each storage node in turn until all slots are full; gives how many jobs came."""
         stores = self._view.stores()
-        got = 0
         self._turn += 1
-        for number in range(len(stores)):
+        at = self._turn % max(1, len(stores))
+        return await self._ask([*stores[at:], *stores[:at]])
+
+    async def _ask(self, stores: Sequence[NodeId]) -> int:
+        got = 0
+        for node in stores:
             free = self._slots - len(self._running)
             if free <= 0 or not self._handlers or self._closing.is_set():
                 break
-            node = stores[(number + self._turn) % len(stores)]
             able = tuple((work.kind, work.version) for work in self._handlers)
             try:
                 answer = await self._system.ask(node, ACTOR, AskJobs(able, min(free, 64)), Leases)
@@ -208,7 +231,7 @@ class JobRunner:
             self._running.pop(lease.job, None)
             if not self._running:
                 self._idle.set()
-            self._wake.set()
+            self._ask_all()
 
     async def _attempt(self, handler: Handler, lease: Lease) -> tuple[str, bool]:
         try:

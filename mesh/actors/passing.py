@@ -59,6 +59,8 @@ class Passing:
         """The same for those that know the layout as it is known here."""
         self._unlike: dict[NodeId, float] = {}
         """Peers that took rows while they knew another layout, and when to ask them again."""
+        self._taken_mesh: dict[NodeId, int] = {}
+        """Up to which place each peer has the rows of mesh tables, which are everybody's by every layout."""
         self._held: dict[NodeId, set[int]] = {}
         self._held_since = 0.0
         self._again_at: dict[NodeId, float] = {}
@@ -111,6 +113,10 @@ class Passing:
         offered_again = bool(self._held) and now - self._held_since > HELD_AGAIN_S
         if token != self._token or offered_again:
             self._token = token
+            for peer, place in self._taken.items():
+                self._taken_mesh[peer] = max(place, self._taken_mesh.get(peer, 0))
+            for peer in self._held:
+                self._taken_mesh.pop(peer, None)
             self._taken.clear()
             self._confirmed.clear()
             self._unlike.clear()
@@ -135,7 +141,7 @@ class Passing:
                     return  # others hold the rows now: what is this peer's is found from the front again
                 if not rows and self._unlike.get(peer, math.inf) > self._clock.monotonic():
                     return
-                theirs = [row for row in rows if peer in self._view.takers(row.partition)]
+                theirs = [row for row in rows if self._is_for(peer, row)]
                 if (theirs or not rows) and not await self._give(peer, theirs):
                     return
                 if token != self._token:
@@ -147,6 +153,12 @@ class Passing:
         finally:
             self._running.pop(peer, None)
             self._wake.set()
+
+    def _is_for(self, peer: NodeId, row: Journaled) -> bool:
+        """Tell whether a peer is to have a row, and did not have it before the layout changed."""
+        if row.partition == MESH_PARTITION:
+            return row.seq > self._taken_mesh.get(peer, 0)
+        return peer in self._view.takers(row.partition)
 
     async def _give(self, peer: NodeId, rows: Sequence[Journaled]) -> bool:
         message = PutRows(tuple(row.packed for row in rows), self._view.history.token)

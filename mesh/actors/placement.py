@@ -13,10 +13,12 @@ from typing import Protocol
 import structlog
 
 from mesh.actors.rowstore import RowStore
+from mesh.core import partitionset
 from mesh.core.layouts import ALL, Dot, History, Version, joined, unpack
 from mesh.core.placement import Layout
-from mesh.core.replication import Share, SyncState
+from mesh.core.replication import SyncState
 from mesh.core.rows import Change, Entry
+from mesh.core.sharing import Lazily, Share, Shares
 from proto.codec import Malformed
 from proto.ids import MESH_PARTITION, PARTITIONS, NodeId, PartitionId
 
@@ -56,14 +58,15 @@ class LayoutView:
         self._settled: set[str] = set()
         self._pruned: dict[str, tuple[str, ...]] = {}
         self._synced: dict[NodeId, str] = {}
-        self.history = History()
-        self.layout: Layout = self.history.now.layout
+        self._history = History()
+        self._layout: Layout | None = self._history.now.layout
+        self._news = False
+        """Whether something was noted that the history does not have yet."""
         self._sync = SyncState(node)
-        self._shares: dict[PartitionId, Share] = {}
-        self._held: frozenset[PartitionId] = frozenset()
+        self._shares = Shares(self._history, self._history.now.layout, copies_wanted, frozenset())
         self._shares_of: tuple[object, ...] | None = None
         self._token = self._placed = ""
-        self._present: dict[PartitionId, list[NodeId]] = {}
+        self._present: Lazily[list[NodeId]] = Lazily(lambda _: [])
         self._present_of: tuple[object, ...] | None = None
         # What the last look was at, compared as objects: most calls come while nothing changed at all.
         self._peers_of: Sequence[NodeId] | None = None
@@ -75,6 +78,21 @@ class LayoutView:
         self._had_a_life = False
         self.returned: set[NodeId] = set()
         """Peers that came back and were not compared with since."""
+
+    @property
+    def history(self) -> History:
+        """The versions known: of what came since somebody last looked it is made once."""
+        if self._news:
+            self._put_together()
+        return self._history
+
+    @property
+    def layout(self) -> Layout:
+        """The present layout; it is the same object for as long as the same versions are live."""
+        history = self.history
+        if self._layout is None:
+            self._layout = history.now.layout
+        return self._layout
 
     @property
     def sync(self) -> SyncState:
@@ -98,8 +116,7 @@ class LayoutView:
 
     async def keep_counting(self, store: RowStore) -> None:
         """Keep, durably, which partitions count, and by which versions of the layout."""
-        bits = sum(1 << partition for partition in self.sync.counting()).to_bytes(PARTITIONS // 8, "little")
-        kept = bits + "".join(self.history.live).encode()
+        kept = partitionset.packed(self.sync.counting_bits()) + "".join(self.history.live).encode()
         if kept != await store.meta(_HAD):
             await store.set_meta(_HAD, kept)
 
@@ -130,30 +147,30 @@ class LayoutView:
 
     def reconsider(self) -> None:
         """Put the layout together anew: a row came, or the mesh grants other nodes the role of storage now."""
-        before = self.history
+        self._news = True
+
+    def _put_together(self) -> None:
+        self._news = False
+        before = self._history
         seated = {node for version in self._versions.values() for node in version.seats}
         barred = frozenset(node for node in sorted(seated) if not self._grants(node))
         for node in sorted(barred - self._barred):
             _log.warning("layout without a node", claimed=node[:8], reason="it may not be storage in this mesh")
         self._barred = barred
-        self.history = self._known()
-        over = [name for name in self._pruned if name in self._versions and self._is_over(name)]
+        history = self._known()
+        over = [name for name in self._pruned if name in self._versions and _is_over(history, name)]
         if over:
             for name in over:
                 del self._versions[name]
-            self.history = self._known()
-        if self.history.token != before.token or not self.layout.places:
-            self.layout = self.history.now.layout
+            history = self._known()
+        self._history = history
+        if history.token != before.token:
+            self._layout = None
 
     def _known(self) -> History:
         return History(
             dict(self._versions), frozenset(self._settled), dict(self._synced), self._barred, dict(self._pruned)
         )
-
-    def _is_over(self, name: str) -> bool:
-        """Tell whether nothing here goes by a version any more; a node that was removed may not know why it is over."""
-        now = self.history.now
-        return name not in self.history.live and name != now.id and name not in now.parents
 
     def cut_off(self) -> None:
         """Take note that this node stood still or was alone: what it holds may be behind until it has compared."""
@@ -213,7 +230,24 @@ class LayoutView:
     def held(self) -> frozenset[PartitionId]:
         """Give the partitions whose rows this node takes now (mesh tables left out)."""
         self._refresh()
-        return self._held
+        return partitionset.as_set(self._shares.taken_by(self._node))
+
+    def shared_with(self, peer: NodeId) -> int:
+        """Give the partitions taken here that a peer takes or owns, or may have something of, as bits."""
+        self._refresh()
+        shares = self._shares
+        return self._sync.awaits_bits(peer) | (shares.taken_by(self._node) & shares.concerning(peer))
+
+    def both_hold(self, peer: NodeId) -> tuple[PartitionId, ...]:
+        """Give the partitions whose chunks both this node and a peer hold."""
+        self._refresh()
+        return partitionset.partitions(self._shares.held_by(self._node) & self._shares.held_by(peer))
+
+    def partners(self) -> set[NodeId]:
+        """Give all who are concerned with a partition that this node takes."""
+        self._refresh()
+        mine = [circle for circle in self._shares.circles if self._node in circle.takers]
+        return {node for circle in mine for node in circle.concerned}
 
     def owners(self, partition: PartitionId) -> tuple[NodeId, ...]:
         """Give a partition's owners; everybody alive for mesh tables."""
@@ -272,8 +306,8 @@ class LayoutView:
         """Tell whether this node has all it owns by the present version."""
         if not self.history.whole:
             return False
-        counting = self.counting()
-        return all(part in counting for part, share in self._shares.items() if self._node in share.owners)
+        counting = self.sync.counting_bits()
+        return not self._shares.owned_by(self._node) & ~counting
 
     def announced(self) -> str:
         """Give the version that this node has told it has synced with."""
@@ -303,16 +337,7 @@ class LayoutView:
         decides = (history.token, wanted, away)
         if self._shares_of != decides:
             layout = self.layout
-            all_alike = history.former(ALL[0], wanted, away) if history.lone else None
-            self._shares = {
-                part: Share(
-                    layout.owners(part, wanted),
-                    layout.holders(part, wanted, away),
-                    history.former(part, wanted, away) if all_alike is None else all_alike,
-                )
-                for part in ALL
-            }
-            self._held = frozenset(part for part, share in self._shares.items() if self._node in share.takers)
+            self._shares = Shares(history, layout, wanted, away)
             self._shares_of = decides
             known = {node for version in (history.now, *history.bases) for node in version.layout.places}
             gone = f"{wanted}/{','.join(sorted(away & known))}"
@@ -327,13 +352,23 @@ class LayoutView:
                         self.returned.add(peer)
             self._alive = alive
             self._seen.update(alive)
-            living, me = set(alive), self._node
-            others, here = living - {me}, [me] if me in living else []
-            self._present = {
-                part: [*(here if me in share.takers else ()), *[node for node in share.takers if node in others]]
-                for part, share in self._shares.items()
-            }
+            self._present = self._who_is_there(frozenset(alive))
             self._present_of = (decides, alive)
+
+    def _who_is_there(self, living: frozenset[NodeId]) -> Lazily[list[NodeId]]:
+        shares, me, others = self._shares, self._node, living - {self._node}
+
+        def present(partition: PartitionId) -> list[NodeId]:
+            takers = shares[partition].takers
+            here = [me] if me in living and me in takers else []
+            return [*here, *[node for node in takers if node in others]]
+
+        return Lazily(present)
+
+
+def _is_over(history: History, name: str) -> bool:
+    """Tell whether nothing here goes by a version any more; a node that was removed may not know why it is over."""
+    return name not in history.live and name != history.now.id and name not in history.now.parents
 
 
 def stripped(version: Version) -> Change:

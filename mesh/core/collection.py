@@ -18,8 +18,8 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from mesh.core.hlc import stamp_ms
-from mesh.core.replication import Share
 from mesh.core.rows import Entry
+from mesh.core.sharing import Share
 from proto.ids import ChunkId, NodeId, PartitionId
 
 CARRIED = "carried"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from mesh.core.placement import partition_of
-from mesh.core.replication import Share
+from mesh.core.sharing import Share
 from proto.ids import ChunkId, NodeId, PartitionId
 
 

@@ -319,14 +319,11 @@ class History:
         bases = [version for version in live.values() if not any(parent in live for parent in version.parents)]
         put = object.__setattr__
         put(self, "heads", tuple(heads))
-        put(self, "now", merged(heads).without(self.barred) if heads else Version((), {}))
         put(self, "live", live)
         put(self, "bases", tuple(bases))
         put(self, "known", frozenset({*usable, *self.pruned, *over}))
 
     heads: tuple[Version, ...] = field(init=False, repr=False, compare=False)
-    now: Version = field(init=False, repr=False, compare=False)
-    """The present version; a merge of the heads where there are several."""
     live: Mapping[str, Version] = field(init=False, repr=False, compare=False)
     bases: tuple[Version, ...] = field(init=False, repr=False, compare=False)
     """The live versions that come of no live one."""
@@ -334,11 +331,15 @@ class History:
     """The versions whose rows are reckoned with here, over or not."""
 
     @cached_property
+    def now(self) -> Version:
+        """The present version; a merge of the heads where there are several."""
+        return merged(self.heads).without(self.barred) if self.heads else Version((), {})
+
+    @cached_property
     def token(self) -> str:
         """Name what is known: two nodes with one token have the same versions live."""
-        told = ",".join(
-            (*self.live, *(f"!{base.id}" for base in self.bases), *sorted(self.barred & self.now.seats.keys()))
-        )
+        barred = sorted(self.barred & self.now.seats.keys()) if self.barred else ()
+        told = ",".join((*self.live, *(f"!{base.id}" for base in self.bases), *barred))
         return blake3(told.encode()).hexdigest()[:16]
 
     @property

@@ -10,47 +10,52 @@ chunk, one does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
-from mesh.core.layouts import History, Version
+from mesh.core import partitionset
+from mesh.core.layouts import ALL, History, Version
 from mesh.core.placement import Layout
+from mesh.core.sharing import Share, Shares, circles_of
 from proto.ids import ChunkId, NodeId, PartitionId
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Who has to do with a partition: its owners by layout, and those who hold it now (owners or stand-ins).
-
-    ``former`` held it before the present version of the layout, and have what its owners may still lack.
-    """
-
-    owners: tuple[NodeId, ...]
-    holders: tuple[NodeId, ...]
-    former: tuple[NodeId, ...] = ()
-    takers: tuple[NodeId, ...] = field(init=False)
-    """Who takes the rows written now, and may answer for them: holders first."""
-
-    def __post_init__(self) -> None:
-        takers = tuple(dict.fromkeys((*self.holders, *self.former))) if self.former else self.holders
-        object.__setattr__(self, "takers", takers)
-
-
-@dataclass(slots=True)
 class _Replica:
-    """What one replica here has compared.
+    """What the replicas here of some partitions have compared, the same of each.
 
-    ``concerned``: who owns the partition or takes its rows; ``met``: the versions of the layout it has everything of;
-    ``must``: by version, the nodes it has to see before it has; ``waits``: those that may have taken something while
-    they, or this node, were cut off.
+    ``concerned``: who owns the partitions or takes their rows; ``met``: the versions of the layout they have everything
+    of; ``must``: by version, the nodes to be seen before they have; ``waits``: those that may have taken something
+    while they, or this node, were cut off.
     """
 
     concerned: frozenset[NodeId]
-    met: frozenset[str]
-    must: dict[str, set[NodeId]]
-    waits: set[NodeId]
+    met: frozenset[str] = frozenset()
+    must: tuple[tuple[str, frozenset[NodeId]], ...] = ()
+    waits: frozenset[NodeId] = frozenset()
+
+    @property
+    def counts(self) -> bool:
+        """Whether they have everything they should have."""
+        return not self.must and not self.waits
+
+    def awaits(self, peer: NodeId) -> bool:
+        """Tell whether a peer has to be seen before they count."""
+        return peer in self.waits or any(peer in left for _, left in self.must)
+
+    def compared(self, peer: NodeId, *, whole: bool) -> _Replica:
+        """Give what comes of having all that a peer has; ``whole``: it lacks nothing itself."""
+        if whole:
+            return replace(self, met=self.met.union(base for base, _ in self.must), must=(), waits=frozenset())
+        left = tuple((base, nodes - {peer}) for base, nodes in self.must)
+        return replace(
+            self,
+            met=self.met.union(base for base, nodes in left if not nodes),
+            must=tuple((base, nodes) for base, nodes in left if nodes),
+            waits=self.waits - {peer},
+        )
 
 
 class SyncState:
@@ -60,98 +65,78 @@ class SyncState:
     counts, or with every owner in that base, whether away or not; and with all that came back since it, or they, were
     cut off. Comparing tells something only when both nodes know the same versions. ``had`` are the partitions it
     counted for before it was started again, ``known`` the versions known then.
+
+    Partitions of which the same is known are kept together: in a mesh that forms all of them are.
     """
 
     def __init__(self, me: NodeId, had: Set[PartitionId] = frozenset(), known: Iterable[str] = ()) -> None:
         self._me = me
-        self._had = had
+        self._had = partitionset.bits(had)
         self._known = frozenset(known)
-        self._replicas: dict[PartitionId, _Replica] = {}
+        self._replicas: dict[_Replica, int] = {}
+        """The partitions, as bits, of which each is known; every one taken here is in one of them."""
         self._suspect: set[NodeId] = set()
         """Peers that came back and were not compared with since."""
-        self._leaving: set[PartitionId] = set()
+        self._leaving = 0
         """Partitions that were not this node's when it began to let their rows go; they may have become so since."""
         self._writable = True
         self.given_up = 0
         """How often rows were let go: what was compared before says nothing of what is here now."""
-        self._counting: frozenset[PartitionId] | None = None
-        """What ``counting`` gave, as long as nothing changed."""
+        self._counting: int | None = None
+        """What ``counting`` is, as long as nothing changed."""
 
     def refresh(self, shares: Mapping[PartitionId, Share], history: History, copies: int, away: Set[NodeId]) -> None:
         """Take note of new versions of the layout, or of nodes that went away or came back."""
-        self._counting = None
-        removed = {node for node, place in history.now.layout.places.items() if place.state == "removed"}
-        bases = sorted(history.bases, key=lambda one: (one.born, one.id))
-        learnt: dict[frozenset[str], frozenset[str]] = {}
-        unmet_by: dict[frozenset[str], list[Version]] = {}
-        for partition, share in shares.items():
-            replica = self._replicas.get(partition)
-            if self._me not in share.takers:
-                if replica is not None:
-                    del self._replicas[partition]
+        me = frozenset({self._me})
+        removed = frozenset(node for node, place in history.now.layout.places.items() if place.state == "removed")
+        following = Following(self._me, history, copies, removed)
+        before, known = self._replicas, self._all()
+        self._put({})
+        for circle, here in (shares.circles if isinstance(shares, Shares) else circles_of(shares)).items():
+            if self._me not in circle.takers:
                 continue
-            concerned = frozenset(share.takers).union(share.owners)
-            if replica is None:
-                had = partition in self._had
-                replica = _Replica(
-                    concerned, self._known if had else frozenset(), {}, set(concerned - {self._me}) if had else set()
-                )
-                self._replicas[partition] = replica
-            else:
-                replica.waits |= (concerned - replica.concerned - {self._me}) & self._suspect
-                replica.concerned = concerned
-            if replica.met not in learnt:
-                learnt[replica.met] = history.learnt(replica.met)
-            replica.met = learnt[replica.met]
-            unmet = unmet_by.get(replica.met)
-            if unmet is None:
-                unmet = unmet_by[replica.met] = [base for base in bases if base.id not in replica.met]
-            if unmet:
-                self._follow_bases(replica, partition, unmet, history, copies, removed)
-            else:
-                replica.must = {}
-            replica.waits -= away
-            replica.waits -= removed
-        self._had = frozenset()
+            told: list[tuple[_Replica, int]] = []
+            for replica, those in before.items():
+                if those & here:
+                    waits = replica.waits | ((circle.concerned - replica.concerned - me) & self._suspect)
+                    told.append((replace(replica, concerned=circle.concerned, waits=waits), those & here))
+            new = here & ~known
+            told.append((_Replica(circle.concerned, self._known, (), circle.concerned - me), new & self._had))
+            told.append((_Replica(circle.concerned), new & ~self._had))
+            for replica, those in told:
+                for one, parts in following.of(replica, those):
+                    self._add(replace(one, waits=one.waits - away - removed), parts)
+        self._had = 0
 
-    def _follow_bases(
-        self,
-        replica: _Replica,
-        partition: PartitionId,
-        unmet: Sequence[Version],
-        history: History,
-        copies: int,
-        removed: Set[NodeId],
-    ) -> None:
-        must: dict[str, set[NodeId]] = {}
-        eldest = history.eldest_of(replica.met)
-        for base in unmet:
-            known = replica.must.get(base.id)
-            if known and not removed and (eldest is None or eldest > base.born):
-                must[base.id] = known  # as it was: only who is removed, or an older base met since, changes that
-                continue
-            owners = set(base.owners(partition, copies))
-            left = owners - {self._me} - removed
-            if self._me in owners and not base.parents:
-                replica.met |= {base.id}  # owners in a mesh's first layout have what there is
-                eldest = base.born if eldest is None else min(eldest, base.born)
-            elif eldest is not None and eldest <= base.born:
-                # Another side of this mesh, or a younger one: what it has comes when it is there.
-                replica.waits |= left
-                replica.met |= {base.id}
-            elif left:
-                must[base.id] = left & replica.must.get(base.id, left)
-            else:
-                replica.met |= {base.id}
-        replica.must = must
+    def _all(self) -> int:
+        """Give all partitions taken here."""
+        return sum(self._replicas.values())
+
+    def _put(self, replicas: dict[_Replica, int]) -> None:
+        self._replicas = replicas
+        self._counting = None
+
+    def _add(self, replica: _Replica, those: int) -> None:
+        if those:
+            self._replicas[replica] = self._replicas.get(replica, 0) | those
+
+    def _change(self, those: int, change: Callable[[_Replica], _Replica]) -> None:
+        """Change what is known of some partitions."""
+        before = self._replicas
+        self._put({})
+        for replica, parts in before.items():
+            self._add(replica, parts & ~those)
+            if parts & those:
+                self._add(change(replica), parts & those)
 
     def returned(self, peer: NodeId) -> None:
         """Take note that a peer is back after this node, or it, was cut off: what it wrote alone is not here yet."""
         self._suspect.add(peer)
-        self._counting = None
-        for replica in self._replicas.values():
-            if peer in replica.concerned and peer != self._me:
-                replica.waits.add(peer)
+        if peer != self._me:
+            self._change(
+                partitionset.EVERY,
+                lambda one: replace(one, waits=one.waits | {peer}) if peer in one.concerned else one,
+            )
 
     def caught_up(self, peer: NodeId) -> None:
         """Take note that all partitions this node has to do with were compared with a peer."""
@@ -159,10 +144,9 @@ class SyncState:
 
     def cut_off(self, away: Set[NodeId]) -> None:
         """Take note that this node stood still or alone: all it holds may be behind."""
-        self._counting = None
-        for replica in self._replicas.values():
-            replica.waits |= replica.concerned - {self._me} - away
-            self._suspect |= replica.concerned - {self._me}
+        me = {self._me}
+        self._suspect.update(*(replica.concerned - me for replica in self._replicas))
+        self._change(partitionset.EVERY, lambda one: replace(one, waits=one.waits | (one.concerned - me - away)))
 
     def writable(self, yes: bool, away: Set[NodeId]) -> bool:
         """Take note whether rows can be written here, for where not, others take what this node does not; tells
@@ -181,65 +165,120 @@ class SyncState:
     def give_up(self, partition: PartitionId) -> None:
         """Take note that rows of a partition this node does not hold are about to go: until then nothing counts."""
         self._counting = None
-        self._leaving.add(partition)
+        self._leaving |= 1 << partition
 
     def gave_up(self, partition: PartitionId, away: Set[NodeId]) -> None:
         """Take note that they are gone. Should the partition be this node's by now, it has to be compared."""
-        self._counting = None
-        self._leaving.discard(partition)
+        self._leaving &= ~(1 << partition)
         self.given_up += 1
-        replica = self._replicas.get(partition)
-        if replica is not None:
-            replica.waits |= replica.concerned - {self._me} - away
+        me = {self._me}
+        self._change(1 << partition, lambda one: replace(one, waits=one.waits | (one.concerned - me - away)))
 
     def compared(self, peer: NodeId, partitions: Iterable[PartitionId], counting: Set[PartitionId]) -> None:
         """Take note that this node has all that ``peer`` had of ``partitions``; those ``counting`` counted there.
 
         Both must have known the same versions of the layout: a peer that knows fewer goes on taking rows by itself.
         """
-        self._counting = None
-        for partition in partitions:
-            replica = self._replicas.get(partition)
-            if replica is None or partition in self._leaving:
-                continue
-            whole = partition in counting
-            for base, left in list(replica.must.items()):
-                left.discard(peer)
-                if whole or not left:
-                    replica.met |= {base}
-                    del replica.must[base]
-            replica.waits.discard(peer)
-            if whole:
-                replica.waits.clear()
+        self.compared_bits(peer, partitionset.bits(partitions), partitionset.bits(counting))
+
+    def compared_bits(self, peer: NodeId, partitions: int, counting: int) -> None:
+        """Take note of the same, with partitions as bits."""
+        partitions &= ~self._leaving
+        self._change(partitions & counting, lambda one: one.compared(peer, whole=True))
+        self._change(partitions & ~counting, lambda one: one.compared(peer, whole=False))
 
     def awaits(self, peer: NodeId) -> frozenset[PartitionId]:
         """Give the partitions that have to be compared with a peer before they count."""
-        return frozenset(
-            partition
-            for partition, replica in self._replicas.items()
-            if peer in replica.waits or any(peer in left for left in replica.must.values())
-        )
+        return partitionset.as_set(self.awaits_bits(peer))
+
+    def awaits_bits(self, peer: NodeId) -> int:
+        """Give the same as bits."""
+        return sum(those for replica, those in self._replicas.items() if replica.awaits(peer))
 
     def counts(self, partition: PartitionId) -> bool:
         """Tell whether this node's replica of a partition may answer for it."""
-        replica = self._replicas.get(partition)
-        return (
-            replica is not None
-            and not replica.must
-            and not replica.waits
-            and partition not in self._leaving
-            and (self._writable or len(replica.concerned) == 1)
-        )
+        return bool(self.counting_bits() >> partition & 1)
 
     def counting(self) -> frozenset[PartitionId]:
         """Give all partitions this node may answer for."""
+        return partitionset.as_set(self.counting_bits())
+
+    def counting_bits(self) -> int:
+        """Give the same as bits."""
         if self._counting is None:
-            self._counting = frozenset(partition for partition in self._replicas if self.counts(partition))
+            able = [
+                those
+                for replica, those in self._replicas.items()
+                if replica.counts and (self._writable or len(replica.concerned) == 1)
+            ]
+            self._counting = sum(able) & ~self._leaving
         return self._counting
 
     def behind(self) -> int:
         """Count partitions held here that do not count yet."""
-        return len(self._replicas) - len(self.counting())
+        return (self._all() & ~self.counting_bits()).bit_count()
+
+
+class Following:
+    """How replicas follow the bases of a history: what they have met of them, and whom they still have to see."""
+
+    def __init__(self, me: NodeId, history: History, copies: int, removed: frozenset[NodeId]) -> None:
+        self._me = me
+        self._history = history
+        self._copies = copies
+        self._removed = removed
+        self._bases = sorted(history.bases, key=lambda one: (one.born, one.id))
+        self._learnt: dict[frozenset[str], frozenset[str]] = {}
+
+    def of(self, replica: _Replica, those: int) -> Iterable[tuple[_Replica, int]]:
+        """Give what is known now of some partitions, as bits, of which the same was known before."""
+        if not those:
+            return
+        if replica.met not in self._learnt:
+            self._learnt[replica.met] = self._history.learnt(replica.met)
+        replica = replace(replica, met=self._learnt[replica.met])
+        unmet = [base for base in self._bases if base.id not in replica.met]
+        if not unmet:
+            yield replace(replica, must=()), those
+            return
+        for owners, parts in self._parted(unmet, those).items():
+            told = [(base, frozenset(nodes)) for base, nodes in zip(unmet, owners, strict=True)]
+            yield self.follow_bases(replica, told), parts
+
+    def follow_bases(self, replica: _Replica, unmet: Sequence[tuple[Version, frozenset[NodeId]]]) -> _Replica:
+        """Give what is known once bases that were not met are followed; each with its owners of these partitions."""
+        was = dict(replica.must)
+        must: list[tuple[str, frozenset[NodeId]]] = []
+        met, waits = set(replica.met), set(replica.waits)
+        eldest = self._history.eldest_of(replica.met)
+        for base, owners in unmet:
+            known = was.get(base.id)
+            if known and not self._removed and (eldest is None or eldest > base.born):
+                must.append((base.id, known))  # as it was: only who is removed, or an older base met, changes that
+                continue
+            left = owners - {self._me} - self._removed
+            if self._me in owners and not base.parents:
+                met.add(base.id)  # owners in a mesh's first layout have what there is
+                eldest = base.born if eldest is None else min(eldest, base.born)
+            elif eldest is not None and eldest <= base.born:
+                # Another side of this mesh, or a younger one: what it has comes when it is there.
+                waits |= left
+                met.add(base.id)
+            elif left:
+                must.append((base.id, left & was.get(base.id, left)))
+            else:
+                met.add(base.id)
+        return replace(replica, met=frozenset(met), must=tuple(must), waits=frozenset(waits))
+
+    def _parted(self, bases: Sequence[Version], those: int) -> Mapping[tuple[tuple[NodeId, ...], ...], int]:
+        """Part partitions by their owners in each of the bases."""
+        if all(len(base.layout.places) <= 1 for base in bases):
+            return {tuple(base.owners(ALL[0], self._copies) for base in bases): those}
+        found: dict[tuple[tuple[NodeId, ...], ...], int] = {}
+        for part in partitionset.partitions(those):
+            owners = tuple(base.owners(part, self._copies) for base in bases)
+            found[owners] = found.get(owners, 0) | 1 << part
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from mesh.actors.rowsql import Key
 from mesh.actors.rowstore import RowStore, partition_for
 from mesh.actors.scatter import ACTOR
 from mesh.actors.system import ActorSystem, Context
+from mesh.core import partitionset
 from mesh.core.query import Query, bits_of, partitions_in, where_of
 from mesh.core.replication import in_differing
 from mesh.core.rows import MESH_TABLES
@@ -156,10 +157,9 @@ class CatalogueServer:
         if message.returned:
             self._view.sync.returned(sender)
         digests = await self._store.digests()
-        parts = [PartitionId(part) for part in partitions_in(message.partitions)]
+        parts = partitionset.unpacked(message.partitions)
         same = summary_of(digests, parts, mesh=message.mesh) == message.summary
         if not same or message.returned:
             self.comparer.soon(sender)
-        counts = self._view.counting()
-        counting = bits_of(part for part in parts if part in counts)
-        return Compared(same, counting, layout=self._view.history.token)
+        counting = self._view.sync.counting_bits() & parts
+        return Compared(same, partitionset.packed(counting), layout=self._view.history.token)

@@ -9,7 +9,7 @@ the peer had of it when it was asked is durable here.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 from blake3 import blake3
@@ -18,8 +18,8 @@ from mesh.actors.placement import LayoutView
 from mesh.actors.rowstore import RowStore
 from mesh.actors.scatter import ACTOR
 from mesh.actors.system import ActorSystem
+from mesh.core import partitionset
 from mesh.core.member import FULL_MESH_MAX
-from mesh.core.query import bits_of, partitions_in
 from mesh.core.replication import Key, bucketed, buckets_for, plan_rows
 from mesh.core.rows import unpack
 from mesh.ports import Channel, Clock, PortError
@@ -43,17 +43,29 @@ ASK_TIMEOUT_S = 10.0
 FETCHED_MAX = 256
 LISTED_PAGES_MAX = 100_000
 PEERS_AT_ONCE = 3
+FEW_PARTITIONS = 64
+"""Of so many the digests are told at once when something differs."""
 STEP_S = 1.0
+PASS_S_MIN = 0.05
+CALM_S, STIR_S_MAX = 0.3, 2.0
+"""How long the layout must have been the same before everybody is compared with because it changed, and how long that
+waits for it at most: while a mesh forms every node that comes changes it, and comparing tells nothing before both know
+the same."""
 
+_DIGEST_BYTES = 8
 _log = structlog.get_logger("storage.compare")
 
 
-def summary_of(digests: Mapping[PartitionId, int], partitions: Iterable[PartitionId], *, mesh: bool) -> bytes:
-    """Give the hash of what is held of some partitions."""
-    hasher = blake3()
-    for part in (*partitions, MESH_PARTITION) if mesh else partitions:
-        hasher.update(digests.get(part, 0).to_bytes(8, "big"))
-    return hasher.digest()
+def summary_of(digests: Mapping[PartitionId, int], parts: int, *, mesh: bool) -> bytes:
+    """Give the hash of what is held of some partitions, as bits: of each its digest, of ``mesh`` that of all tables."""
+    told = bytearray(_DIGEST_BYTES * (parts.bit_count() + mesh))
+    for part, digest in digests.items():
+        if part != MESH_PARTITION and parts >> part & 1:
+            at = _DIGEST_BYTES * (parts & ((1 << part) - 1)).bit_count()
+            told[at : at + _DIGEST_BYTES] = digest.to_bytes(_DIGEST_BYTES, "big")
+    if mesh:
+        told[-_DIGEST_BYTES:] = digests.get(MESH_PARTITION, 0).to_bytes(_DIGEST_BYTES, "big")
+    return blake3(told).digest()
 
 
 class Comparer:
@@ -68,6 +80,9 @@ class Comparer:
         self._due: dict[NodeId, float] = {}
         self._linked: dict[NodeId, None] = {}
         self._token = ""
+        self._stirred_at: float | None = None
+        """Since when the layout has been changing without having been calm."""
+        self._calm_at = 0.0
 
     def open(self) -> None:
         """Begin."""
@@ -77,7 +92,7 @@ class Comparer:
     def _on_link(self, peer: NodeId, up: bool) -> None:
         if up:
             self._linked[peer] = None
-            self.soon(peer)
+            self.soon(peer)  # until then a node that was away answers for nothing
         else:
             self._linked.pop(peer, None)
 
@@ -98,28 +113,46 @@ class Comparer:
             await self._pass(now)
             ticked = self._clock.monotonic()
             try:
-                async with asyncio.timeout(STEP_S):
+                async with asyncio.timeout(self._until_due_s(ticked)):
                     await self._wake.wait()
                     await asyncio.sleep(0.02)  # several links often come up together
             except TimeoutError:
                 continue
 
+    def _until_due_s(self, now: float) -> float:
+        """Give how long to wait when nothing comes: until the next comparison is due, at most STEP_S."""
+        due = min((at for at in self._due.values() if at > now), default=now + STEP_S)
+        due = due if self._stirred_at is None else min(due, self._calm_at)
+        return min(STEP_S, max(PASS_S_MIN, due - now))
+
     async def compare_once(self) -> None:
         """Compare with every present peer now."""
         self._due.clear()
+        self._token, self._stirred_at = self._view.token(), None
         await self._pass(self._clock.monotonic())
 
-    async def _pass(self, now: float) -> None:
+    def _look_at_layout(self, now: float) -> None:
+        """Take note that the layout changed; when it has come to rest, everybody is due."""
         token = self._view.token()
         if token != self._token:
             self._token = token
+            self._stirred_at = now if self._stirred_at is None else self._stirred_at
+            self._calm_at = min(now + CALM_S, self._stirred_at + STIR_S_MAX)
+        if self._stirred_at is not None and now >= self._calm_at:
+            self._stirred_at = None
             self._due.clear()
+
+    async def _pass(self, now: float) -> None:
+        self._look_at_layout(now)
         peers = [node for node in self._view.present(MESH_PARTITION) if node != self._system.node_id]
         if len(peers) >= FULL_MESH_MAX:
             # In a large mesh what is whole on every node goes from neighbour to neighbour.
-            shared = self._partners()
-            peers = [peer for peer in peers if peer in self._linked or peer in shared or self._view.sync.awaits(peer)]
-        due = [peer for peer in peers if self._due.get(peer, 0.0) <= now]
+            shared = self._view.partners()
+            peers = [
+                peer for peer in peers if peer in self._linked or peer in shared or self._view.sync.awaits_bits(peer)
+            ]
+        unknown = 0.0 if self._stirred_at is None else self._calm_at
+        due = [peer for peer in peers if self._due.get(peer, unknown) <= now]
         if not due:
             return
         gate = asyncio.Semaphore(PEERS_AT_ONCE)
@@ -140,60 +173,54 @@ class Comparer:
         except PortError as error:
             _log.debug("what counts was not kept", error=str(error))  # after a restart all is compared anyway
 
-    def _partners(self) -> set[NodeId]:
-        """Give those with whom partitions are shared."""
-        shares = [share for share in self._view.shares().values() if self._system.node_id in share.takers]
-        return {node for share in shares for node in (*share.takers, *share.owners)}
-
-    def _shared(self, peer: NodeId) -> list[PartitionId]:
-        """Give the partitions taken here that a peer takes or owns, or may have something of, in order."""
-        me, awaited = self._system.node_id, self._view.sync.awaits(peer)
-        return [
-            part
-            for part, share in self._view.shares().items()
-            if part in awaited or (me in share.takers and (peer in share.takers or peer in share.owners))
-        ]
-
     async def _compare_with(self, peer: NodeId) -> None:
         layout, given_up = self._view.history.token, self._view.sync.given_up
-        parts = self._shared(peer)
+        parts = self._view.shared_with(peer)
         summary = summary_of(await self._store.digests(), parts, mesh=True)
         returned = peer in self._view.returned
-        message = Compare(bits_of(parts), True, summary, returned)
+        message = Compare(partitionset.packed(parts), True, summary, returned)
         answer = await self._system.ask(
             peer, ACTOR, message, Compared, timeout_s=ASK_TIMEOUT_S, channel=Channel.CONTROL
         )
         self._view.returned.discard(peer)
         kept = given_up == self._view.sync.given_up
         if answer.same and kept and answer.layout == layout == self._view.history.token:
-            self._view.sync.compared(peer, parts, {PartitionId(part) for part in partitions_in(answer.counting)})
+            self._view.sync.compared_bits(peer, parts, partitionset.unpacked(answer.counting))
             self._view.sync.caught_up(peer)
         elif not answer.same:
-            await self._fetch_differing(peer, layout, given_up, [*parts, MESH_PARTITION])
-        if not kept or answer.layout != layout or self._view.sync.awaits(peer):
+            await self._fetch_differing(peer, layout, given_up, parts)
+        if not kept or answer.layout != layout or self._view.sync.awaits_bits(peer):
             self._due[peer] = self._clock.monotonic() + STEP_S  # there is more to it, once both know the same layout
 
-    async def _fetch_differing(self, peer: NodeId, layout: str, given_up: int, parts: list[PartitionId]) -> None:
+    async def _fetch_differing(self, peer: NodeId, layout: str, given_up: int, parts: int) -> None:
         digests = await self._store.digests()
-        told = Digests(tuple((part, digests.get(part, 0)) for part in parts))
-        answer = await self._system.ask(peer, ACTOR, told, Differing, timeout_s=ASK_TIMEOUT_S)
-        counting = {PartitionId(part) for part in answer.counting}
-        differing = {PartitionId(part) for part in answer.partitions}
 
-        def compared(those: list[PartitionId]) -> bool:
+        def compared(those: int, counting: int, there: str) -> bool:
             # Only nodes that know the same versions of the layout take and pass on the same rows.
-            alike = answer.layout == layout == self._view.history.token and given_up == self._view.sync.given_up
+            alike = there == layout == self._view.history.token and given_up == self._view.sync.given_up
             if alike:
-                self._view.sync.compared(peer, those, counting)
+                self._view.sync.compared_bits(peer, those, counting)
             return alike
 
-        compared([part for part in parts if part not in differing])
+        if parts.bit_count() > FEW_PARTITIONS:
+            # Most often only the mesh tables differ: that is one hash to ask, and not a digest of each partition.
+            rest = Compare(partitionset.packed(parts), False, summary_of(digests, parts, mesh=False))
+            same = await self._system.ask(peer, ACTOR, rest, Compared, timeout_s=ASK_TIMEOUT_S)
+            if same.same:
+                compared(parts, partitionset.unpacked(same.counting), same.layout)
+                parts = 0
+        those = (*partitionset.partitions(parts), MESH_PARTITION)
+        told = Digests(tuple((part, digests.get(part, 0)) for part in those))
+        answer = await self._system.ask(peer, ACTOR, told, Differing, timeout_s=ASK_TIMEOUT_S)
+        counting = partitionset.bits(PartitionId(part) for part in answer.counting)
+        differing = {PartitionId(part) for part in answer.partitions}
+        compared(parts & ~partitionset.bits(differing), counting, answer.layout)
         # Mesh tables first: the layout is among them.
         alike = True
         for part in sorted(differing, reverse=True):
             await self._fetch_partition(peer, part)
-            alike = compared([part])
-        if alike and compared([]):
+            alike = compared(0 if part == MESH_PARTITION else 1 << part, counting, answer.layout)
+        if alike and compared(0, 0, answer.layout):
             self._view.sync.caught_up(peer)
 
     async def _fetch_partition(self, peer: NodeId, part: PartitionId) -> None:

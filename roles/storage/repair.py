@@ -198,12 +198,7 @@ class Repair:
 
     async def compare_with(self, peer: NodeId) -> None:
         """Find chunks that only one of two holders has: the other is to get them."""
-        me = self._system.node_id
-        told = tuple(
-            (part, self._store.digest(part))
-            for part, share in self._view.shares().items()
-            if me in share.holders and peer in share.holders
-        )
+        told = tuple((part, self._store.digest(part)) for part in self._view.both_hold(peer))
         answer = await self._system.ask(peer, ACTOR, CompareChunks(told), ChunksDiffer, timeout_s=ASK_TIMEOUT_S)
         for number in answer.partitions:
             part = PartitionId(number)

@@ -26,8 +26,8 @@ from mesh.actors.rowstore import RowStore
 from mesh.actors.system import ActorSystem
 from mesh.core.placement import partition_of
 from mesh.core.query import Query, Where
-from mesh.core.replication import Share
 from mesh.core.rows import Change, Row
+from mesh.core.sharing import Share
 from mesh.ports import Clock, PortError, Refused
 from proto.codec import Malformed
 from proto.ids import AssetId, ChunkId, PartitionId

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mesh.core.collection import Graces, Idle, agreed, hold_up, is_due, need_of, needless, settled_at
-from mesh.core.replication import Share
 from mesh.core.rows import Change, apply, merge
+from mesh.core.sharing import Share
 from proto.ids import ChunkId, NodeId, PartitionId
 
 GRACES = Graces(1000, 100)

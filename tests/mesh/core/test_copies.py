@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from mesh.core.copies import Standing, Told, merge, tell
 from mesh.core.placement import Layout, Place, partition_of
-from mesh.core.replication import Share
+from mesh.core.sharing import Share
 from proto.ids import PARTITIONS, ChunkId, NodeId, PartitionId
 
 NODES = [NodeId(name) for name in "abcde"]

@@ -7,7 +7,8 @@ from mesh.core.clockguard import ClockGuard
 from mesh.core.hlc import AHEAD_MS_MAX, RELEASE_MS, HybridClock, believable, stamp_ms
 from mesh.core.layouts import History, Seat, Version
 from mesh.core.placement import PLAIN
-from mesh.core.replication import Share, SyncState, may_drop, plan_copies, plan_rows
+from mesh.core.replication import SyncState, may_drop, plan_copies, plan_rows
+from mesh.core.sharing import Share
 from proto.ids import ChunkId, NodeId, PartitionId
 
 A, B, C, D = (NodeId(name) for name in "abcd")
