@@ -45,6 +45,13 @@ STALL_S = 0.5
 ENDED_MAX = 1024
 """Takes remembered as ended; the oldest is forgotten, and the rows still tell."""
 
+UNWRITTEN_S = 1.0
+"""How long a recorder tries to write before it asks that another go on."""
+GIVE_UP_AGAIN_S = 10.0
+"""How often it asks that, while nobody does."""
+WRITES_AGAIN_S = 2.0
+"""How long nothing may fail until a disk takes writes again: near its end it has room for small parts alone."""
+
 Place = tuple[int, int]
 """Epoch and group of a source."""
 NOWHERE: Place = (0, 0)
@@ -301,6 +308,8 @@ class RecordingBook:
         before, lease.holder = lease.holder, lease.offered
         lease.counter, lease.offered = counter, None
         lease.state, lease.heard_s, lease.tried = State.HELD, self._now, []
+        if before == lease.holder:
+            return [Persist()]  # nobody else could
         return [Persist(), TookOver(camera, lease.take, before, lease.holder, self._now - lease.lost_s)]
 
     def _end(self, camera: CameraId, take: AssetId) -> list[Effect]:
@@ -363,6 +372,45 @@ def _due(lease: Lease) -> float:
 
 def _answer(verdict: Verdict, lease: Lease) -> Answer:
     return Answer(verdict, lease.take, lease.holder, lease.counter, lease.place)
+
+
+class Unwritten:
+    """What a recorder's disk does not take: from where on, and when another is to be asked to go on.
+
+    Invariant: while writes fail, what is told as being on this disk alone does not go past the first that failed, so
+    that whoever goes on has it given again.
+    """
+
+    def __init__(self) -> None:
+        self._since_s = 0.0
+        self._failed_s = 0.0
+        self._place: Place | None = None
+        self._asked_s: float | None = None
+
+    def failed(self, place: Place, now: float) -> None:
+        """Take note that something of a group could not be written."""
+        if self._place is None:
+            self._place, self._since_s = place, now
+        self._failed_s = now
+
+    def written(self, now: float) -> None:
+        """Take note that something was written."""
+        if self._place is not None and now - self._failed_s >= WRITES_AGAIN_S:
+            self._place = None
+
+    def before(self, place: Place) -> Place:
+        """Give a place, or the first of what could not be written where that lies before it."""
+        return place if self._place is None else min(place, self._place)
+
+    def gives_up(self, now: float, *, refuses: bool = False) -> bool:
+        """Tell whether another is to be asked now. ``refuses``: this node takes nothing at all."""
+        fails = self._place is not None and now - self._failed_s < WRITES_AGAIN_S
+        if not refuses and not (fails and now - self._since_s >= UNWRITTEN_S):
+            return False
+        if self._asked_s is not None and now - self._asked_s < GIVE_UP_AGAIN_S:
+            return False
+        self._asked_s = now
+        return True
 
 
 @dataclass(frozen=True, slots=True)

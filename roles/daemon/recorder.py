@@ -81,8 +81,6 @@ _RUNNING = Query("cameras", (Where("record", "ne", ""),), limit=RECORDED_MAX)
 ASK_WITHIN_S = 1.0
 """How long the camera's node may take to say whether this node may go on; a take that begins waits for no longer."""
 LEAVE_WITHIN_S = 5.0
-GIVE_UP_AGAIN_S = 10.0
-"""How often a recorder whose disk takes nothing asks that another go on."""
 FIGURES_WITHIN_S = 3.0
 PUT_BACK_AGAIN_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0)
 NOTE = "recorder/takes"
@@ -508,12 +506,11 @@ class Recorder:
 
     async def _hold(self, camera: CameraId, made: Take, went_on: bool) -> None:
         """Ask for the lease again and again; give way when another has it, or when the take is over."""
-        given_up_at = -GIVE_UP_AGAIN_S
         while True:
             home = self._homes.get(camera)
-            if home and self._store.refuses() and self._clock.monotonic() - given_up_at >= GIVE_UP_AGAIN_S:
+            refuses = bool(self._store.refuses())
+            if home and made.unwritten.gives_up(self._clock.monotonic(), refuses=refuses):
                 # What cannot be stored here another node stores; it has what was lost meanwhile given again.
-                given_up_at = self._clock.monotonic()
                 await self._offer_away(home, camera, made.take)
             if home:
                 place = made.place(self._chunks.lag().seconds)
@@ -574,6 +571,8 @@ class Recorder:
             running = self._takes.get(camera)
             if running is not None and running.take == take:
                 running.counter = max(running.counter, message.counter)
+                if message.before == self._system.node_id:
+                    return  # nobody else could go on
             elif running is not None:
                 raise Refused("this node records another take of this camera")
             else:

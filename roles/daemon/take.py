@@ -23,6 +23,7 @@ import structlog
 from mesh.actors.catalogue import Catalogue
 from mesh.actors.chunks import Chunks, reference
 from mesh.actors.live import Ended, Gap, GroupStart, Item, LiveHub, Object, Subscription
+from mesh.core.recording import Unwritten
 from mesh.core.rows import Change
 from mesh.ports import Clock, DiskFull, ReadOnly
 from proto.codec import Malformed, Value
@@ -128,6 +129,9 @@ class Take:
         self._first: Entry | None = None
         self._lost: list[Loss] = []
         self._why_lost = DISK_FULL
+        self._left = False
+        """Whether another goes on with it, who may have what was lost here."""
+        self.unwritten = Unwritten()
         self._lost_told = 0
         self.first: tuple[int, int, int] | None = None
         """Epoch, group and part this run began with."""
@@ -139,7 +143,7 @@ class Take:
         Not ``filled``: what is missing is left to another that goes on with it.
         """
         if not filled:
-            self._refill = None
+            self._refill, self._left = None, True
         if self._filmed is not None:
             came_s, captured_us = self._filmed
             self.stopped_us = captured_us + int((self._clock.monotonic() - came_s) * 1e6)
@@ -177,7 +181,7 @@ class Take:
             if began_s > before:
                 break
             found = place
-        return found
+        return self.unwritten.before(found)
 
     def settled(self, age_s: float) -> list[ChunkId]:
         """Give the newest parts that were stored at least so long ago."""
@@ -211,7 +215,9 @@ class Take:
         async with self._keeping:
             await self._write_page()
         await self._tell_losses(ended=True)
-        if self.lost_us:
+        if self._left:
+            await self._tell_error("")
+        elif self.lost_us:
             await self._tell_error(f"{self.lost_us / 1e6:.1f} s of this take were not recorded: {self._why_lost}")
         await self._tell_waiting("")
         self.ended.set()
@@ -339,10 +345,12 @@ class Take:
                     self.parts_lost += 1
                     self.lost_us += part.duration_us
                     self._lose(part)
+                    self.unwritten.failed((part.epoch, part.group), self._clock.monotonic())
                     self._why_lost = "the disk took no writes" if isinstance(error, ReadOnly) else DISK_FULL
                     await self._tell_error(f"not recording: {error}")
                 else:
                     stored += 1
+                    self.unwritten.written(self._clock.monotonic())
                     self._cut[name] = part.samples
                     if len(self._cut) > CUT_MAX:
                         del self._cut[next(iter(self._cut))]

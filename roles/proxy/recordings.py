@@ -310,6 +310,8 @@ class Recordings:
         lease = self._book.lease(camera)
         if lease is None or lease.take != take:
             raise Refused("this take is not known here")
+        if all(able == node for able in self._able()):
+            raise Refused("there is nobody else who could record this camera")
         await self._do(Lost(node, camera))
         deadline = self._clock.monotonic() + LEAVE_WITHIN_S
         while self._clock.monotonic() < deadline:

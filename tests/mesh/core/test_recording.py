@@ -6,10 +6,13 @@ from hypothesis import strategies as st
 
 from mesh.core.recording import (
     AGAIN_S,
+    GIVE_UP_AGAIN_S,
     LEASE_S,
     OFFER_S,
     RESTORED_S,
     STALL_S,
+    UNWRITTEN_S,
+    WRITES_AGAIN_S,
     Accepted,
     Answer,
     Asked,
@@ -25,6 +28,7 @@ from mesh.core.recording import (
     Tick,
     TookOver,
     Unattended,
+    Unwritten,
     in_order,
 )
 from proto.ids import AssetId, CameraId, NodeId
@@ -105,6 +109,59 @@ def test_an_acceptance_that_comes_after_another_was_asked_is_superseded():
     book.handle(Accepted(CAMERA, 3), LEASE_S + OFFER_S + 0.2, ABLE)
     assert answer(book.handle(asks(A, 2), LEASE_S + OFFER_S + 0.3)).verdict is Verdict.SUPERSEDED
     assert book.lease(CAMERA).holder == C
+
+
+def test_a_holder_that_asked_for_another_goes_on_where_nobody_else_can_and_did_not_take_over():
+    book = held_by_b()
+    told = offer(book.handle(Lost(B, CAMERA), 1.0, (A, B)))
+    book.handle(Declined(CAMERA, told.counter), 1.1, (A, B))
+    told = offer(book.handle(Tick(), 1.1 + AGAIN_S, (A, B)))
+    told = offer(book.handle(Declined(CAMERA, told.counter), 2.2, (A, B)))
+    assert told.node == B
+    assert book.handle(Accepted(CAMERA, told.counter), 2.3, (A, B)) == [Persist()]
+    assert (book.lease(CAMERA).holder, book.lease(CAMERA).state) == (B, State.HELD)
+
+
+def test_a_recorder_that_cannot_write_for_a_while_asks_for_another_and_again_only_now_and_then():
+    unwritten = Unwritten()
+    assert not unwritten.gives_up(5.0)
+    unwritten.failed((7, 3), 10.0)
+    unwritten.failed((7, 3), 10.0 + UNWRITTEN_S / 2)
+    assert not unwritten.gives_up(10.0 + UNWRITTEN_S / 2)
+    unwritten.failed((7, 4), 10.0 + UNWRITTEN_S)
+    assert unwritten.gives_up(10.0 + UNWRITTEN_S)
+    for tenths in range(1, 300):
+        now = 10.0 + UNWRITTEN_S + tenths / 10
+        unwritten.failed((7, 4 + tenths), now)
+        assert unwritten.gives_up(now) == (tenths in (100, 200))
+        assert unwritten.before((7, 4 + tenths)) == (7, 3), "whoever goes on has all of it given again"
+        assert unwritten.before((7, 1)) == (7, 1)
+
+
+def test_a_disk_that_takes_small_parts_and_no_large_ones_does_not_take_writes():
+    unwritten = Unwritten()
+    for half in range(4):
+        unwritten.failed((7, half), float(half))
+        unwritten.written(half + 0.5)
+    assert unwritten.gives_up(3.5)
+    assert unwritten.before((7, 9)) == (7, 0)
+
+
+def test_a_disk_that_takes_writes_again_keeps_its_recording():
+    unwritten = Unwritten()
+    unwritten.failed((7, 3), 10.0)
+    unwritten.written(10.0 + WRITES_AGAIN_S)
+    assert not unwritten.gives_up(20.0)
+    assert unwritten.before((7, 9)) == (7, 9)
+    unwritten.failed((7, 12), 30.0)
+    assert not unwritten.gives_up(30.5), "it has its time again"
+
+
+def test_a_node_that_refuses_chunks_asks_at_once():
+    unwritten = Unwritten()
+    assert unwritten.gives_up(0.0, refuses=True)
+    assert not unwritten.gives_up(GIVE_UP_AGAIN_S / 2, refuses=True)
+    assert unwritten.gives_up(GIVE_UP_AGAIN_S, refuses=True)
 
 
 def test_a_holder_that_is_back_in_time_goes_on():
