@@ -167,11 +167,10 @@ class Wood:
         self._collect(node, now)
 
 
-@settings(max_examples=6, deadline=None)
-@given(st.integers(0, 1 << 30), st.sampled_from([0.0, 0.2]))
-def test_news_comes_to_all_once_and_soon_along_a_tree(seed, lost):
+def told(seed, lost):
+    """Tell twelve pieces of news in 2.5 s each; gives the share of nodes they came to, and the messages of the last."""
     wood = Wood(seed, 24, 3, lost)
-    came = 0
+    came = before = 0
     now = 0.0
     for number in range(12):
         rumour = Rumour(IDS[39], State.ALIVE, number, IDS[39])
@@ -183,9 +182,22 @@ def test_news_comes_to_all_once_and_soon_along_a_tree(seed, lost):
         counts = [heard.count(rumour) for heard in wood.heard.values()]
         assert max(counts) == 1
         came += sum(counts)
-    assert came >= (0.9 if lost else 1.0) * 12 * len(wood.trees), "what is lost with a message is asked for"
-    if not lost:
-        assert wood.whole - before <= 2 * len(wood.trees), "the tree has hardly more branches than nodes"
+    return came / (12 * len(wood.trees)), wood.whole - before
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.integers(0, 1 << 30))
+def test_news_comes_to_all_once_and_soon_along_a_tree(seed):
+    came, sent = told(seed, 0.0)
+    assert came == 1
+    assert sent <= 2 * 24, "the tree has hardly more branches than nodes"
+
+
+def test_most_news_that_is_lost_with_a_message_is_asked_for_soon():
+    # A piece is lost for good where nobody names it: one draw says little of how often, and twenty say it well.
+    came = [told(seed, 0.2)[0] for seed in range(20)]
+    assert sum(came) / len(came) > 0.94
+    assert min(came) > 0.8
 
 
 def test_news_is_named_by_what_it_says_and_a_suspicion_also_by_who_says_it():
