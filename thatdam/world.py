@@ -142,6 +142,8 @@ async def real(config: Config) -> Ports:
         undo.callback(folder.release)
         executor = ThreadExecutor(EXECUTOR_THREADS)
         undo.callback(executor.close)
+        writers = ThreadExecutor(EXECUTOR_THREADS, "disk-write")
+        undo.callback(writers.close)
         met: tuple[Host, ...] = ()
         if config.seeds and not (config.secret or config.ticket) and folder.read_secret(identity.AUTHORITY) is None:
             raise Refused(JOINS_HOW)  # before this folder is given a mesh of its own, which it could not leave
@@ -188,7 +190,7 @@ async def real(config: Config) -> Ports:
             clock,
             entropy,
             executor,
-            FolderDisk(folder.root, executor, reserve_bytes=config.node.reserve_mb << 20),
+            FolderDisk(folder.root, executor, writers, reserve_bytes=config.node.reserve_mb << 20),
             tables,
             folder,
             ProcessWorkers(),

@@ -24,12 +24,16 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 class FolderDisk:
     """A folder of the machine; a ``ports.Disk``.
 
-    ``reserve_bytes`` of the disk are left to others: a write that would use them is refused as DiskFull.
+    ``reserve_bytes`` of the disk are left to others: a write that would use them is refused as DiskFull. Writes wait
+    for the disk (fsync): with threads of their own, ``writers``, nothing else waits behind them.
     """
 
-    def __init__(self, root: Path, executor: Executor, *, reserve_bytes: int = 0) -> None:
+    def __init__(
+        self, root: Path, executor: Executor, writers: Executor | None = None, *, reserve_bytes: int = 0
+    ) -> None:
         self.root = root
         self._executor = executor
+        self._writers = writers or executor
         self._reserve_bytes = reserve_bytes
         self._made = 0
         self._folders: set[Path] = set()
@@ -55,7 +59,7 @@ class FolderDisk:
         """Write a whole file durably."""
         self._made += 1
         tmp = self.root / TMP / f"{os.getpid()}-{self._made}"
-        await self._executor.run(self._write, tmp, self.path(path), data)
+        await self._writers.run(self._write, tmp, self.path(path), data)
 
     async def delete(self, path: str) -> None:
         """Remove a file."""
