@@ -66,6 +66,7 @@ from thatdam.config import Config
 from thatdam.identity import Standing
 from thatdam.pulse import Pulse
 from thatdam.reports import Overview, Reporter
+from thatdam.sides import told as told_of_sides
 from thatdam.world import Ports, Safe
 
 ADDRESSES_LOOK_S = 5.0
@@ -291,7 +292,19 @@ class Node:
         pulse = Pulse()
         system.supervisor.run("node/loop-lag", pulse.run)
         reporter = Reporter(
-            system, clock, disk, store, rows, chunks, repair, collector, ports.process, pulse, reasons, guard.told
+            system,
+            clock,
+            disk,
+            store,
+            rows,
+            chunks,
+            repair,
+            collector,
+            ports.process,
+            pulse,
+            reasons,
+            guard.told,
+            roster.goes_by,
         )
         try:
             await network.start(system)
@@ -386,7 +399,12 @@ class Node:
     def warnings(self) -> list[str]:
         """Say what is wrong with this node's place in the mesh, a sentence each."""
         own = (self._copied(), self.admission.outside(), self._clock.warning())
-        return [told for told in (*own, *self._unreached()) if told]
+        sides = told_of_sides(self.roster, self.overview.authorities, self._name_of, self.node_id)
+        return [told for told in (*own, *sides, *self._unreached()) if told]
+
+    def _name_of(self, node: NodeId) -> str:
+        member = self.members.all().get(node)
+        return (member.info.name if member is not None else "") or node[:8]
 
     def _unreached(self) -> Iterator[str]:
         alive = self.members.alive()

@@ -84,7 +84,9 @@ class Reporter:
         pulse: Pulse,
         role_reasons: Mapping[str, str],
         read_only: Callable[[], ReadOnlyTold | None] = lambda: None,
+        authority: Callable[[], str] = lambda: "",
     ) -> None:
+        self._authority = authority
         self._read_only = read_only
         self._clock = clock
         self._disk = disk
@@ -146,6 +148,7 @@ class Reporter:
             shut.why[:REASON_TOLD_MAX] if shut else "",
             shut.since_ms if shut else 0,
             shut is None or shut.rows,
+            self._authority(),
         )
 
 
@@ -170,6 +173,12 @@ class Overview:
         self._members = members
         self._network = network
         self._stores = stores
+        self._authorities: dict[NodeId, str] = {}
+
+    @property
+    def authorities(self) -> Mapping[NodeId, str]:
+        """The authorities, by their keys in hex, that nodes went by when they answered last."""
+        return self._authorities
 
     async def nodes(self) -> list[NodeState]:
         """Give every node, in the order of their ids; those that do not answer lack figures. One that has left is
@@ -190,7 +199,10 @@ class Overview:
     async def _ask(self, member: Member) -> NodeReport | None:
         if member.state not in (State.ALIVE, State.SUSPECT):
             return None
+        node = NodeId(member.id)
         try:
-            return await self._system.ask(NodeId(member.id), ACTOR, AskReport(), NodeReport, timeout_s=ASK_TIMEOUT_S)
+            report = await self._system.ask(node, ACTOR, AskReport(), NodeReport, timeout_s=ASK_TIMEOUT_S)
         except PortError:
             return None
+        self._authorities[node] = report.authority
+        return report

@@ -32,6 +32,7 @@ from mesh.core.identity import (
     check_issuer,
     check_redeeming,
 )
+from mesh.core.lineage import revoking
 from mesh.core.rows import Change
 from mesh.core.tickets import Ticket
 from mesh.ports import Clock, Entropy, Host, NotFound, PortError, Refused, Tables, Unavailable
@@ -137,7 +138,7 @@ class Admission:
         self._system = system
         self._catalogue = catalogue
         self._roster = roster
-        identity = replace(identity, listed=roster.listed)
+        identity = replace(identity, listed=roster.listed, kin=roster)
         for heir in roster.heirs:
             identity = identity.succeeded(heir)
         self._identity = identity
@@ -269,7 +270,7 @@ class Admission:
         if redeemed.authority != authority.certificate():
             # Let in by an authority that has been succeeded since: the certificate is that one's business no more.
             redeemed = admit(codec.decode(RosterContent, redeemed.entry.content).roles)
-        await self._catalogue.write(Change("roster", node, set={"sealed": codec.encode(redeemed.entry)}))
+        await self._catalogue.write(self._roster.entered(node, authority, redeemed.entry))
         _log.info("node admitted", claimed=node[:8])
         return redeemed
 
@@ -308,13 +309,17 @@ class Admission:
                 "(`thatdam admit NODE`), and revoke this one there"
             )
         authority = self._needed("revoke others")
-        if node in self._roster.tombstones():
-            return Revoked(node, renewed=False, already=True)
         async with self._changing:
+            if node in self._roster.unsafe():
+                # Ended on the other side of a partition, and let admit on this one.
+                await self._renew_authority(authority, {})
+                return Revoked(node, renewed=True)
+            if node in self._roster.tombstones():
+                return Revoked(node, renewed=False, already=True)
             if self._roster.has_held(node):
                 await self._renew_authority(authority, {node: reason[:REASON_MAX]})
                 return Revoked(node, renewed=True)
-            await self._catalogue.write(_tombstone(authority, node, reason[:REASON_MAX]))
+            await self._catalogue.write(self._tombstone(authority, node, reason[:REASON_MAX]))
         return Revoked(node, renewed=False)
 
     async def renew_authority(self) -> None:
@@ -337,7 +342,7 @@ class Admission:
         )
         changes = [
             succession,
-            *(_tombstone(heir, node, reason) for node, reason in ended.items()),
+            *(self._tombstone(heir, node, reason) for node, reason in ended.items()),
             *(
                 self._roster.enter(node, heir, entry.roles, entry.zone)
                 for node, entry in self._roster.members().items()
@@ -348,11 +353,27 @@ class Admission:
         able = [node for node in self._roster.admitting() if node != me and node not in ended]
         # The old authority's own word, for those who have not heard of the new one.
         for node, reason in ending.items():
-            await self._catalogue.write(_tombstone(old, node, reason))
+            await self._catalogue.write(self._tombstone(old, node, reason))
         await self._catalogue.write(*changes)
         self._authority = heir
         self._granting.update(dict.fromkeys(able))
         self._wake.set()
+
+    def _tombstone(self, authority: Authority, node: NodeId, reason: str) -> Change:
+        # A key of its own for each authority's word: neither takes the other's place. This node's own word is for
+        # those who go by an authority beside this one: it says who did it, which that authority's signature does not.
+        me = self._system.node_id
+        said = revoking(self._identity.mesh, node, me, authority.public_key)
+        return Change(
+            "revocations",
+            node,
+            authority.public_key.hex(),
+            set={
+                "sealed": codec.encode(authority.tombstone(node, reason)),
+                "by": me,
+                "vouched": self._identity.sign(said),
+            },
+        )
 
     # ------------------------------------------------------------ standing
 
@@ -376,7 +397,10 @@ class Admission:
         await self._say_whether_it_admits()
         if self._due():
             whole = await self._renew()
+        aside = self._roster.aside()
         for node in list(self._granting):
+            if node in aside:
+                continue  # until it has come over
             try:
                 await self._grant(node)
             except Refused as error:
@@ -394,6 +418,9 @@ class Admission:
             await self._catalogue.write(_holder(self._authority, me))
         elif self._authority is None and says:
             await self._catalogue.write(Change("holders", me, set={"holds": False}))
+        elif self._authority is None and me in self._roster.aside():
+            # It held an authority that it does not go by any more.
+            await self._catalogue.write(Change("holders", me, set={"holds": False}))
         if self._authority is not None:
             entry = self._roster.members().get(me)
             if entry is not None:
@@ -402,7 +429,7 @@ class Admission:
                     await self._catalogue.write(change)
             # A tombstone's row that was overwritten, or lost, is written again: others have yet to hear of it.
             for node, reason in self._roster.unsaid().items():
-                await self._catalogue.write(_tombstone(self._authority, node, reason))
+                await self._catalogue.write(self._tombstone(self._authority, node, reason))
             for entry in self._roster.overwritten():
                 again = self._roster.enter(NodeId(entry.node), self._authority, entry.roles, entry.zone)
                 await self._catalogue.write(again)
@@ -486,12 +513,6 @@ class Admission:
             _log.warning("this node can admit others now", peer=sender[:8])
             self._wake.set()
         return AuthorityTaken()
-
-
-def _tombstone(authority: Authority, node: NodeId, reason: str) -> Change:
-    # A key of its own for each authority's word: neither takes the other's place.
-    sealed = codec.encode(authority.tombstone(node, reason))
-    return Change("revocations", node, authority.public_key.hex(), set={"sealed": sealed})
 
 
 def _holder(authority: Authority, node: NodeId) -> Change:

@@ -1,19 +1,24 @@
 """Who is of the mesh and who is no more, as the mesh's authority signed it, in tables that are whole on every node.
 
-Decides over the mesh tables ``roster`` (pk: node id; ``sealed``: the signed entry), ``revocations`` (the signed
-tombstone), ``holders`` (who holds the authority and so can admit; ``holds`` says whether it does now) and
-``authorities`` (pk: an authority's key; ``sealed``: what it signed for its successor).
+Decides over the mesh tables ``roster`` (pk: node id; sk: the key of the authority that signed, empty for the first;
+``sealed``: the signed entry), ``revocations`` (the signed tombstone; sk: the key of any), ``holders`` (who holds the
+authority and so can admit; ``holds`` says whether it does now) and ``authorities`` (pk: an authority's key; sk: its
+successor's; ``sealed``: what it signed for that one).
 
 Invariant: a row counts only when the present authority signed it; a tombstone, once seen, is for ever, whatever becomes
 of its row, of the database or of the authority that signed it (``mesh.actors.tombstones``). What a row merely claims is
 ignored, and logged. Of an authority, one successor is taken: the first that is heard of, and never one that was
-succeeded itself.
+succeeded itself. What a former authority or one beside the present one signed (``mesh.core.lineage``) counts for
+nothing, but for a tombstone that a member vouches for with its own key who could admit before: so whoever is revoked on
+one of two sides is out on both, and whoever stole a former authority can end nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import structlog
@@ -22,16 +27,19 @@ from mesh.actors.tombstones import Tombstones
 from mesh.core.identity import (
     NotAMember,
     authority_key_of,
+    mesh_id_of,
     open_holder,
     open_roster_entry,
     open_succession,
     open_tombstone,
 )
+from mesh.core.lineage import Lineage, Told, revoking
 from mesh.core.rows import Change, Entry
+from mesh.core.vouching import signed_by
 from mesh.ports import Clock, PortError
 from proto import codec
 from proto.codec import Malformed
-from proto.ids import MeshId, NodeId
+from proto.ids import MeshId, NodeId, is_node_id
 from proto.messages.identity import RosterContent, Sealed
 
 ENTRY_LIFE_MS = 365 * 86_400_000
@@ -56,8 +64,22 @@ class Rows(Protocol):
 class Admitting(Protocol):
     """The authority, on a node that has it."""
 
+    @property
+    def public_key(self) -> bytes:
+        """Its raw key."""
+
     def roster_entry(self, node: NodeId, roles: tuple[str, ...], zone: str, expires_ms: int) -> Sealed:
         """Sign that a node is of the mesh."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Aside:
+    """A tombstone of an authority beside the present one, or before it, and who vouches for it."""
+
+    authority: bytes
+    node: NodeId
+    reason: str
+    by: NodeId | None
 
 
 class Roster:
@@ -72,6 +94,10 @@ class Roster:
         self.heirs: list[bytes] = []
         """The authorities that took its place since this node started, the latest last."""
         self._key = authority_key_of(authority)
+        self._lineage = Lineage(mesh)
+        self._beside: dict[bytes, bytes] = {}
+        self._before: tuple[bytes, ...] = ()
+        self._aside: dict[tuple[str, str, str], _Aside] = {}
         self._clock = clock
         self._entries: dict[tuple[str, str, str], Entry] = {}
         self._members: dict[NodeId, RosterContent] = {}
@@ -88,7 +114,10 @@ class Roster:
         await self._tombstones.open()
         for node, reason in self._tombstones.revoked.items():
             self._bury(node, reason)
+        for told in (*self._tombstones.successions.items(), *self._tombstones.beside):
+            self._learn(*told)
         self._succeed()
+        self._relate()
         for table in ("authorities", "revocations", "roster", "holders"):
             for entry in await rows.every(table):
                 self._take(entry)
@@ -127,9 +156,15 @@ class Roster:
     def _take(self, entry: Entry) -> None:
         self._entries[entry.key] = entry
         if entry.table == "authorities":
+            sealed, key = _sealed(entry), _key(entry.pk)
+            if sealed is not None and key is not None:
+                self._learn(key, sealed)
             self._succeed()
-        else:
-            self._judge(entry)
+            self._relate()
+            return
+        self._judge(entry)
+        if self._aside and entry.table in ("roster", "revocations", "holders"):
+            self._heed()
 
     def _judge(self, entry: Entry) -> None:
         sealed = _sealed(entry)
@@ -152,6 +187,8 @@ class Roster:
                     if open_holder(sealed, self._key, self._mesh) == node:
                         self._holders[node] = entry.row().fields.get("holds") is not False
         except NotAMember as error:
+            if self._signed_aside(entry, sealed):
+                return
             # While an authority is succeeded, its rows are signed anew one after another.
             expected = node in self._revoked or self._clock.monotonic() < self._waning_until_s
             tell = _log.debug if expected else _log.warning
@@ -177,6 +214,7 @@ class Roster:
             if heir is None:
                 return
             self.authority, self._key = heir, authority_key_of(heir)
+            self._tombstones.hold(self._holders)
             self._waning, self._waning_until_s = self._members, self._clock.monotonic() + WANING_S
             self._members, self._holders = {}, {}
             _log.warning("the mesh has another authority", authority=self._key.hex()[:16])
@@ -205,6 +243,130 @@ class Roster:
             self._to_keep.set()
             return heir
         return None
+
+    # ------------------------------------------------------------ authorities beside the present one
+
+    def _learn(self, authority: bytes, sealed: Sealed) -> None:
+        if self._lineage.full:
+            self._lineage.keep_only(self._key)
+        try:
+            self._lineage.add(authority, sealed)
+        except NotAMember as error:
+            _log.debug("succession ignored", reason=str(error))
+
+    def _relate(self) -> bool:
+        """See which authorities are beside the present one; True when one was not known."""
+        beside, before = dict(self._lineage.beside(self._key)), tuple(self._lineage.before(self._key))
+        if (beside, before) == (self._beside, self._before):
+            return False
+        new = [key for key in beside if key not in self._beside]
+        tables = ("revocations",) if beside == self._beside else ("revocations", "roster", "holders")
+        self._beside, self._before = beside, before
+        for told in self._lineage.led_to(beside):
+            self._tombstones.see(*told)
+        self._to_keep.set()
+        for key in new:
+            _log.warning(
+                "the mesh's authority was succeeded twice: some nodes may go by the other one, and `thatdam status` "
+                "names them",
+                authority=self._key.hex()[:16],
+                other=key.hex()[:16],
+            )
+        self._aside.clear()
+        for entry in list(self._entries.values()):
+            if entry.table in tables:
+                self._judge(entry)
+        self._heed()
+        return bool(new)
+
+    def _signed_aside(self, entry: Entry, sealed: Sealed) -> bool:
+        """Tell whether an authority beside the present one or before it signed a row; tombstones are noted."""
+        self._aside.pop(entry.key, None)
+        for key in (*self._beside, *self._before):
+            try:
+                match entry.table:
+                    case "roster":
+                        node = NodeId(open_roster_entry(sealed, key, self._mesh, 0).node)
+                    case "revocations":
+                        tombstone = open_tombstone(sealed, key, self._mesh)
+                        node = NodeId(tombstone.node)
+                        if node == entry.pk:
+                            by = self._voucher(entry, key)
+                            self._aside[entry.key] = _Aside(key, node, tombstone.reason, by)
+                    case _:
+                        node = open_holder(sealed, key, self._mesh)
+            except NotAMember:
+                continue
+            return node == entry.pk
+        return False
+
+    def _voucher(self, entry: Entry, authority: bytes) -> NodeId | None:
+        fields = entry.row().fields
+        by, proof = fields.get("by"), fields.get("vouched")
+        if not isinstance(by, str) or not is_node_id(by) or not isinstance(proof, bytes):
+            return None
+        said = revoking(self._mesh, NodeId(entry.pk), NodeId(by), authority)
+        return NodeId(by) if signed_by(NodeId(by), said, proof) else None
+
+    def _heed(self) -> None:
+        """End whom a member of this side ended on the other one, if it could admit before the two parted."""
+        for said in [one for _, one in sorted(self._aside.items())]:
+            if said.node not in self._revoked and said.by is not None and self._could_admit(said.by):
+                self._bury(said.node, said.reason)
+
+    def _could_admit(self, node: NodeId) -> bool:
+        standing = node in self._members and node not in self._revoked
+        return standing and (node in self._holders or node in self._tombstones.held)
+
+    def beside(self) -> tuple[bytes, ...]:
+        """Give the CAs (DER) of the authorities beside the present one; their certificates count for listed nodes."""
+        return tuple(self._beside.values())
+
+    def line(self) -> tuple[Told, ...]:
+        """Give how the present authority came to be: each former one's key, and what it signed for the next."""
+        return self._lineage.line(self._key)
+
+    def hear(self, line: Sequence[Told]) -> bool:
+        """Hear how another's authority came to be, from whoever says so; True when one is beside that was not known.
+
+        It makes this node follow nobody: a successor is taken from the mesh's table alone.
+        """
+        for authority, sealed in line:
+            if self._lineage.concerns(authority, self._key):
+                self._learn(authority, sealed)
+        return self._relate()
+
+    def goes_by(self) -> str:
+        """Give the key of the present authority, in hex."""
+        return self._key.hex()
+
+    def besides(self, authority: str) -> bool:
+        """Tell whether an authority, by its key in hex, is beside the present one."""
+        return _key(authority) in self._beside
+
+    def aside(self) -> list[NodeId]:
+        """Give the members in good standing that hold an authority beside the present one, in order."""
+        return sorted(node for node in self.members() if self._holds_aside(node))
+
+    def _holds_aside(self, node: NodeId) -> bool:
+        entry = self._entries.get(("holders", node, ""))
+        sealed = None if entry is None else _sealed(entry)
+        if entry is None or sealed is None or entry.row().fields.get("holds") is False:
+            return False
+        for key in self._beside:
+            with contextlib.suppress(NotAMember):
+                return open_holder(sealed, key, self._mesh) == node
+        return False
+
+    def alleged(self) -> dict[NodeId, str]:
+        """Give the members that an authority beside the present one ended on nobody's word that counts, and why."""
+        said = {one.node: one.reason for one in self._aside.values() if one.authority in self._beside}
+        return {node: said[node] for node in self.members() if node in said}
+
+    def unsafe(self) -> list[NodeId]:
+        """Give the nodes ended by another authority that hold this one, or did: it takes a new one to keep them out."""
+        ended = {one.node for one in self._aside.values() if one.node in self._revoked}
+        return sorted(node for node in ended if node in self._holders)
 
     # ------------------------------------------------------------ questions
 
@@ -269,7 +431,8 @@ class Roster:
         entry = self._entry(node)
         if entry is not None:
             return role in entry.roles
-        return ("roster", node, "") not in self._entries or self._clock.monotonic() < self._waning_until_s
+        there = any(("roster", node, sk) in self._entries for sk in ("", self._key.hex()))
+        return not there or self._clock.monotonic() < self._waning_until_s
 
     def has_granted(self, node: NodeId, role: str) -> bool:
         """Tell whether a node could take a role when it wrote something; whoever held the authority could take any."""
@@ -281,14 +444,16 @@ class Roster:
         return [entry for node, entry in self.members().items() if not self._is_entered(node)]
 
     def _is_entered(self, node: NodeId) -> bool:
-        row = self._entries.get(("roster", node, ""))
-        sealed = None if row is None else _sealed(row)
-        if sealed is None:
-            return False
-        try:
-            return open_roster_entry(sealed, self._key, self._mesh, 0).node == node
-        except NotAMember:
-            return False
+        for sk in ("", self._key.hex()):
+            row = self._entries.get(("roster", node, sk))
+            sealed = None if row is None else _sealed(row)
+            if sealed is None:
+                continue
+            try:
+                return open_roster_entry(sealed, self._key, self._mesh, 0).node == node
+            except NotAMember:
+                continue
+        return False
 
     def admitting(self) -> list[NodeId]:
         """Give the nodes that can admit others now, in order."""
@@ -312,7 +477,21 @@ class Roster:
     def enter(self, node: NodeId, authority: Admitting, roles: Sequence[str], zone: str) -> Change:
         """Give the change that enters a node for a year from now."""
         sealed = authority.roster_entry(node, tuple(roles), zone, self._now_ms() + ENTRY_LIFE_MS)
-        return Change("roster", node, set={"sealed": codec.encode(sealed)})
+        return self.entered(node, authority, sealed)
+
+    def entered(self, node: NodeId, authority: Admitting, sealed: Sealed) -> Change:
+        """Give the change that says what an authority signed of a node."""
+        # A key of its own for each later authority's word: of two that succeeded one, neither takes the other's place.
+        key = authority.public_key
+        first = mesh_id_of(key) == self._mesh
+        return Change("roster", node, "" if first else key.hex(), set={"sealed": codec.encode(sealed)})
+
+
+def _key(text: str) -> bytes | None:
+    try:
+        return bytes.fromhex(text)
+    except ValueError:
+        return None
 
 
 def _sealed(entry: Entry) -> Sealed | None:

@@ -1,5 +1,8 @@
 """What a node must never forget of who was ended: revoked nodes, and authorities that were succeeded.
 
+Beside them: what was signed for authorities beside the present one (``mesh.core.lineage``), and which nodes could admit
+under those before, whose word on a tombstone counts.
+
 The mesh tables say it too, but any member can write to their rows, and a database can be lost. So what was once found
 signed is kept beside them: as a file and in the database, each whole by itself. What counts is the union of both.
 
@@ -9,7 +12,7 @@ or gone with the file still there in part does not start, for it would let in wh
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Annotated, Protocol
@@ -17,6 +20,7 @@ from typing import Annotated, Protocol
 import structlog
 from blake3 import blake3
 
+from mesh.core.lineage import BESIDE_MAX, Told
 from mesh.ports import Corrupt, Disk, NotFound
 from proto import codec
 from proto.codec import Malformed, Max
@@ -28,6 +32,7 @@ META = "tombstones"
 REVOKED_MAX = 65536
 """Revoked nodes that are kept here; what the mesh table says of further ones still counts."""
 SUCCESSIONS_MAX = 1024
+HELD_MAX = 1024
 _SUM_BYTES = 32
 
 _log = structlog.get_logger("roster")
@@ -59,6 +64,8 @@ class _Succession:
 class _List:
     revoked: Annotated[tuple[_Revoked, ...], Max(REVOKED_MAX)]
     successions: Annotated[tuple[_Succession, ...], Max(SUCCESSIONS_MAX)]
+    beside: Annotated[tuple[_Succession, ...], Max(BESIDE_MAX)] = ()
+    held: Annotated[tuple[Annotated[str, Max(52)], ...], Max(HELD_MAX)] = ()
 
 
 class Tombstones:
@@ -69,6 +76,8 @@ class Tombstones:
         self._meta = meta
         self._revoked: dict[NodeId, str] = {}
         self._successions: dict[bytes, Sealed] = {}
+        self._beside: list[Told] = []
+        self._held: dict[NodeId, None] = {}
         self._kept = b""
 
     @property
@@ -80,6 +89,16 @@ class Tombstones:
     def successions(self) -> Mapping[bytes, Sealed]:
         """What each authority that was succeeded (its raw key) signed for its successor."""
         return MappingProxyType(self._successions)
+
+    @property
+    def beside(self) -> Sequence[Told]:
+        """What was signed for authorities beside the present one, the first heard of first."""
+        return tuple(self._beside)
+
+    @property
+    def held(self) -> Collection[NodeId]:
+        """The nodes that could admit under former authorities, as this node knew while it went by these."""
+        return self._held.keys()
 
     async def open(self) -> None:
         """Read what was kept; Corrupt says what to do where it cannot be known any more who was revoked."""
@@ -103,6 +122,9 @@ class Tombstones:
         for read in whole:
             self._revoked.update((NodeId(one.node), one.reason) for one in read.revoked)
             self._successions.update((one.authority, one.sealed) for one in read.successions)
+            for one in read.beside:
+                self.see(one.authority, one.sealed)
+            self.hold(map(NodeId, read.held))
         packed = self._packed()
         if len(copies) == 2 and all(copy == packed for copy in copies):
             self._kept = packed
@@ -121,10 +143,21 @@ class Tombstones:
         if authority not in self._successions and len(self._successions) < SUCCESSIONS_MAX:
             self._successions[authority] = sealed
 
+    def see(self, authority: bytes, sealed: Sealed) -> None:
+        """Add what an authority, by its raw key, signed for one that this node does not go by."""
+        if (authority, sealed) not in self._beside and len(self._beside) < BESIDE_MAX:
+            self._beside.append((authority, sealed))
+
+    def hold(self, nodes: Iterable[NodeId]) -> None:
+        """Add nodes that could admit under an authority that is succeeded now."""
+        for node in nodes:
+            if len(self._held) < HELD_MAX:
+                self._held[node] = None
+
     async def keep(self) -> None:
         """Make the list durable, in both places; port errors say what the disk did."""
         packed = self._packed()
-        if packed == self._kept or not (self._revoked or self._successions):
+        if packed == self._kept or not (self._revoked or self._successions or self._beside):
             return
         await self._disk.write(PATH, packed)
         await self._meta.set_meta(META, packed)
@@ -135,6 +168,8 @@ class Tombstones:
             _List(
                 tuple(_Revoked(node, reason) for node, reason in sorted(self._revoked.items())),
                 tuple(_Succession(key, sealed) for key, sealed in sorted(self._successions.items())),
+                tuple(_Succession(key, sealed) for key, sealed in self._beside),
+                tuple(sorted(self._held)),
             )
         )
         return blake3(body).digest() + body

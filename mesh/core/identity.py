@@ -18,7 +18,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from blake3 import blake3
 from cryptography import x509
@@ -257,11 +257,39 @@ def _nobody(_: NodeId) -> bool:
     return False
 
 
+class Kin(Protocol):
+    """What a node has heard of its mesh's authorities; ``mesh.actors.roster.Roster``."""
+
+    def beside(self) -> tuple[bytes, ...]:
+        """Give the CAs (DER) of the authorities beside the present one (``mesh.core.lineage``)."""
+
+    def line(self) -> tuple[tuple[bytes, Sealed], ...]:
+        """Give how the present authority came to be."""
+
+    def hear(self, line: tuple[tuple[bytes, Sealed], ...]) -> bool:
+        """Hear how another node's authority came to be; True when one is beside that was not known."""
+
+
+class _NoKin:
+    def beside(self) -> tuple[bytes, ...]:
+        return ()
+
+    def line(self) -> tuple[tuple[bytes, Sealed], ...]:
+        return ()
+
+    def hear(self, line: tuple[tuple[bytes, Sealed], ...]) -> bool:
+        return False
+
+
+_NO_KIN = _NoKin()
+
+
 @dataclass(frozen=True, slots=True)
 class NodeIdentity:
     """A node's key with its certificate and the mesh CA, both DER: all it needs to be a member.
 
-    ``former`` are CAs that ``authority`` succeeded, the latest first; they count for nodes that are ``listed``.
+    ``former`` are CAs that ``authority`` succeeded, the latest first; they count for nodes that are ``listed``, and
+    so do those that ``kin`` knows beside it.
     ``earlier`` is this node's certificate from one of them, for peers that have not heard of the succession.
 
     It satisfies ``mesh.adapters.quic.credentials.Credentials``.
@@ -273,6 +301,7 @@ class NodeIdentity:
     former: tuple[bytes, ...] = field(default=(), repr=False)
     earlier: bytes = field(default=b"", repr=False)
     listed: Callable[[NodeId], bool] = field(default=_nobody, repr=False, compare=False)
+    kin: Kin = field(default=_NO_KIN, repr=False, compare=False)
     node: NodeId = field(init=False)
     mesh: MeshId = field(init=False)
 
@@ -292,11 +321,22 @@ class NodeIdentity:
 
     def trusted(self, peer: NodeId | None) -> tuple[bytes, ...]:
         """Give the CAs (DER) whose certificate is taken from a peer."""
-        return (self.authority, *self.former) if peer is not None and self.listed(peer) else (self.authority,)
+        if peer is None or not self.listed(peer):
+            return (self.authority,)
+        return (self.authority, *self.former, *self.kin.beside())
 
     def outdated(self, peer: NodeId, certificate: bytes) -> bool:
-        """Tell whether a certificate (DER) taken from a peer counts no more: of a former authority, not listed."""
-        return not self.listed(peer) and any(check_issuer(certificate, ca) for ca in self.former)
+        """Tell whether a certificate (DER) taken from a peer counts no more: of another authority, not listed."""
+        others = (*self.former, *self.kin.beside())
+        return not self.listed(peer) and any(check_issuer(certificate, ca) for ca in others)
+
+    def line(self) -> tuple[tuple[bytes, Sealed], ...]:
+        """Give how its authority came to be: the raw key of each former one, and what that signed for the next."""
+        return self.kin.line()
+
+    def hear(self, line: tuple[tuple[bytes, Sealed], ...]) -> bool:
+        """Hear how another node's authority came to be; True when it is trusted for listed nodes from now on."""
+        return self.kin.hear(line)
 
     def faces(self) -> tuple[NodeIdentity, ...]:
         """Give this identity as it may show itself: as it is, and as a peer knows it that has not heard of the news."""
@@ -470,6 +510,14 @@ class Newcomer:
 
     def outdated(self, peer: NodeId, certificate: bytes) -> bool:
         """Nothing is: it keeps no links."""
+        return False
+
+    def line(self) -> tuple[tuple[bytes, Sealed], ...]:
+        """Tell nothing: nobody asks it."""
+        return ()
+
+    def hear(self, line: tuple[tuple[bytes, Sealed], ...]) -> bool:
+        """Believe the ticket alone."""
         return False
 
     def faces(self) -> tuple[Newcomer, ...]:

@@ -52,11 +52,16 @@ class Signatures:
 
     def holds(self, node: NodeId, content: bytes, proof: bytes) -> bool:
         """Check a signature; an id is its node's key."""
-        try:
-            Ed25519PublicKey.from_public_bytes(public_key_of(node)).verify(proof, content)
-        except (InvalidSignature, ValueError):
-            return False
-        return True
+        return signed_by(node, content, proof)
+
+
+def signed_by(node: NodeId, content: bytes, proof: bytes) -> bool:
+    """Tell whether a node's key made this signature."""
+    try:
+        Ed25519PublicKey.from_public_bytes(public_key_of(node)).verify(proof, content)
+    except (InvalidSignature, ValueError):
+        return False
+    return True
 
 
 def statement(node: NodeId, state: State, incarnation: int, info: NodeInfo) -> bytes:

@@ -19,11 +19,14 @@ Signature = Annotated[bytes, Exactly(64)]
 NONCE_BYTES = 32
 LINK_BYTES = 16
 TICKET_BYTES = 16
+LINE_MAX = 5
+"""Successions that are told to who asks for an id."""
 LIFE_BYTES = 16
 AGE_MS_MAX = 1 << 50
 Ticket = Annotated[bytes, Exactly(TICKET_BYTES)]
 Life = Annotated[bytes, Max(LIFE_BYTES)]
 Age = Annotated[int, Max(AGE_MS_MAX)]
+Key = Annotated[bytes, Exactly(32)]
 
 
 @message(200)
@@ -73,11 +76,16 @@ class Welcome:
 
 @message(203)
 class IdAnswer:
-    """The one message on the id question's ALPN: a hint that the next connection verifies."""
+    """The one message on the id question's ALPN: a hint that the next connection verifies.
+
+    ``line`` is how the node came to the authority it goes by: the key of each former one and what that signed
+    (``SuccessionContent``) for the next, the oldest first.
+    """
 
     node: Node
     mesh: Mesh
     life: Life = b""
+    line: Annotated[tuple[tuple[Key, Sealed], ...], Max(LINE_MAX)] = ()
 
 
 @message(204)
@@ -173,6 +181,17 @@ class HolderContent:
     label: Annotated[str, Max(32)]
     mesh: Mesh
     node: Node
+
+
+@message(215)
+class RevokingContent:
+    """What a node signs with its own key, beside the authority's tombstone: that it was the one to end another node."""
+
+    label: Annotated[str, Max(32)]
+    mesh: Mesh
+    node: Node
+    by: Node
+    authority: Key
 
 
 @message(220)

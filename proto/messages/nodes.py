@@ -31,7 +31,8 @@ class NodeReport:
     be reached has; ``looked_at`` is the part of its chunks, from 0 to 1, that were looked after since others came to
     hold partitions, ``moved_bytes`` what it gave since its start of chunks that only had to move; ``read_only`` is
     "setting" or "disk" where the node takes no chunks, by its operator's word or because its disk takes no writes, and
-    then why and since when, and whether it takes rows. Times are UTC milliseconds since 1970.
+    then why and since when, and whether it takes rows; ``authority`` is the key, in hex, of the one it goes by. Times
+    are UTC milliseconds since 1970.
     """
 
     started_ms: int
@@ -65,6 +66,7 @@ class NodeReport:
     read_only_why: Annotated[str, Max(REASON_TOLD_MAX)] = ""
     read_only_since_ms: int = 0
     takes_rows: bool = True
+    authority: Annotated[str, Max(64)] = ""
 
 
 @message(910)

@@ -213,3 +213,45 @@ def test_a_mesh_of_one_secret_goes_on_without_it_once_a_holder_is_revoked(tmp_pa
         assert "leave THATDAM_SECRET out" in two.log()
     finally:
         end([one, two, three])
+
+
+def test_two_sides_that_each_renewed_the_authority_are_told_and_come_together_with_a_ticket(tmp_path):
+    secret = make_secret(b"a third secret......")
+    one = Process(tmp_path / "one", "--name", "one", secret=secret).start()
+    two = Process(tmp_path / "two", "--name", "two", "--join", f"127.0.0.1:{one.mesh_port}", secret=secret).start()
+    nodes = [one, two]
+    try:
+        see(nodes, 2)
+        until(lambda: len(two.get("/api/v1/nodes")["standing"]["admitting"]) == 2, 30)
+        kept = tmp_path / "kept.txt"
+        kept.write_text("what it keeps")
+        two.run("put", str(kept))
+        before = next(row["id"] for row in two.get("/api/v1/nodes")["nodes"] if row["self"])
+        # Each renews while the other is gone, and neither hears of it.
+        two.stop()
+        one.run("authority", "--renew")
+        one.stop()
+        two.flags = ("--name", "two")
+        two.start()
+        two.run("authority", "--renew")
+        one.flags = ("--name", "one", "--join", f"127.0.0.1:{two.mesh_port}")
+        one.start()
+        see(nodes, 2)
+        for node, other in ((one, "two"), (two, "one")):
+            until(lambda node=node: node.get("/api/v1/nodes")["standing"]["warnings"], 60, "people are told")
+            assert f"{other} goes by the other one" in node.run("status")
+            assert f"{other} goes by the other one" in node.json("status")["standing"]["warnings"][0]
+        ticket = one.json("invite")["ticket"]
+        two.stop()
+        two.flags = ("--name", "two", "--join", ticket)
+        two.start()
+        see(nodes, 2)
+        assert (one.data / "mesh.ca").read_bytes() == (two.data / "mesh.ca").read_bytes()
+        assert before in {row["id"] for row in one.get("/api/v1/nodes")["nodes"] if row["name"] == "two"}
+        until(lambda: "kept.txt" in two.run("ls"), 30, "what it kept is there")
+        for node in nodes:
+            until(lambda node=node: not node.get("/api/v1/nodes")["standing"]["warnings"], 60, "nothing is to be done")
+        one.run("admit", "two")
+        until(lambda: two.get("/api/v1/nodes")["standing"]["admits"], 30, "it can admit as before")
+    finally:
+        end(nodes)

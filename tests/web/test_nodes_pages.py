@@ -133,6 +133,20 @@ def test_a_node_that_takes_nothing_new_says_why_and_what_to_do(screen, shut, wor
     assert screen.errors == []
 
 
+def test_what_is_wrong_with_this_nodes_place_in_the_mesh_is_told_as_thatdam_status_tells_it(screen):
+    def answer(route):
+        mesh = route.fetch().json()
+        mesh["standing"]["warnings"] = ["the mesh's authority was renewed on two sides. Decide", "another"]
+        route.fulfill(json=mesh)
+
+    screen.page.route("**/api/v1/nodes", answer)
+    screen.sign_in().open("/nodes")
+    told = screen.page.get_by_test_id("attention")
+    expect(told.first).to_contain_text("The mesh's authority was renewed on two sides. Decide.")
+    expect(told).to_have_count(2)
+    assert screen.errors == []
+
+
 def test_who_catches_up_is_waited_for_and_who_is_gone_is_to_be_started(screen):
     told = {"ok": 1000, "total": 1024, "catching_up": True}
     screen.page.route("**/api/v1/nodes", lambda route: route.fulfill(json=route.fetch().json() | {"partitions": told}))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from proto.ids import MeshId, NodeId
-from proto.messages.identity import Proof
+from proto.messages.identity import Proof, Sealed
 
 
 class Judge(Protocol):
@@ -47,6 +47,12 @@ class Credentials(Protocol):
 
     def outdated(self, peer: NodeId, certificate: bytes) -> bool:
         """Tell whether a certificate (DER) that was taken from a peer counts no more: its authority was succeeded."""
+
+    def line(self) -> tuple[tuple[bytes, Sealed], ...]:
+        """Give how its authority came to be, signed: what it tells who asks for its id."""
+
+    def hear(self, line: tuple[tuple[bytes, Sealed], ...]) -> bool:
+        """Hear that of another node, which nobody has verified; True when more is ``trusted`` now."""
 
     def faces(self) -> Sequence[Credentials]:
         """Give the credentials to show when dialling, the next one where the one before is refused."""

@@ -52,6 +52,10 @@ F = TypeVar("F")
 _log = structlog.get_logger("quic")
 
 
+class OfAnotherAuthority(Refused):
+    """The server's certificate is of none of the authorities that count for it here."""
+
+
 class Crossed(Unavailable):
     """The peer dials us at the same time, and its connection is the one to keep."""
 
@@ -121,8 +125,9 @@ class Gate:
         if not self._may_answer(self.carrier):
             self.carrier.close(CODE_BUSY, "asked too often")
             return
-        answer = pack_frame(codec.encode(IdAnswer(self._credentials.node, self._credentials.mesh, self._life.token)))
-        self.carrier.connection.send(_ANSWER_STREAM, answer, end=True)
+        me = self._credentials
+        answer = IdAnswer(me.node, me.mesh, self._life.token, me.line())
+        self.carrier.connection.send(_ANSWER_STREAM, pack_frame(codec.encode(answer)), end=True)
 
     def _heard(self, stream: int, data: bytes, end: bool) -> None:
         if self._checked and not data:
@@ -363,14 +368,14 @@ def _seen(future: asyncio.Future[F]) -> None:
 
 def _closed(code: int, reason: str, by_tls: bool) -> Exception:
     if by_tls:
-        hint = ""
-        if OF_ANOTHER_AUTHORITY in reason:
-            hint = (
-                "; the mesh has another authority than this node knows: it was revoked, away while that was renewed, "
-                "or let in where that was not known. If it stays so, it needs a ticket (`thatdam invite` on a node "
-                "that can admit, `thatdam up --join TICKET` here)"
-            )
-        return Refused(f"TLS does not accept the node: {reason or 'handshake refused'}{hint}")
+        told = f"TLS does not accept the node: {reason or 'handshake refused'}"
+        if OF_ANOTHER_AUTHORITY not in reason:
+            return Refused(told)
+        return OfAnotherAuthority(
+            f"{told}; the mesh has another authority than this node knows: it was revoked, away while that was "
+            "renewed, or let in where that was not known. If it stays so, it needs a ticket (`thatdam invite` on a "
+            "node that can admit, `thatdam up --join TICKET` here)"
+        )
     if code == CODE_TWIN:
         return Twin(reason)
     if code in (CODE_REFUSED, CODE_MALFORMED):

@@ -45,6 +45,7 @@ from mesh.adapters.quic.gate import (
     Crossed,
     Dialling,
     Gate,
+    OfAnotherAuthority,
     Twin,
     new_nonce,
 )
@@ -70,7 +71,7 @@ from mesh.ports import (
     Unavailable,
 )
 from proto.ids import NodeId
-from proto.messages.identity import LIFE_BYTES, LINK_BYTES, Proof, Redeem, Redeemed, Welcome
+from proto.messages.identity import LIFE_BYTES, LINK_BYTES, IdAnswer, Proof, Redeem, Redeemed, Welcome
 
 DATAGRAM_BYTES = 8952
 """The largest UDP payload that a path is probed for: a jumbo frame's."""
@@ -299,14 +300,17 @@ class QuicNetwork:
 
     # ------------------------------------------------------------ dialling
 
-    async def _ask_id(self, address: Address) -> NodeId:
-        """Ask who is there. The answer is a hint: the next connection has TLS verify it."""
+    async def _ask(self, address: Address) -> IdAnswer:
         asking = Asking()
         carrier = self._connect(address, ALPN_ID, None, asking)
         try:
-            said = await asking.answer
+            return await asking.answer
         finally:
             carrier.close(CODE_BYE, "")
+
+    async def _ask_id(self, address: Address) -> NodeId:
+        """Ask who is there. The answer is a hint: the next connection has TLS verify it."""
+        said = await self._ask(address)
         if said.mesh != self.identity.mesh:
             raise Refused(f"the node there is of another mesh ({said.mesh[:8]}, this one is {self.identity.mesh[:8]})")
         if said.node == self.identity.node and said.life and said.life != self._life.token:
@@ -376,6 +380,28 @@ class QuicNetwork:
         return link
 
     async def _attempts_of(self, address: Address, peer: NodeId, attempt: _Attempt) -> QuicLink:
+        try:
+            return await self._show(address, peer, attempt)
+        except OfAnotherAuthority:
+            if not await self._learn(address, peer):
+                raise
+        return await self._show(address, peer, attempt)
+
+    async def _learn(self, address: Address, peer: NodeId) -> bool:
+        """Ask a node whose authority is not known how it came to be; True when its certificate counts now.
+
+        Without this the two sides of a mesh whose authority was renewed on both would never hear of each other.
+        """
+        if len(self.identity.trusted(peer)) == 1:
+            return False  # no authority was succeeded, or the roster does not name the peer
+        try:
+            said = await self._ask(address)
+        except PortError:
+            return False
+        return said.node == peer and said.mesh == self.identity.mesh and self.identity.hear(said.line)
+
+    async def _show(self, address: Address, peer: NodeId, attempt: _Attempt) -> QuicLink:
+        """Dial with one face of this node after the other."""
         *news, last = self.identity.faces()
         for face in news:
             try:

@@ -1,12 +1,16 @@
 """The list of who was ended: it survives the loss or damage of either copy, and never shrinks."""
 
 import asyncio
+from dataclasses import dataclass
 
 import pytest
+from blake3 import blake3
 
 from mesh.actors.tombstones import META, PATH, Tombstones
 from mesh.core.identity import Authority
+from mesh.core.lineage import BESIDE_MAX
 from mesh.ports import Corrupt, NotFound
+from proto import codec
 
 GONE, OTHER = "a" * 52, "b" * 52
 
@@ -99,3 +103,36 @@ def test_nobody_ended_writes_nothing():
     asyncio.run(opened(places).keep())
     assert not places.files
     assert not places.values
+
+
+def test_who_stands_beside_and_who_could_admit_is_kept_up_to_a_bound():
+    places, sealed = Places(), Authority(b"s" * 32).tombstone(GONE, "")
+    made = opened(places)
+    for number in range(BESIDE_MAX + 1):
+        made.see(number.to_bytes(32, "big"), sealed)
+        made.see(number.to_bytes(32, "big"), sealed)
+    made.hold([OTHER, GONE])
+    asyncio.run(made.keep())
+    for harm in (places.files, places.values):
+        harm.clear()
+        again = opened(places)
+        assert again.beside == made.beside
+        assert len(again.beside) == BESIDE_MAX
+        assert set(again.held) == {GONE, OTHER}
+        asyncio.run(again.keep())
+
+
+@dataclass(frozen=True)
+class OfThePreviousRelease:
+    revoked: tuple[tuple[str, str], ...]
+    successions: tuple[tuple[bytes, str], ...]
+
+
+def test_a_list_of_the_previous_release_is_read():
+    places = Places()
+    body = codec.encode(OfThePreviousRelease(((GONE, "why a"),), ()))
+    places.files[PATH] = blake3(body).digest() + body
+    made = opened(places)
+    assert dict(made.revoked) == {GONE: "why a"}
+    assert not made.beside
+    assert not made.held

@@ -320,6 +320,43 @@ def test_two_nodes_speak_the_newest_version_both_know(mine, theirs):
     assert common_version(mine, theirs) == (max(both) if both else None)
 
 
+# ---------------------------------------------------------------- authorities beside the present one
+
+
+class Beside:
+    """A roster that knows of one authority beside the present one."""
+
+    def __init__(self, *authorities):
+        self.known = tuple(one.certificate() for one in authorities)
+
+    def beside(self):
+        return self.known
+
+    def line(self):
+        return ()
+
+    def hear(self, line):
+        return False
+
+
+def test_certificates_of_an_authority_beside_count_for_listed_nodes_alone():
+    other = Authority(b"o" * 32, AUTHORITY.mesh)
+    bob = member(b"b" * 32, other)
+    proof = bob.prove(ALICE.node, NONCE, VERSIONS, 0, b"")
+    for listed, kin in ((True, Beside(other)), (False, Beside(other)), (True, Beside())):
+        alice = dataclasses.replace(ALICE, listed=lambda _, listed=listed: listed, kin=kin)
+        if listed and kin.known:
+            assert alice.check(proof, NONCE, 0.0) == bob.node
+            assert other.certificate() in alice.trusted(bob.node)
+            assert not alice.outdated(bob.node, bob.certificate)
+        else:
+            assert other.certificate() not in alice.trusted(bob.node)
+            with pytest.raises(NotAMember):
+                alice.check(proof, NONCE, 0.0)
+        assert other.certificate() not in alice.trusted(None)
+    assert dataclasses.replace(ALICE, kin=Beside(other)).outdated(bob.node, bob.certificate)
+
+
 # ---------------------------------------------------------------- roster and tombstones
 
 

@@ -16,7 +16,7 @@ import { Collection } from "./nodes/Collection.tsx";
 import { Invite } from "./nodes/Invite.tsx";
 import { Jobs } from "./nodes/Jobs.tsx";
 import { NodeCard } from "./nodes/NodeCard.tsx";
-import { AdmitWarning, RefusedNote, RevokedNodes } from "./nodes/Standing.tsx";
+import { AdmitWarning, Attention, RefusedNote, RevokedNodes } from "./nodes/Standing.tsx";
 
 export function NodesPage({ query }: { query: URLSearchParams }) {
   const { can } = useSession();
@@ -59,6 +59,7 @@ export function NodesPage({ query }: { query: URLSearchParams }) {
         <>
           <Safety mesh={mesh} />
           <RefusedNote mesh={mesh} />
+          <Attention mesh={mesh} />
           <AdmitWarning mesh={mesh} onChanged={nodes.reload} />
           <ul className="nodes">
             {list.map((node) => (

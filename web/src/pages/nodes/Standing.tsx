@@ -5,6 +5,7 @@ import { useSession } from "../../app/session.tsx";
 import { WarningNote } from "../../ui/notes.tsx";
 import { useSay } from "../../ui/toasts.tsx";
 import { useAction } from "../../ui/useAction.ts";
+import { sentence } from "../../words/sentence.ts";
 
 /** A mesh of several nodes that hangs on one, or on none, to let others in. */
 export function AdmitWarning({ mesh, onChanged }: { mesh: Nodes; onChanged: () => void }) {
@@ -74,6 +75,19 @@ export function RefusedNote({ mesh }: { mesh: Nodes }) {
         {refused.map((one) => one.address).join(", ")}): {reasons.join("; ")}
       </WarningNote>
     </div>
+  );
+}
+
+/** What is wrong with this node's place in the mesh, as `thatdam status` says it. */
+export function Attention({ mesh }: { mesh: Nodes }) {
+  return (
+    <>
+      {mesh.standing.warnings.map((text) => (
+        <div key={text} data-testid="attention">
+          <WarningNote>{sentence(text)}</WarningNote>
+        </div>
+      ))}
+    </>
   );
 }
 
