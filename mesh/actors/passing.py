@@ -7,8 +7,12 @@ Who takes a partition's rows is what the layout says, and a peer may know anothe
 more may have brought a newcomer up to date before the row came, one that knows less may do so with others than those
 this node gives it to: what it took counts once both know the same, for then both give what they have to the same.
 
+A node that holds a partition by a version it knows and has not heard of those after it, or that it is over, goes on
+answering, and gets no rows any more: so nothing is readable, either, before all such who are alive have shown that they
+know the same.
+
 Invariant: a row leaves the journal only once every taker of its partition has confirmed it, durably, and known the
-same layout: the holders by every version that is live.
+same layout: the holders by every version that is live; and nobody who is alive answers without it.
 """
 
 from __future__ import annotations
@@ -142,7 +146,8 @@ class Passing:
                 if not rows and self._unlike.get(peer, math.inf) > self._clock.monotonic():
                     return
                 theirs = [row for row in rows if self._is_for(peer, row)]
-                if (theirs or not rows) and not await self._give(peer, theirs):
+                telling = any(peer in self._answering(row) for row in rows if not _is_mesh(row))
+                if (theirs or telling or not rows) and not await self._give(peer, theirs, telling=telling):
                     return
                 if token != self._token:
                     return
@@ -156,22 +161,24 @@ class Passing:
 
     def _is_for(self, peer: NodeId, row: Journaled) -> bool:
         """Tell whether a peer is to have a row, and did not have it before the layout changed."""
-        if row.partition == MESH_PARTITION:
+        if _is_mesh(row):
             return row.seq > self._taken_mesh.get(peer, 0)
         return peer in self._view.takers(row.partition)
 
-    async def _give(self, peer: NodeId, rows: Sequence[Journaled]) -> bool:
+    async def _give(self, peer: NodeId, rows: Sequence[Journaled], *, telling: bool) -> bool:
+        """Give a peer rows, or none, and hear which layout it knows. ``telling``: it has to know the same."""
         message = PutRows(tuple(row.packed for row in rows), self._view.history.token)
         try:
             taken = await self._system.ask(peer, CATALOGUE, message, RowsTaken, timeout_s=PUSH_TIMEOUT_S)
         except PortError as error:
             _log.debug("rows not taken", peer=peer[:8], error=str(error))
-            again_at = self._again_at if rows else self._unlike
+            again_at = self._again_at if rows or telling else self._unlike
             again_at[peer] = self._clock.monotonic() + PUSH_AGAIN_S
             return False
+        self._view.heard(peer, taken.layout)
         if taken.layout in ("", message.layout):
             self._unlike.pop(peer, None)
-        elif peer in self._unlike or any(row.partition != MESH_PARTITION for row in rows):
+        elif peer in self._unlike or telling:
             self._unlike[peer] = self._clock.monotonic() + UNLIKE_AGAIN_S
         for place in taken.held:
             if not self._held:
@@ -186,15 +193,19 @@ class Passing:
         self._wake.set()
 
     def _everybody_has(self, row: Journaled) -> bool:
-        takers = self._view.takers(row.partition)
-        return bool(takers) and all(self.has(node, row) for node in takers if node != self._system.node_id)
+        others = [node for node in self._answering(row) if node != self._system.node_id]
+        return bool(self._view.takers(row.partition)) and all(self.has(node, row) for node in others)
+
+    def _answering(self, row: Journaled) -> tuple[NodeId, ...]:
+        """Give all who may answer for a row: who takes it, and who is there and took it before."""
+        return (*self._view.takers(row.partition), *self._view.unaware(row.partition))
 
     def has(self, node: NodeId, row: Journaled) -> bool:
-        """Tell whether a peer has confirmed a row of the journal, if it is the peer's to hold."""
+        """Tell whether a peer has confirmed a row of the journal, if it is the peer's to hold, or that it is not."""
         if self._view.token() != self._token or row.seq in self._held.get(node, ()):
             return False
         # Mesh tables are everybody's by every layout.
-        places = self._taken if row.partition == MESH_PARTITION else self._confirmed
+        places = self._taken if _is_mesh(row) else self._confirmed
         return places.get(node, 0) >= row.seq
 
     async def oldest_waiting_ms(self, table: str | None, peer: NodeId) -> int | None:
@@ -233,7 +244,9 @@ class Passing:
         return self._system.node_id in self._view.takers(partition)
 
     async def readable(self, stamp: int) -> bool:
-        """Wait until every present holder has this node's writes up to a stamp; False after READABLE_WAIT_S."""
+        """Wait until all who are there and may answer have this node's writes up to a stamp; False after
+        READABLE_WAIT_S.
+        """
         try:
             async with asyncio.timeout(READABLE_WAIT_S):
                 while True:
@@ -251,7 +264,12 @@ class Passing:
             for row in rows:
                 if row.stamp > stamp:
                     continue
-                present = [node for node in self._view.present(row.partition) if node != self._system.node_id]
-                if not all(self.has(node, row) for node in present):
+                asked = (*self._view.present(row.partition), *self._view.unaware(row.partition))
+                if not all(self.has(node, row) for node in asked if node != self._system.node_id):
                     return False
         return True
+
+
+def _is_mesh(row: Journaled) -> bool:
+    """Tell whether a row is of a mesh table: everybody's by every layout."""
+    return row.partition == MESH_PARTITION

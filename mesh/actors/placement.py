@@ -68,12 +68,16 @@ class LayoutView:
         self._token = self._placed = ""
         self._present: Lazily[list[NodeId]] = Lazily(lambda _: [])
         self._present_of: tuple[object, ...] | None = None
+        self._might: Lazily[tuple[NodeId, ...]] = Lazily(lambda _: ())
+        self._aware: set[NodeId] = set()
+        """Peers that have shown that they know the same versions."""
         # What the last look was at, compared as objects: most calls come while nothing changed at all.
         self._peers_of: Sequence[NodeId] | None = None
         self._away_of: frozenset[NodeId] | None = None
         self._history_of: History | None = None
         self._wanted_of = 0
         self._alive: tuple[NodeId, ...] = ()
+        self._others: frozenset[NodeId] = frozenset()
         self._seen: set[NodeId] = set()
         self._had_a_life = False
         self.returned: set[NodeId] = set()
@@ -166,6 +170,16 @@ class LayoutView:
         self._history = history
         if history.token != before.token:
             self._layout = None
+            self._aware.clear()
+            if not self._holds_all(before, history):
+                # Who hears by this node's token that it knows gives it no more of what it holds no longer: that is not
+                # to count again when the next version makes it a holder.
+                self._refresh()
+
+    def _holds_all(self, *histories: History) -> bool:
+        """Tell whether this node held every partition all the while, as each node does while a mesh forms."""
+        me = self._node
+        return all(one.lone and any(me in base.layout.places for base in one.bases) for one in histories)
 
     def _known(self) -> History:
         return History(
@@ -277,6 +291,23 @@ class LayoutView:
             return sorted(self._alive, key=lambda node: node != self._node)
         return self._present[partition]
 
+    def heard(self, peer: NodeId, token: str) -> None:
+        """Take note of the versions that a peer has just shown that it knows; empty from one that cannot tell."""
+        if token in ("", self.history.token):
+            self._aware.add(peer)
+
+    def unaware(self, partition: PartitionId) -> tuple[NodeId, ...]:
+        """Give those alive who took a partition's rows by a version known here, and may not know of those after it.
+
+        They take its rows no more, and until they have heard so they answer for it.
+        """
+        history = self.history
+        if partition == MESH_PARTITION or not (history.lacking or len(history.usable) > 1):
+            return ()
+        self._refresh()
+        might = sorted(self._others) if history.lacking else self._might[partition]
+        return tuple(node for node in might if node not in self._aware and node in self._others)
+
     def heir(self, node: NodeId, partition: PartitionId) -> bool:
         """Tell whether this node does what ``node``, which is away, should have done for what is in a partition."""
         alive = frozenset(self._peers.alive_ids())
@@ -332,7 +363,8 @@ class LayoutView:
         )
         if same and wanted == self._wanted_of:
             return
-        self._peers_of, self._away_of, self._history_of, self._wanted_of = peers, away, history, wanted
+        known_before, self._history_of = self._history_of, history
+        self._peers_of, self._away_of, self._wanted_of = peers, away, wanted
         alive = tuple(peers)
         decides = (history.token, wanted, away)
         if self._shares_of != decides:
@@ -342,8 +374,11 @@ class LayoutView:
             known = {node for version in (history.now, *history.bases) for node in version.layout.places}
             gone = f"{wanted}/{','.join(sorted(away & known))}"
             self._token, self._placed = f"{history.token}/{gone}", f"{layout.version}/{gone}"
+            self._might = self._who_might(history, wanted, away)
             if layout.places:
                 self._sync.refresh(self._shares, history, wanted, away)
+        elif history is not known_before:
+            self._might = self._who_might(history, wanted, away)
         if self._present_of != (decides, alive):
             for peer in alive:
                 if peer not in self._alive and peer != self._node and (peer in self._seen or self._had_a_life):
@@ -351,19 +386,30 @@ class LayoutView:
                     if peer in self._seen:
                         self.returned.add(peer)
             self._alive = alive
+            self._others = frozenset(alive) - {self._node}
             self._seen.update(alive)
-            self._present = self._who_is_there(frozenset(alive))
+            self._present = self._who_is_there()
             self._present_of = (decides, alive)
 
-    def _who_is_there(self, living: frozenset[NodeId]) -> Lazily[list[NodeId]]:
-        shares, me, others = self._shares, self._node, living - {self._node}
+    def _who_is_there(self) -> Lazily[list[NodeId]]:
+        shares, me, others = self._shares, self._node, self._others
+        living = me in self._alive
 
         def present(partition: PartitionId) -> list[NodeId]:
             takers = shares[partition].takers
-            here = [me] if me in living and me in takers else []
+            here = [me] if living and me in takers else []
             return [*here, *[node for node in takers if node in others]]
 
         return Lazily(present)
+
+    def _who_might(self, history: History, copies: int, away: frozenset[NodeId]) -> Lazily[tuple[NodeId, ...]]:
+        shares = self._shares
+
+        def might(partition: PartitionId) -> tuple[NodeId, ...]:
+            takers = shares[partition].takers
+            return tuple(node for node in history.may_hold(partition, copies, away) if node not in takers)
+
+        return Lazily(might)
 
 
 def _is_over(history: History, name: str) -> bool:

@@ -7,7 +7,8 @@ good. Until then writes go to the owners of both, and whoever owned a partition 
 
 Invariants: the present version, its name and its placement are a pure function of the versions known. Of the versions
 that are not over, the oldest (``bases``) hold everything that was ever confirmed: what is written later goes to them
-too. (Lesson of Garage: its first layout change lost writes until reads and writes spanned all live versions.)
+too. Who knows a part of the versions holds no more than ``may_hold`` tells. (Lesson of Garage: its first layout
+change lost writes until reads and writes spanned all live versions.)
 """
 
 from __future__ import annotations
@@ -320,15 +321,21 @@ class History:
         put = object.__setattr__
         put(self, "heads", tuple(heads))
         put(self, "live", live)
+        put(self, "usable", usable)
         put(self, "bases", tuple(bases))
         put(self, "known", frozenset({*usable, *self.pruned, *over}))
+        put(self, "lacking", not parents <= self.versions.keys() | self.pruned.keys())
 
     heads: tuple[Version, ...] = field(init=False, repr=False, compare=False)
     live: Mapping[str, Version] = field(init=False, repr=False, compare=False)
+    usable: Mapping[str, Version] = field(init=False, repr=False, compare=False)
+    """The versions, over or not, of which is known where they place what."""
     bases: tuple[Version, ...] = field(init=False, repr=False, compare=False)
     """The live versions that come of no live one."""
     known: frozenset[str] = field(init=False, repr=False, compare=False)
     """The versions whose rows are reckoned with here, over or not."""
+    lacking: bool = field(init=False, repr=False, compare=False)
+    """Whether there is a version of which nothing is known yet but that others came of it."""
 
     @cached_property
     def now(self) -> Version:
@@ -436,6 +443,29 @@ class History:
             return ()
         return tuple(
             dict.fromkeys(node for base in self.bases for node in base.layout.holders(partition, copies, away))
+        )
+
+    @cached_property
+    def _chained(self) -> bool:
+        """Whether of any two versions one came of the other, so that their merge is none of its own."""
+        came_of = [tuple(one for one in version.parents if one in self.usable) for version in self.usable.values()]
+        firsts = sum(not parents for parents in came_of)
+        return firsts <= 1 and all(len(parents) <= 1 for parents in came_of) and len(set(came_of)) == len(came_of)
+
+    def may_hold(self, partition: PartitionId, copies: int, away: Set[NodeId]) -> tuple[NodeId, ...]:
+        """Give who may hold a partition by what they know, if they have not heard yet of all that is known here."""
+        if not self._chained:
+            # By a merge of a part of these versions, which nobody ever wrote, any of their nodes may.
+            return tuple(dict.fromkeys(node for version in self.usable.values() for node in version.layout.places))
+        return tuple(
+            dict.fromkeys(
+                node
+                for version in self.usable.values()
+                for node in (
+                    *version.layout.owners(partition, copies),
+                    *version.layout.holders(partition, copies, away),
+                )
+            )
         )
 
     def may_settle(self, copies: int, away: Set[NodeId]) -> bool:

@@ -45,16 +45,18 @@ class _Replica:
         """Tell whether a peer has to be seen before they count."""
         return peer in self.waits or any(peer in left for _, left in self.must)
 
-    def compared(self, peer: NodeId, *, whole: bool) -> _Replica:
-        """Give what comes of having all that a peer has; ``whole``: it lacks nothing itself."""
+    def compared(self, peer: NodeId, late: frozenset[NodeId], *, whole: bool) -> _Replica:
+        """Give what comes of having all that a peer had; ``whole``: it lacked nothing itself. It may not have heard of
+        what those who came back ``late``, since it was asked, took alone.
+        """
         if whole:
-            return replace(self, met=self.met.union(base for base, _ in self.must), must=(), waits=frozenset())
+            return replace(self, met=self.met.union(base for base, _ in self.must), must=(), waits=self.waits & late)
         left = tuple((base, nodes - {peer}) for base, nodes in self.must)
         return replace(
             self,
             met=self.met.union(base for base, nodes in left if not nodes),
             must=tuple((base, nodes) for base, nodes in left if nodes),
-            waits=self.waits - {peer},
+            waits=self.waits - (frozenset({peer}) - late),
         )
 
 
@@ -82,6 +84,10 @@ class SyncState:
         self._writable = True
         self.given_up = 0
         """How often rows were let go: what was compared before says nothing of what is here now."""
+        self.returns = 0
+        """How often somebody came back after this node, or it, was cut off."""
+        self._returned: dict[NodeId, int] = {}
+        """Which of these was each peer's last."""
         self._counting: int | None = None
         """What ``counting`` is, as long as nothing changed."""
 
@@ -132,11 +138,16 @@ class SyncState:
     def returned(self, peer: NodeId) -> None:
         """Take note that a peer is back after this node, or it, was cut off: what it wrote alone is not here yet."""
         self._suspect.add(peer)
+        self._came_back(peer)
         if peer != self._me:
             self._change(
                 partitionset.EVERY,
                 lambda one: replace(one, waits=one.waits | {peer}) if peer in one.concerned else one,
             )
+
+    def _came_back(self, *peers: NodeId) -> None:
+        self.returns += 1
+        self._returned.update(dict.fromkeys(peers, self.returns))
 
     def caught_up(self, peer: NodeId) -> None:
         """Take note that all partitions this node has to do with were compared with a peer."""
@@ -146,6 +157,7 @@ class SyncState:
         """Take note that this node stood still or alone: all it holds may be behind."""
         me = {self._me}
         self._suspect.update(*(replica.concerned - me for replica in self._replicas))
+        self._came_back(*self._suspect)
         self._change(partitionset.EVERY, lambda one: replace(one, waits=one.waits | (one.concerned - me - away)))
 
     def writable(self, yes: bool, away: Set[NodeId]) -> bool:
@@ -174,18 +186,23 @@ class SyncState:
         me = {self._me}
         self._change(1 << partition, lambda one: replace(one, waits=one.waits | (one.concerned - me - away)))
 
-    def compared(self, peer: NodeId, partitions: Iterable[PartitionId], counting: Set[PartitionId]) -> None:
+    def compared(
+        self, peer: NodeId, partitions: Iterable[PartitionId], counting: Set[PartitionId], since: int | None = None
+    ) -> None:
         """Take note that this node has all that ``peer`` had of ``partitions``; those ``counting`` counted there.
 
         Both must have known the same versions of the layout: a peer that knows fewer goes on taking rows by itself.
+        ``since``: what ``returns`` was when the peer was asked.
         """
-        self.compared_bits(peer, partitionset.bits(partitions), partitionset.bits(counting))
+        self.compared_bits(peer, partitionset.bits(partitions), partitionset.bits(counting), since)
 
-    def compared_bits(self, peer: NodeId, partitions: int, counting: int) -> None:
+    def compared_bits(self, peer: NodeId, partitions: int, counting: int, since: int | None = None) -> None:
         """Take note of the same, with partitions as bits."""
         partitions &= ~self._leaving
-        self._change(partitions & counting, lambda one: one.compared(peer, whole=True))
-        self._change(partitions & ~counting, lambda one: one.compared(peer, whole=False))
+        since = self.returns if since is None else since
+        late = frozenset(node for node, at in self._returned.items() if at > since)
+        self._change(partitions & counting, lambda one: one.compared(peer, late, whole=True))
+        self._change(partitions & ~counting, lambda one: one.compared(peer, late, whole=False))
 
     def awaits(self, peer: NodeId) -> frozenset[PartitionId]:
         """Give the partitions that have to be compared with a peer before they count."""

@@ -87,13 +87,13 @@ class CatalogueServer:
             case Compare():
                 return await self._compare(message, context.sender)
             case Digests():
-                mine = await self._store.digests()
+                mine, bits, layout = await self._digests()
                 asked = [(PartitionId(part), value) for part, value in message.digests]
-                counting = self._view.sync.counting()
+                counting = partitionset.as_set(bits)
                 return Differing(
                     tuple(part for part, value in asked if mine.get(part, 0) != value),
                     tuple(part for part, _ in asked if part in counting),
-                    self._view.history.token,
+                    layout,
                 )
             case ListRows():
                 rows = await self._store.listing(PartitionId(message.partition), message.after, LISTED_MAX)
@@ -156,10 +156,20 @@ class CatalogueServer:
     async def _compare(self, message: Compare, sender: NodeId) -> Compared:
         if message.returned:
             self._view.sync.returned(sender)
-        digests = await self._store.digests()
+        digests, counting, layout = await self._digests()
         parts = partitionset.unpacked(message.partitions)
         same = summary_of(digests, parts, mesh=message.mesh) == message.summary
         if not same or message.returned:
             self.comparer.soon(sender)
-        counting = self._view.sync.counting_bits() & parts
-        return Compared(same, partitionset.packed(counting), layout=self._view.history.token)
+        return Compared(same, partitionset.packed(counting & parts), layout=layout)
+
+    async def _digests(self) -> tuple[dict[PartitionId, int], int, str]:
+        """Give the digests of what is here, the partitions that count, as bits, and the token of the layout.
+
+        Both as they were all the while the digests were read: else the token is empty, like nobody's. A row that came
+        meanwhile was confirmed by what was known when it came, and is not in them.
+        """
+        layout, counting = self._view.history.token, self._view.sync.counting_bits()
+        digests = await self._store.digests()
+        counting &= self._view.sync.counting_bits()
+        return digests, counting, layout if layout == self._view.history.token else ""

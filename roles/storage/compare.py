@@ -174,7 +174,7 @@ class Comparer:
             _log.debug("what counts was not kept", error=str(error))  # after a restart all is compared anyway
 
     async def _compare_with(self, peer: NodeId) -> None:
-        layout, given_up = self._view.history.token, self._view.sync.given_up
+        layout, given_up, returns = self._view.history.token, self._view.sync.given_up, self._view.sync.returns
         parts = self._view.shared_with(peer)
         summary = summary_of(await self._store.digests(), parts, mesh=True)
         returned = peer in self._view.returned
@@ -185,21 +185,21 @@ class Comparer:
         self._view.returned.discard(peer)
         kept = given_up == self._view.sync.given_up
         if answer.same and kept and answer.layout == layout == self._view.history.token:
-            self._view.sync.compared_bits(peer, parts, partitionset.unpacked(answer.counting))
+            self._view.sync.compared_bits(peer, parts, partitionset.unpacked(answer.counting), returns)
             self._view.sync.caught_up(peer)
         elif not answer.same:
-            await self._fetch_differing(peer, layout, given_up, parts)
+            await self._fetch_differing(peer, layout, given_up, returns, parts)
         if not kept or answer.layout != layout or self._view.sync.awaits_bits(peer):
             self._due[peer] = self._clock.monotonic() + STEP_S  # there is more to it, once both know the same layout
 
-    async def _fetch_differing(self, peer: NodeId, layout: str, given_up: int, parts: int) -> None:
+    async def _fetch_differing(self, peer: NodeId, layout: str, given_up: int, returns: int, parts: int) -> None:
         digests = await self._store.digests()
 
         def compared(those: int, counting: int, there: str) -> bool:
             # Only nodes that know the same versions of the layout take and pass on the same rows.
             alike = there == layout == self._view.history.token and given_up == self._view.sync.given_up
             if alike:
-                self._view.sync.compared_bits(peer, those, counting)
+                self._view.sync.compared_bits(peer, those, counting, returns)
             return alike
 
         if parts.bit_count() > FEW_PARTITIONS:

@@ -199,6 +199,22 @@ def test_a_node_that_stood_still_does_not_count_until_it_has_compared():
     assert (state.counts(P), state.behind()) == (False, 1)
 
 
+def test_who_comes_back_while_a_peer_is_asked_is_still_to_be_compared_with():
+    """The peer counted, and had not heard that the other is back, nor what it took alone."""
+    state, known = SyncState(A), history(version([A, B, C]))
+    refresh(state, known)
+    for whole in (ALL_P, NOTHING):
+        asked = state.returns
+        state.returned(C)
+        state.compared(B, [P], whole, asked)
+        assert not state.counts(P)
+        assert state.awaits(C) == ALL_P
+        state.compared(C, [P], NOTHING, asked)
+        assert not state.counts(P), "it was asked before it came back"
+        state.compared(C, [P], NOTHING, state.returns)
+        assert state.counts(P)
+
+
 nodes = st.sampled_from([A, B, C, D])
 X = ChunkId(b"x" * 32)
 

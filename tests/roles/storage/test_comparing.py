@@ -1,6 +1,7 @@
 """Replicas that differ exchange as much as they differ by, and are equal to the byte afterwards."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -8,9 +9,12 @@ from hypothesis import strategies as st
 from storage_cluster import mesh
 
 from mesh.actors import rowsql
+from mesh.core import partitionset
+from mesh.core.layouts import Order
 from mesh.core.replication import BUCKETS_MAX, bucketed, buckets_for, in_differing, plan_rows
 from mesh.core.rows import Change, apply, digest
 from proto import codec
+from proto.messages.catalogue import Compare, Digests
 
 ROWS = 3000
 STAMP = 1_793_600_000_000 << 16
@@ -82,3 +86,26 @@ def test_there_are_as_many_buckets_as_the_rows_need_and_no_more_than_a_message_h
     assert count & (count - 1) == 0
     assert 1 <= count <= BUCKETS_MAX
     assert count == BUCKETS_MAX or count * 8 >= rows // 2
+
+
+def test_what_is_told_while_the_layout_changes_is_not_taken_for_what_was_there_by_either(tmp_path):
+    """A row that came in between was confirmed by the old layout, and is not in the digests told under the new one."""
+
+    async def main():
+        async with mesh(tmp_path, 2) as (_, (one, other)):
+            digests, zones = one.rows.digests, iter("ab")
+
+            async def changed_meanwhile():
+                found = await digests()
+                await one.keeper.apply(await one.keeper.plan([Order(one.node, zone=next(zones))]))
+                return found
+
+            one.rows.digests = changed_meanwhile
+            sender = SimpleNamespace(sender=other.node)
+            for message in (Compare(partitionset.packed(0), True, bytes(32)), Digests(((0, 0),))):
+                assert (await one.server.receive(message, sender)).layout == ""
+            one.rows.digests = digests
+            answer = await one.server.receive(Digests(((0, 0),)), sender)
+            assert answer.layout == one.view.history.token
+
+    asyncio.run(main())

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from storage_cluster import assets, join, mesh, settled, start, stop, until
 
+from mesh.actors.layouts import LayoutKeeper
 from mesh.actors.rowstore import partition_for
 from mesh.core.layouts import Order, replacing
 from mesh.core.query import Query
@@ -159,6 +160,72 @@ def test_what_one_writes_who_does_not_know_the_new_layout_is_not_said_to_be_read
             slow.set()
             await until(lambda: settled(nodes))
             page = await owner.catalogue.scan(Query("assets", limit=1000, after=cursor))
+            assert (page.stale, page.partitions_ok, len(page.rows)) == (False, ALL, len(rows))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_what_is_written_after_a_move_is_not_said_to_be_readable_while_the_former_owner_answers_and_has_not_heard(
+    tmp_path, monkeypatch, restarted
+):
+    async def nothing(keeper, history):
+        """What it would write the former owner could not hear either."""
+
+    monkeypatch.setattr(LayoutKeeper, "_prune", nothing)
+
+    async def main():
+        async with mesh(tmp_path, 3, copies=1) as (fabric, nodes):
+            former, *others = nodes
+            owner, writer = sorted(others, key=lambda one: one.node)  # the first settles it
+            deaf = asyncio.Event()
+            before = {part: share.owners for part, share in owner.view.shares().items()}
+            for one in nodes:
+                one.view.may_settle = lambda: False
+            await change(former, Order(former.node, state="draining"))
+
+            async def told():
+                now = former.view.history.now
+                ready = [one.view.history.may_settle(1, frozenset()) for one in nodes if one.view.history.now is now]
+                return len(ready) == 3 and all(ready) and not any([await one.rows.journal_count() for one in nodes])
+
+            await until(told)
+            for one in (owner, writer):
+                holding(former, PutRows, one, deaf)
+                holding(one, Compare, former, deaf)
+            del owner.view.may_settle
+
+            async def over():
+                return not owner.view.history.moving and not writer.view.history.moving
+
+            await until(over)
+            assert former.view.history.moving
+            if restarted:
+                await stop(writer)
+                nodes.remove(writer)
+                writer = await start(fabric, tmp_path, writer.number, copies=1)
+                nodes.append(writer)
+                holding(former, PutRows, writer, deaf)
+                holding(writer, Compare, former, deaf)
+                await join(writer, nodes)
+            rows = [
+                row
+                for row in assets(200)
+                if before[part := partition_for("assets", row.pk)] == (former.node,)
+                and writer.view.owners(part) == (owner.node,)
+            ]
+            cursor = await writer.catalogue.write(*rows)
+
+            async def given():
+                return len(await owner.rows.every("assets")) == len(rows)
+
+            await until(given)
+            for one in (former, owner):
+                page = await one.catalogue.scan(Query("assets", limit=1000, after=cursor))
+                assert page.stale or page.partitions_ok < ALL or len(page.rows) == len(rows)
+            deaf.set()
+            await until(lambda: settled(nodes))
+            page = await former.catalogue.scan(Query("assets", limit=1000, after=cursor))
             assert (page.stale, page.partitions_ok, len(page.rows)) == (False, ALL, len(rows))
 
     asyncio.run(main())
