@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -355,6 +356,39 @@ def test_a_simulated_writer_that_is_killed_leaves_what_it_was_told_is_durable(af
         check_after_kill({name: await machine.disk.read(name) for name in acknowledged}.get, acknowledged)
 
     one.run(story)
+
+
+def test_nothing_waits_behind_a_write_of_the_real_folder_that_waits_for_the_disk(tmp_path, monkeypatch):
+    executor, writers = ThreadExecutor(1), ThreadExecutor(1)
+    disk = FolderDisk(tmp_path, executor, writers)
+    durable, begun = threading.Event(), threading.Event()
+
+    class Slow(Os):
+        def fsync(self, descriptor):
+            begun.set()
+            assert durable.wait(30)
+            super().fsync(descriptor)
+
+    async def main():
+        await disk.write("there", b"before")
+        durable.clear()
+        begun.clear()
+        writing = asyncio.ensure_future(disk.write("other", b"now"))
+        while not begun.is_set():
+            await asyncio.sleep(0.001)
+        assert await disk.read("there") == b"before"
+        assert not writing.done()
+        durable.set()
+        await writing
+
+    durable.set()
+    monkeypatch.setattr(adapter, "os", Slow())
+    try:
+        asyncio.run(main())
+    finally:
+        durable.set()
+        executor.close()
+        writers.close()
 
 
 def test_the_real_folder_orders_its_steps_so_that_power_may_fail_between_any_two(tmp_path, monkeypatch):

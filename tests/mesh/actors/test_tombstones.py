@@ -5,35 +5,15 @@ from dataclasses import dataclass
 
 import pytest
 from blake3 import blake3
+from places import Places
 
 from mesh.actors.tombstones import META, PATH, Tombstones
 from mesh.core.identity import Authority
 from mesh.core.lineage import BESIDE_MAX
-from mesh.ports import Corrupt, NotFound
+from mesh.ports import Corrupt
 from proto import codec
 
 GONE, OTHER = "a" * 52, "b" * 52
-
-
-class Places:
-    """A disk and a database with one value each."""
-
-    def __init__(self):
-        self.files, self.values = {}, {}
-
-    async def read(self, path):
-        if path not in self.files:
-            raise NotFound(path)
-        return self.files[path]
-
-    async def write(self, path, data):
-        self.files[path] = data
-
-    async def meta(self, key):
-        return self.values.get(key)
-
-    async def set_meta(self, key, value):
-        self.values[key] = value
 
 
 def opened(places):

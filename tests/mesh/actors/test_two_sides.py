@@ -5,6 +5,7 @@ import itertools
 from types import SimpleNamespace
 
 import pytest
+from places import Places
 
 from mesh.actors.admission import Admission
 from mesh.actors.roster import Roster
@@ -12,7 +13,6 @@ from mesh.actors.tombstones import Tombstones
 from mesh.core.identity import Authority, NodeIdentity, node_of_seed
 from mesh.core.lineage import revoking
 from mesh.core.rows import Change, apply, merge
-from mesh.ports import NotFound
 from proto import codec
 from thatdam.sides import told
 
@@ -82,27 +82,6 @@ class Papers:
 
     async def authority_of(self, certificate):
         return self.kept.get(certificate)
-
-
-class Places:
-    """A disk and a database with one value each."""
-
-    def __init__(self):
-        self.files, self.values = {}, {}
-
-    async def read(self, path):
-        if path not in self.files:
-            raise NotFound(path)
-        return self.files[path]
-
-    async def write(self, path, data):
-        self.files[path] = data
-
-    async def meta(self, key):
-        return self.values.get(key)
-
-    async def set_meta(self, key, value):
-        self.values[key] = value
 
 
 class Machine:
